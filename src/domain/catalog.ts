@@ -1,0 +1,63 @@
+import type { PrincipalKind } from './principal.ts';
+import type { Probe } from './probe.ts';
+import type { Runbook } from './runbook.ts';
+
+/** What `signalbox.yaml` defines for one workspace, compiled and checked. */
+export interface Catalog {
+  readonly workspace: string;
+  readonly roles: readonly CatalogRole[];
+  readonly principals: readonly CatalogPrincipal[];
+  readonly runbooks: ReadonlyMap<string, Runbook>;
+  readonly probes: ReadonlyMap<string, Probe>;
+  readonly sources: ReadonlyMap<string, Source>;
+  /** Destinations runbooks and probes may reach besides public addresses: host names or `host:port`. */
+  readonly allowedHosts: readonly string[];
+  /** Messages per minute. */
+  readonly limits: Limits;
+}
+
+export interface CatalogRole {
+  readonly name: string;
+  readonly permissions: readonly string[];
+}
+
+export interface CatalogPrincipal {
+  readonly name: string;
+  readonly kind: Exclude<PrincipalKind, 'source'>;
+  readonly display: string;
+  readonly roles: readonly string[];
+  /** `slack:T1/U2`, `email:ana@example.test`, `github:583231`. */
+  readonly identities: readonly { readonly channel: string; readonly subject: string }[];
+}
+
+export interface Limits {
+  readonly perSender: number;
+  readonly perChannel: number;
+  readonly perWorkspace: number;
+}
+
+export type SourceKind = 'github' | 'gitlab' | 'stripe' | 'standard' | 'hmac';
+
+/** A webhook's sender: `POST /webhooks/{name}`. */
+export interface Source {
+  readonly name: string;
+  readonly kind: SourceKind;
+  /** Name of the environment variable that holds the secret; several during rotation. */
+  readonly secrets: readonly string[];
+  /** For kind `hmac`: header that carries the hex digest, and the one that carries the delivery id. */
+  readonly signatureHeader: string | undefined;
+  readonly deliveryHeader: string | undefined;
+  readonly rules: readonly Rule[];
+}
+
+/** When the CEL condition holds for the payload, the command runs with arguments filled by CEL expressions. */
+export interface Rule {
+  readonly name: string;
+  /** CEL over `event` (text), `payload` (JSON) and `headers`. */
+  readonly when: string;
+  readonly command: string;
+  /** Argument name → CEL expression. */
+  readonly args: Readonly<Record<string, string>>;
+  /** Run as the person linked to this provider user id (a CEL expression) instead of as the source. */
+  readonly as: string | undefined;
+}

@@ -1,0 +1,36 @@
+import { hash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { Refusal } from './errors.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/**
+ * The RFC 8785 (JCS) form of a value: what digests, ETags and the journal are computed over.
+ * @throws Refusal `invalid_argument` for what JSON cannot carry: lone surrogates, NaN, cycles.
+ */
+export function canonical(value: unknown): string {
+  try {
+    const text = canonicalize(value);
+    if (text === undefined) throw new TypeError('not a JSON value');
+    return text;
+  } catch (cause) {
+    throw new Refusal(
+      'invalid_argument',
+      'This is not valid JSON text: use well-formed Unicode and finite numbers.',
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** SHA-256 of text (as UTF-8), in lower-case hex. */
+export function sha256(text: string): string {
+  return hash('sha256', text, 'hex');
+}
+
+/** The digest that votes, receipts and idempotency keys bind to: SHA-256 over the RFC 8785 form. */
+export function digest(value: unknown): string {
+  return sha256(canonical(value));
+}

@@ -1,0 +1,63 @@
+import { bool, json, maybe, table, text, time, type Row } from './table.ts';
+
+/** Who can act. Only a person votes; an agent is a program with a key; a source is a webhook's sender. */
+export type PrincipalKind = 'person' | 'agent' | 'source';
+
+/** Where a row comes from: what the configuration file defines, commands may not change. */
+export type Origin = 'config' | 'command';
+
+export const principals = table('principals', {
+  /** The name people type: `ana`, `ci`. Unique in the workspace. */
+  name: text(),
+  kind: text<PrincipalKind>(),
+  display: text(),
+  roles: json<readonly string[]>(),
+  disabled: bool(),
+  origin: text<Origin>(),
+  createdAt: time(),
+});
+
+/** A proven address of a principal: `slack` + `T1/U2`, `email` + `ana@example.test`, `github` + `1234`. */
+export const identities = table('identities', {
+  principal: text(), // principals.name
+  channel: text(),
+  subject: text(),
+  origin: text<Origin>(),
+  createdAt: time(),
+});
+
+export const roles = table('roles', {
+  name: text(),
+  permissions: json<readonly string[]>(),
+  origin: text<Origin>(),
+  createdAt: time(),
+});
+
+/** API keys `sb_<id>_<secret>`; only the SHA-256 of the secret is stored. Scopes narrow what the owner may do. */
+export const keys = table('keys', {
+  principal: text(),
+  label: text(),
+  hash: text(),
+  scopes: json<readonly string[]>(),
+  expiresAt: maybe(time()),
+  revokedAt: maybe(time()),
+  createdAt: time(),
+});
+
+export type PrincipalRow = Row<typeof principals>;
+export type KeyRow = Row<typeof keys>;
+
+/** How strongly the sender is proven on this message. */
+export type Assurance = 'local' | 'key' | 'token' | 'slack' | 'dkim' | 'signature';
+
+/** A principal as a command sees it: who, with the permissions that hold on this message. */
+export interface Principal {
+  readonly name: string;
+  readonly kind: PrincipalKind;
+  readonly display: string;
+  readonly roles: readonly string[];
+  /** Patterns such as `task:*`; a leading `!` denies and wins. */
+  readonly permissions: readonly string[];
+  /** What the key or rule that was used narrows them to; every pattern list must allow. */
+  readonly scopes: readonly string[];
+}

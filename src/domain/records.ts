@@ -1,0 +1,91 @@
+import type { JsonObject } from './json.ts';
+import { int, json, maybe, table, text, time } from './table.ts';
+
+/** The first answer to a keyed message; the id is the key's digest. */
+export const receipts = table('receipts', {
+  digest: text(),
+  answer: json<unknown>(),
+  expiresAt: time(),
+});
+
+/** Outgoing messages; written with the effect they tell of, sent until accepted or dead. */
+export const outbox = table('outbox', {
+  /** Stable over retries; unique in the workspace. */
+  key: text(),
+  channel: text(),
+  /** One lane per destination: sent in order, one after another. */
+  lane: text(),
+  address: json<unknown>(),
+  reply: json<unknown>(),
+  state: text<'queued' | 'sent' | 'dead'>(),
+  attempts: int(),
+  nextAt: time(),
+  externalId: maybe(text()),
+  error: maybe(text()),
+  createdAt: time(),
+});
+
+/** A reading that waits for `yes` by the same person in the same conversation. */
+export const confirmations = table('confirmations', {
+  principal: text(),
+  conversation: text(),
+  command: text(),
+  args: json<JsonObject>(),
+  expiresAt: time(),
+});
+
+/** Journal events routed to an address. */
+export const subscriptions = table('subscriptions', {
+  ref: text(), // SUB-3
+  principal: text(),
+  patterns: json<readonly string[]>(),
+  address: json<unknown>(),
+  /** The last sequence that was routed. */
+  cursor: int(),
+  createdAt: time(),
+});
+
+/** Exclusive ownership for a time; the fence rises with each new holder. The id is the lease's name. */
+export const leases = table('leases', {
+  holder: text(),
+  fence: int(),
+  expiresAt: time(),
+});
+
+/** Single-use codes that tie a channel's user to a person; the id is the SHA-256 of the code. */
+export const linkCodes = table('link_codes', {
+  channel: text(),
+  subject: text(),
+  assurance: text(),
+  expiresAt: time(),
+});
+
+/** Our own RS256 keys; the id is the `kid`. Published before they sign, kept until the last token is over. */
+export const signingKeys = table('signing_keys', {
+  privatePem: text(),
+  publicJwk: json<JsonObject>(),
+  signsFrom: time(),
+  retiresAt: time(),
+});
+
+/** Single-use refresh tokens; the id is the SHA-256 of the token. Using one twice ends its family. */
+export const refreshTokens = table('refresh_tokens', {
+  family: text(),
+  key: text(), // keys.id it descends from: revoking the key ends its tokens
+  principal: text(),
+  scopes: json<readonly string[]>(),
+  expiresAt: time(),
+  usedAt: maybe(time()),
+});
+
+/** One-time tickets for browsers' WebSocket upgrade; the id is the SHA-256 of the ticket. */
+export const tickets = table('tickets', {
+  identity: json<JsonObject>(),
+  expiresAt: time(),
+});
+
+/** How far a mailbox was read; the id is the mailbox. */
+export const mailboxes = table('mailboxes', {
+  uidValidity: text(),
+  lastUid: int(),
+});

@@ -1,0 +1,28 @@
+import type { Json, JsonObject } from './json.ts';
+
+/** What must never reach the journal, a stored answer, a log or another person: by the name of the field … */
+const SECRET_NAME =
+  /^(?:.*[-_.])?(?:password|passwd|secret|token|api[-_]?key|private[-_]?key|authorization|cookie|credentials?)$/i;
+
+/** … and by shape: our own keys, Slack, GitHub, AWS, Stripe, JSON Web Tokens, PEM blocks. */
+const SECRET_TEXT =
+  /\bsb_[\w-]{6,}_[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}|\bxapp-[\w-]{10,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\b[rs]k_live_\w{10,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
+
+export const REDACTED = '[redacted]';
+
+export function redactText(text: string): string {
+  return text.length < 12 ? text : text.replace(SECRET_TEXT, REDACTED);
+}
+
+/** A copy without secrets; what holds none is returned as it is. Applied before hashing. */
+export function redact<T extends Json>(value: T): T;
+export function redact(value: Json): Json {
+  if (typeof value === 'string') return redactText(value);
+  if (value === null || typeof value !== 'object') return value;
+  if (Array.isArray(value)) return value.map((item: Json) => redact(item));
+  const copy: Record<string, Json> = {};
+  for (const [name, item] of Object.entries(value as JsonObject)) {
+    copy[name] = typeof item === 'string' && item !== '' && SECRET_NAME.test(name) ? REDACTED : redact(item);
+  }
+  return copy;
+}
