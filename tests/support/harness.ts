@@ -1,0 +1,211 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { commands } from '../../commands/index.ts';
+import type { Receive } from '../../src/core/adapter.ts';
+import { syncCatalog } from '../../src/core/catalog-sync.ts';
+import type { Command, CommandSet } from '../../src/core/command.ts';
+import { createCommandSet } from '../../src/core/command-set.ts';
+import { createDirectory, type Directory } from '../../src/core/directory.ts';
+import { createDispatcher } from '../../src/core/dispatch.ts';
+import { createLanguage } from '../../src/core/language/index.ts';
+import type { Language } from '../../src/core/language.ts';
+import { createAdmission } from '../../src/core/limits.ts';
+import { verified, type Answer, type Body, type Inbound } from '../../src/core/message.ts';
+import type { Store } from '../../src/core/store.ts';
+import type { Catalog } from '../../src/domain/catalog.ts';
+import { SECOND } from '../../src/domain/clock.ts';
+import type { JournalEntry } from '../../src/domain/journal.ts';
+import type { Runbook } from '../../src/domain/runbook.ts';
+import { openSqlite } from '../../src/store/sqlite.ts';
+
+export interface TestClock {
+  now(): Date;
+  /** Moves time on by milliseconds. */
+  pass(milliseconds: number): void;
+}
+
+export function testClock(start = '2026-03-02T09:00:00.000Z'): TestClock {
+  let at = Date.parse(start);
+  return {
+    now: () => new Date(at),
+    pass: (milliseconds) => {
+      at += milliseconds;
+    },
+  };
+}
+
+/** A runbook with every bound set, to be changed where a test needs it. */
+export function testRunbook(over: Partial<Runbook> & { name: string }): Runbook {
+  return {
+    summary: `The ${over.name} runbook`,
+    args: { type: 'object', properties: {}, additionalProperties: false },
+    risk: 'write',
+    permission: `runbook:${over.name}`,
+    timeout: 10 * SECOND,
+    tries: { max: 2, backoff: SECOND, cap: 10 * SECOND },
+    approval: undefined,
+    bounds: { logLines: 1_000, outputBytes: 100_000 },
+    executor: { kind: 'shell', argv: ['node', '-e', 'console.log("hello")'], env: {} },
+    ...over,
+  };
+}
+
+const deploy = testRunbook({
+  name: 'deploy',
+  args: {
+    type: 'object',
+    properties: { service: { type: 'string' }, env: { type: 'string', enum: ['staging', 'production'] } },
+    required: ['env'],
+    additionalProperties: false,
+  },
+  risk: 'destructive',
+  approval: { quorum: 2, roles: ['approver'], persons: [], timeout: 3_600 * SECOND },
+});
+
+/** ana: admin · ben, cho: operators and approvers · vic: viewer · bot: an agent; source `ci`; runbooks deploy, restart. */
+export function testCatalog(over: Partial<Catalog> = {}): Catalog {
+  const person = (name: string, roles: string[], kind: 'person' | 'agent' = 'person') => ({
+    name,
+    kind,
+    display: name[0]?.toUpperCase() + name.slice(1),
+    roles,
+    identities:
+      kind === 'person'
+        ? [
+            { channel: 'slack', subject: `T1/U${name.toUpperCase()}` },
+            { channel: 'email', subject: `${name}@example.test` },
+          ]
+        : [],
+  });
+  return {
+    workspace: 'main',
+    roles: [
+      { name: 'admin', permissions: ['*'] },
+      {
+        name: 'operator',
+        permissions: [
+          'task:*',
+          'job:*',
+          'probe:*',
+          'runbook:*',
+          'approval:read',
+          'subscription:*',
+          'event:read',
+        ],
+      },
+      { name: 'approver', permissions: ['approval:read', 'approval:decide', 'job:read'] },
+      { name: 'viewer', permissions: ['task:read', 'job:read', 'probe:read', 'approval:read'] },
+    ],
+    principals: [
+      person('ana', ['admin']),
+      person('ben', ['operator', 'approver']),
+      person('cho', ['operator', 'approver']),
+      person('vic', ['viewer']),
+      person('bot', ['operator', 'approver'], 'agent'),
+    ],
+    runbooks: new Map([
+      ['deploy', deploy],
+      ['restart', testRunbook({ name: 'restart' })],
+    ]),
+    probes: new Map([
+      [
+        'api',
+        {
+          name: 'api',
+          summary: 'The API answers',
+          method: 'GET',
+          url: 'http://127.0.0.1:9/health',
+          headers: {},
+          timeout: 2 * SECOND,
+          expect: { status: [200], headers: {}, latency: undefined },
+        },
+      ],
+    ]),
+    sources: new Map(),
+    allowedHosts: ['127.0.0.1'],
+    limits: { perSender: 100_000, perChannel: 100_000, perWorkspace: 100_000 },
+    ...over,
+  };
+}
+
+export interface Harness {
+  readonly store: Store;
+  readonly clock: TestClock;
+  readonly catalog: Catalog;
+  readonly commands: CommandSet;
+  readonly language: Language;
+  readonly directory: Directory;
+  readonly receive: Receive;
+  readonly workspace: string;
+  /** The database file. */
+  readonly file: string;
+  /** Runs one command as a person, on the terminal unless told otherwise. */
+  run(who: string, body: string | Body, over?: Partial<Inbound>): Promise<Answer>;
+  /** The journal so far. */
+  entries(): Promise<JournalEntry[]>;
+  close(): Promise<void>;
+}
+
+/** A real SQLite file with the whole pipeline and every command on it, and people to act; `more`: further commands. */
+export async function createHarness(
+  over: Partial<Catalog> = {},
+  more: readonly Command[] = [],
+): Promise<Harness> {
+  const folder = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
+  const clock = testClock();
+  const file = join(folder, 'test.db');
+  const store = openSqlite({ path: file, clock });
+  const catalog = testCatalog(over);
+  const set = createCommandSet([...commands, ...more]);
+  const language = createLanguage(set);
+  const directory = createDirectory(catalog, (name) => {
+    const needs = set.find(name)?.needs;
+    return needs === 'none' ? undefined : needs;
+  });
+  await store.transaction('main', (tx) => syncCatalog(tx, catalog));
+  let ids = 0;
+  const receive = createDispatcher({
+    store,
+    catalog,
+    commands: set,
+    language,
+    directory,
+    admission: createAdmission(catalog.limits, () => undefined),
+    clock,
+    newId: () => `m${(ids += 1)}`,
+    log: pino({ level: 'silent' }),
+    health: () => ({ channels: {} }),
+  });
+  return {
+    store,
+    clock,
+    catalog,
+    commands: set,
+    language,
+    directory,
+    receive,
+    workspace: 'main',
+    file,
+    run: (who, body, message = {}) =>
+      receive({
+        channel: 'terminal',
+        from: verified({
+          workspace: 'main',
+          channel: 'principal',
+          subject: who,
+          assurance: 'local',
+          scopes: ['*'],
+        }),
+        body: typeof body === 'string' ? { text: body } : body,
+        conversation: `terminal:${who}`,
+        ...message,
+      }),
+    entries: () => store.history('main', 0, 10_000),
+    async close() {
+      await store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
