@@ -1,0 +1,243 @@
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  approvals,
+  decide,
+  isApprover,
+  voteTokens,
+  votes,
+  type ApprovalPolicy,
+  type ApprovalRow,
+  type Decision,
+} from '../domain/approval.ts';
+import { Refusal } from '../domain/errors.ts';
+import { digest } from '../domain/json.ts';
+import { identities, principals, type Principal } from '../domain/principal.ts';
+import { outbox } from '../domain/records.ts';
+import type { Command, Ctx } from './command.ts';
+import type { Address, Answer, Invocation, Reply } from './message.ts';
+import { enqueue } from './outgoing.ts';
+
+/** Approval requests go out where their approvers are linked. */
+const ASKED_ON = ['slack', 'email'] as const;
+type AskedOn = (typeof ASKED_ON)[number];
+
+/** What a voter reads before deciding: exactly what will run. */
+export function approvalText(row: ApprovalRow, formatted: string): string {
+  return [
+    `${row.ref}: ${row.requester} asks to run`,
+    formatted,
+    `Risk: ${row.risk}. Needs ${row.policy.quorum} approval${row.policy.quorum === 1 ? '' : 's'}.`,
+    `Expires: ${row.expiresAt.toISOString()}. Digest: ${row.digest.slice(0, 12)}.`,
+  ].join('\n');
+}
+
+/** Writes the request and what waits for it, and asks every approver who is linked to a channel that can be asked. */
+export async function requestApproval(
+  ctx: Ctx,
+  command: Command,
+  args: Record<string, unknown>,
+  invocation: Invocation,
+  policy: ApprovalPolicy,
+  format: (invocation: Invocation) => string,
+): Promise<Reply> {
+  const ref = `APR-${await ctx.tx.next('APR')}`;
+  const held = await command.hold?.(ctx, args, ref);
+  const row = await ctx.tx.insert(approvals, {
+    id: ctx.tx.id(),
+    ref,
+    state: 'pending',
+    command: invocation.command,
+    args: invocation.args,
+    digest: digest(invocation),
+    target: held?.target ?? invocation.command,
+    risk: command.riskOf?.(args, ctx.catalog) ?? command.risk,
+    policy,
+    requester: ctx.who.name,
+    chain: [ctx.who.name],
+    scopes: ctx.who.scopes,
+    correlationId: ctx.correlationId,
+    replyTo: ctx.replyTo ?? null,
+    expiresAt: new Date(ctx.now.getTime() + policy.timeout),
+    createdAt: ctx.now,
+    decidedAt: null,
+  });
+  await ctx.emit('approval.requested', ref, {
+    ...invocation,
+    digest: row.digest,
+    quorum: policy.quorum,
+    target: row.target,
+  });
+  await ask(ctx, row, approvalText(row, format(invocation)));
+  const people = [...policy.roles.map((r) => `role ${r}`), ...policy.persons].join(', ');
+  return {
+    text: `${ref}: waiting for ${policy.quorum} approval${policy.quorum === 1 ? '' : 's'} (${people}) until ${row.expiresAt.toISOString()}.`,
+    data: { approval: ref, digest: row.digest, target: row.target, expiresAt: row.expiresAt.toISOString() },
+  };
+}
+
+async function ask(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
+  const people = await ctx.tx.find(principals, { where: { kind: 'person', disabled: false }, limit: 500 });
+  const asked = people
+    .filter((p) => !row.chain.includes(p.name))
+    .filter((p) => isApprover(row.policy, { ...p, permissions: [], scopes: [] }))
+    .map((p) => p.name);
+  const linked = await ctx.tx.find(identities, {
+    where: { principal: { in: asked }, channel: { in: [...ASKED_ON] } },
+  });
+  for (const { principal, channel, subject } of linked) {
+    const to = channel as AskedOn;
+    const token = to === 'email' ? await issueToken(ctx, row, principal) : undefined;
+    await enqueue(ctx.tx, {
+      key: `approval:${row.ref}:${to}:${subject}`,
+      // A Slack subject is team/user; a message to the user id opens the direct conversation.
+      address: { channel: to, to: to === 'slack' ? subject.slice(subject.indexOf('/') + 1) : subject },
+      reply: card(row, text, token),
+    });
+  }
+}
+
+function card(row: ApprovalRow, text: string, mailToken: string | undefined): Reply {
+  const vote = { approval: row.ref, digest: row.digest };
+  return {
+    text,
+    data: mailToken === undefined ? vote : { ...vote, mailToken },
+    actions: [
+      { label: 'Approve', style: 'primary', invocation: { command: 'approval.approve', args: vote } },
+      { label: 'Deny', style: 'danger', invocation: { command: 'approval.deny', args: vote } },
+    ],
+  };
+}
+
+const tokenId = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+async function issueToken(ctx: Ctx, row: ApprovalRow, voter: string): Promise<string> {
+  const token = randomBytes(18).toString('hex');
+  await ctx.tx.insert(voteTokens, {
+    id: tokenId(token),
+    approval: row.ref,
+    voter,
+    expiresAt: row.expiresAt,
+    uses: 0,
+  });
+  return token;
+}
+
+/** A vote by mail needs the single-use token that was sent to that voter for that request, besides the proven sender. */
+async function spendToken(ctx: Ctx, approval: string): Promise<void> {
+  const wrong = new Refusal(
+    'forbidden',
+    `A vote by mail needs the token of ${approval}: answer the approval mail itself.`,
+  );
+  if (ctx.proof === undefined) throw wrong;
+  const found = await ctx.tx.get(voteTokens, { id: tokenId(ctx.proof) });
+  if (!found || found.approval !== approval || found.voter !== ctx.who.name || found.uses > 0) throw wrong;
+  if (found.expiresAt <= ctx.now) throw wrong;
+  await ctx.tx.update(voteTokens, found, { uses: 1 });
+}
+
+export interface CastVote {
+  readonly approval: string;
+  readonly decision: Decision;
+  readonly reason: string | undefined;
+  readonly digest: string | undefined;
+}
+
+/** Counts one vote and, when it decides, lets the held command run or drops it: all in the vote's own transaction. */
+export async function castVote(
+  ctx: Ctx,
+  vote: CastVote,
+): Promise<{ row: ApprovalRow; released: Answer | undefined }> {
+  const row = await ctx.tx.get(approvals, { ref: vote.approval });
+  if (!row) throw new Refusal('not_found', `There is no approval ${vote.approval}.`);
+  if (ctx.channel === 'email') await spendToken(ctx, row.ref);
+  const standing = await ctx.tx.find(votes, { where: { approval: row.ref } });
+  const voters = await ctx.tx.find(principals, { where: { name: { in: standing.map((v) => v.voter) } } });
+  const still = new Set(
+    voters
+      .filter((v) => !v.disabled && isApprover(row.policy, { ...v, permissions: [], scopes: [] }))
+      .map((v) => v.name),
+  );
+  const { decision, reason } = vote;
+  const state = decide(
+    row,
+    standing,
+    (name) => still.has(name),
+    { who: ctx.who, decision, reason, digest: vote.digest },
+    ctx.now,
+  );
+  await ctx.tx.insert(votes, {
+    id: ctx.tx.id(),
+    approval: row.ref,
+    voter: ctx.who.name,
+    decision,
+    reason: reason ?? null,
+    channel: ctx.channel,
+    assurance: ctx.assurance,
+    digest: row.digest,
+    at: ctx.now,
+  });
+  await ctx.emit('approval.voted', row.ref, {
+    decision,
+    reason: reason ?? null,
+    channel: ctx.channel,
+    assurance: ctx.assurance,
+  });
+  if (state === 'pending') return { row, released: undefined };
+  return settle(ctx, row, state, reason);
+}
+
+/** Ends a pending request as decided, expired or cancelled. */
+export async function settle(
+  ctx: Ctx,
+  row: ApprovalRow,
+  state: 'approved' | 'denied' | 'expired' | 'cancelled',
+  reason: string | undefined,
+): Promise<{ row: ApprovalRow; released: Answer | undefined }> {
+  const settled = await ctx.tx.update(approvals, row, { state, decidedAt: ctx.now });
+  await ctx.emit(`approval.${state}`, row.ref, { target: row.target, reason: reason ?? null });
+  const released = state === 'approved' ? await release(ctx, settled) : undefined;
+  if (released?.status !== 'ok') await drop(ctx, settled);
+  const outcome = `${row.ref} ${state}${reason ? `: ${reason}` : ''}.`;
+  const text = released ? `${outcome}\n${released.reply.text}` : outcome;
+  if (row.replyTo) {
+    await enqueue(ctx.tx, {
+      key: `approval:${row.ref}:outcome`,
+      address: row.replyTo as Address,
+      reply: { text },
+    });
+  }
+  await withdrawCards(ctx, row, text);
+  return { row: settled, released };
+}
+
+/** Runs exactly what was approved, as the one who asked, with the permissions that person has now. */
+async function release(ctx: Ctx, row: ApprovalRow): Promise<Answer> {
+  const who: Principal | undefined = await ctx.principal(row.requester, row.scopes);
+  if (!who) {
+    await ctx.emit('approval.voided', row.ref, { reason: 'the requester is no longer known' });
+    throw new Refusal('conflict', `${row.requester}, who asked for ${row.ref}, is no longer known here.`);
+  }
+  return ctx.invoke(
+    { command: row.command, args: row.args },
+    { who, approved: { ref: row.ref, target: row.target } },
+  );
+}
+
+async function drop(ctx: Ctx, row: ApprovalRow): Promise<void> {
+  await ctx.commands.find(row.command)?.drop?.(ctx, row.args, { ref: row.ref, target: row.target });
+}
+
+/** After the decision no card keeps its buttons. */
+async function withdrawCards(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
+  const sent = await ctx.tx.find(outbox, { where: { key: { prefix: `approval:${row.ref}:slack:` } } });
+  for (const message of sent) {
+    if (message.state === 'queued') await ctx.tx.remove(outbox, { id: message.id });
+    if (message.externalId === null) continue;
+    await enqueue(ctx.tx, {
+      key: `${message.key}:settled`,
+      address: message.address as Address,
+      reply: { text },
+      replaces: message.externalId,
+    });
+  }
+}

@@ -1,0 +1,180 @@
+import { MINUTE } from '../domain/clock.ts';
+import { Refusal } from '../domain/errors.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { JournalEntry } from '../domain/journal.ts';
+import { may, type Permission } from '../domain/permission.ts';
+import type { Principal } from '../domain/principal.ts';
+import { confirmations } from '../domain/records.ts';
+import { refusalAnswer } from './answer.ts';
+import { requestApproval } from './approvals.ts';
+import type { ApprovedBy, Command, Ctx } from './command.ts';
+import type { Reading } from './language.ts';
+import type { Answer, Inbound, Invocation, Reply, Status } from './message.ts';
+import type { Services } from './services.ts';
+import type { Tx } from './store.ts';
+
+/** How long a plain-language reading waits for its `yes`. */
+const CONFIRM_WITHIN = 10 * MINUTE;
+
+/** One message's way through authorize → policy → run, inside its transaction; also of what a command invokes in turn. */
+export class Call {
+  readonly #services: Services;
+  readonly #tx: Tx;
+  readonly #message: Inbound;
+  readonly #id: string;
+  readonly #correlationId: string;
+
+  constructor(services: Services, tx: Tx, message: Inbound, id: string, correlationId: string) {
+    this.#services = services;
+    this.#tx = tx;
+    this.#message = message;
+    this.#id = id;
+    this.#correlationId = correlationId;
+  }
+
+  async execute(reading: Reading, who: Principal, approved: ApprovedBy | undefined): Promise<Answer> {
+    const { command, args, invocation } = reading;
+    const missing = this.#missing(command, args, who);
+    if (missing) return this.#deny(reading, who, `it needs the permission ${missing}`);
+    if (!reading.sure && command.risk !== 'read') return this.#confirm(reading, who);
+    try {
+      const { status, reply } =
+        command.risk === 'read'
+          ? { status: 'ok' as const, reply: await command.run(this.context(who, approved, null), args) }
+          : await this.#tx.attempt(() => this.#change(reading, who, approved));
+      return {
+        id: this.#id,
+        status: statusOf(reply, status),
+        invocation,
+        reply,
+        correlationId: this.#correlationId,
+      };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      if (error.code === 'forbidden') return this.#deny(reading, who, error.message);
+      return refusalAnswer(this.#id, this.#correlationId, error, invocation);
+    }
+  }
+
+  async #change(
+    { command, args, invocation }: Reading,
+    who: Principal,
+    approved: ApprovedBy | undefined,
+  ): Promise<{ status: Status; reply: Reply }> {
+    const accepted = await this.#record('command.accepted', who, invocation, {
+      args: invocation.args,
+      ...(approved && { approval: approved.ref }),
+    });
+    const ctx = this.context(who, approved, accepted.id);
+    const policy = approved ? undefined : command.policy?.(args, this.#services.catalog);
+    if (!policy) return { status: 'ok', reply: await command.run(ctx, args) };
+    const { format } = this.#services.language;
+    return {
+      status: 'pending_approval',
+      reply: await requestApproval(ctx, command, args, invocation, policy, format),
+    };
+  }
+
+  /** The first permission that is not held, if any: deny by default. */
+  #missing(command: Command, args: Record<string, unknown>, who: Principal): Permission | undefined {
+    if (command.needs !== 'none' && !may(who, command.needs)) return command.needs;
+    const further = command.alsoNeeds?.(args, this.#services.catalog);
+    return further !== undefined && !may(who, further) ? further : undefined;
+  }
+
+  async #deny({ invocation }: Reading, who: Principal, reason: string): Promise<Answer> {
+    await this.#record('command.denied', who, invocation, { args: invocation.args, reason });
+    const refusal = new Refusal(
+      'forbidden',
+      `You may not run ${invocation.command.replace('.', ' ')}: ${reason}.`,
+    );
+    return refusalAnswer(this.#id, this.#correlationId, refusal, invocation);
+  }
+
+  /** Shows the reading back as a command and keeps it until the same person says yes in the same conversation. */
+  async #confirm({ invocation }: Reading, who: Principal): Promise<Answer> {
+    const id = this.#tx.id();
+    const { conversation } = this.#message;
+    await this.#tx.remove(confirmations, { principal: who.name, conversation });
+    await this.#tx.insert(confirmations, {
+      id,
+      principal: who.name,
+      conversation,
+      ...invocation,
+      expiresAt: new Date(this.#tx.now.getTime() + CONFIRM_WITHIN),
+    });
+    const shown = this.#services.language.format(invocation);
+    const reply: Reply = {
+      text: `I read this as:\n${shown}\nSend \`yes\` to run it, \`no\` to forget it.`,
+      data: { confirm: id, text: shown },
+      actions: [
+        { label: 'Yes', style: 'primary', invocation: { command: 'yes', args: { id } } },
+        { label: 'No', invocation: { command: 'no', args: { id } } },
+      ],
+    };
+    return {
+      id: this.#id,
+      status: 'needs_confirmation',
+      invocation,
+      reply,
+      correlationId: this.#correlationId,
+    };
+  }
+
+  #record(
+    event: string,
+    who: Principal,
+    { command }: Invocation,
+    details: JsonObject,
+  ): Promise<JournalEntry> {
+    const { channel, from, cause } = this.#message;
+    return this.#tx.append({
+      event,
+      actor: who.name,
+      target: command,
+      correlationId: this.#correlationId,
+      cause: cause ?? this.#id,
+      details: {
+        ...details,
+        channel,
+        identity: `${from.channel}:${from.subject}`,
+        assurance: from.assurance,
+      },
+    });
+  }
+
+  /** What a command gets to see and do, as `who`. */
+  context(who: Principal, approved: ApprovedBy | undefined, cause: string | null): Ctx {
+    const { catalog, commands, directory, health, language } = this.#services;
+    const { channel, conversation, replyTo, origin, ifMatch, proof, from } = this.#message;
+    const tx = this.#tx;
+    const correlationId = this.#correlationId;
+    return {
+      who,
+      channel,
+      conversation,
+      replyTo: replyTo ?? origin,
+      workspace: tx.workspace,
+      now: tx.now,
+      tx,
+      correlationId,
+      cause,
+      ifMatch,
+      proof,
+      assurance: from.assurance,
+      approved,
+      catalog,
+      health,
+      commands,
+      emit: (event, target, details) =>
+        tx.append({ event, actor: who.name, target, correlationId, cause, details }),
+      invoke: async (invocation, as) => {
+        const reading = await language.read(invocation, { now: tx.now, who: (as?.who ?? who).name });
+        return this.execute(reading, as?.who ?? who, as?.approved);
+      },
+      principal: (name, scopes) => directory.byName(tx, name, scopes),
+    };
+  }
+}
+
+const statusOf = (reply: Reply, status: Status): Status => reply.status ?? status;

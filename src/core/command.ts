@@ -1,0 +1,108 @@
+import type { z } from 'zod';
+import type { ApprovalPolicy } from '../domain/approval.ts';
+import type { Catalog } from '../domain/catalog.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { JournalEntry } from '../domain/journal.ts';
+import type { Permission } from '../domain/permission.ts';
+import type { Assurance, Principal } from '../domain/principal.ts';
+import type { Answer, Address, ChannelName, Invocation, Reply } from './message.ts';
+import type { Tx } from './store.ts';
+
+export type Risk = 'read' | 'write' | 'destructive' | 'financial';
+
+/** Documentation, help and test at once: `text` and `json` are read as the same invocation, `says` as its plain form. */
+export interface Example {
+  readonly text: string;
+  readonly json: Invocation;
+  readonly says?: string;
+}
+
+/**
+ * A REST route of a command. `path` is as in OpenAPI (`/v1/tasks/{id}`); path parameters, then query (GET) or body
+ * fields, fill the arguments of the same names.
+ */
+export interface Route {
+  readonly method: 'get' | 'post' | 'patch' | 'delete';
+  readonly path: string;
+  /** Success status; 200 unless told. */
+  readonly status?: 200 | 201;
+  /** `required`: a request without `If-Match` is refused with 428. */
+  readonly ifMatch?: 'required';
+}
+
+// Args differ per command; a list of commands holds them with their argument type hidden behind `parse`.
+export interface Command<S extends z.ZodObject = z.ZodObject> {
+  /** `noun.verb`, or one word: `help`. Typed as `noun verb`. */
+  readonly name: string;
+  readonly summary: string;
+  /** Flat object schema; each field has `.describe()`. */
+  readonly args: S;
+  /** Names of the arguments that may be given without a flag, in order. The last may be a list. */
+  readonly positional?: readonly (keyof z.infer<S> & string)[];
+  /** Other words for the same command. */
+  readonly aliases?: readonly string[];
+  /** `none`: whoever is linked may (help, whoami, yes, no). */
+  readonly needs: Permission | 'none';
+  /** A further permission that these arguments take, such as a runbook's own. */
+  alsoNeeds?(args: z.output<S>, catalog: Catalog): Permission | undefined;
+  readonly risk: Risk;
+  /** The risk of these very arguments, where it is not the command's: a runbook's own. Shown to those who approve. */
+  riskOf?(args: z.output<S>, catalog: Catalog): Risk;
+  readonly examples: readonly [Example, ...Example[]];
+  readonly route?: Route;
+  /** Decides and writes through `ctx.tx`; awaits nothing else. */
+  run(ctx: Ctx, args: z.output<S>): Promise<Reply>;
+  /**
+   * Called instead of `run` while an approval is needed: writes what waits (a job in `waiting`) and names it. After the
+   * approval `run` is called with `ctx.approved`; after a denial, a time-out or a cancel, `drop` is.
+   */
+  hold?(ctx: Ctx, args: z.output<S>, approval: string): Promise<{ target: string }>;
+  drop?(ctx: Ctx, args: z.output<S>, approval: ApprovedBy): Promise<void>;
+  /** The approval that these arguments need by the command's own definition (a runbook's policy), if any. */
+  policy?(args: z.output<S>, catalog: Catalog): ApprovalPolicy | undefined;
+}
+
+export interface ApprovedBy {
+  readonly ref: string;
+  readonly target: string;
+}
+
+export interface Ctx {
+  readonly who: Principal;
+  readonly channel: ChannelName;
+  readonly conversation: string;
+  /** Where this conversation can be told of later news; undefined where only an open call can be answered. */
+  readonly replyTo: Address | undefined;
+  readonly workspace: string;
+  readonly now: Date;
+  readonly tx: Tx;
+  readonly correlationId: string;
+  /** The id of the journal entry or message that led here. */
+  readonly cause: string | null;
+  readonly ifMatch: string | undefined;
+  readonly proof: string | undefined;
+  /** How strongly the sender is proven on this message. */
+  readonly assurance: Assurance;
+  /** Set when an approval released this very invocation. */
+  readonly approved: ApprovedBy | undefined;
+  readonly catalog: Catalog;
+  /** What is on, for `status`. */
+  readonly health: () => JsonObject;
+  readonly commands: CommandSet;
+  /** Appends a journal entry with this message's actor, correlation id and cause. */
+  emit(event: string, target: string, details: JsonObject): Promise<JournalEntry>;
+  /** Runs another command in the same transaction, authorized and journalled as its own, optionally as `who`. */
+  invoke(invocation: Invocation, as?: { who: Principal; approved?: ApprovedBy }): Promise<Answer>;
+  /** Resolves a principal by name with its roles' permissions; undefined when unknown or disabled. */
+  principal(name: string, scopes?: readonly string[]): Promise<Principal | undefined>;
+}
+
+export interface CommandSet {
+  readonly all: readonly Command[];
+  find(name: string): Command | undefined;
+}
+
+/** Keeps a command's argument type through its definition. */
+export function command<S extends z.ZodObject>(definition: Command<S>): Command {
+  return definition as unknown as Command;
+}

@@ -1,0 +1,80 @@
+import type { Catalog } from '../domain/catalog.ts';
+import {
+  identities,
+  keys,
+  principals,
+  roles,
+  type Principal,
+  type PrincipalRow,
+} from '../domain/principal.ts';
+import type { VerifiedIdentity } from './message.ts';
+import type { Tx } from './store.ts';
+
+/** Who is behind a proven identity, read inside the transaction that acts on it, so a revoked role counts at once. */
+export interface Directory {
+  /** Undefined when the identity is linked to nobody, or to somebody disabled, or its key was revoked. */
+  resolve(tx: Tx, identity: VerifiedIdentity): Promise<Principal | undefined>;
+  byName(tx: Tx, name: string, scopes?: readonly string[]): Promise<Principal | undefined>;
+}
+
+export function createDirectory(
+  catalog: Catalog,
+  permissionOf: (command: string) => string | undefined,
+): Directory {
+  const byName: Directory['byName'] = async (tx, name, scopes = ['*']) => {
+    if (name.startsWith(SOURCE)) return sourcePrincipal(catalog, name.slice(SOURCE.length), permissionOf);
+    const row = await tx.get(principals, { name });
+    return row && !row.disabled ? withPermissions(tx, row, scopes) : undefined;
+  };
+  return {
+    byName,
+    async resolve(tx, identity) {
+      const { channel, subject, scopes } = identity;
+      if (channel === 'principal') return byName(tx, subject, scopes);
+      if (channel === 'source') return sourcePrincipal(catalog, subject, permissionOf);
+      const name = channel === 'key' ? await keyOwner(tx, subject) : await linkedName(tx, channel, subject);
+      return name === undefined ? undefined : byName(tx, name, scopes);
+    },
+  };
+}
+
+/** A webhook source's name as an actor, so that it can never be taken for a person's. */
+const SOURCE = 'source:';
+
+async function keyOwner(tx: Tx, id: string): Promise<string | undefined> {
+  const key = await tx.get(keys, { id });
+  if (!key || key.revokedAt || (key.expiresAt && key.expiresAt <= tx.now)) return undefined;
+  return key.principal;
+}
+
+async function linkedName(tx: Tx, channel: string, subject: string): Promise<string | undefined> {
+  return (await tx.get(identities, { channel, subject }))?.principal;
+}
+
+async function withPermissions(tx: Tx, row: PrincipalRow, scopes: readonly string[]): Promise<Principal> {
+  const held = row.roles.length > 0 ? await tx.find(roles, { where: { name: { in: row.roles } } }) : [];
+  const { name, kind, display } = row;
+  const permissions = held.flatMap((role) => role.permissions);
+  return { name, kind, display, roles: row.roles, permissions, scopes };
+}
+
+/** A source may do what the commands need that its own rules name, and nothing else. */
+function sourcePrincipal(
+  catalog: Catalog,
+  name: string,
+  permissionOf: (command: string) => string | undefined,
+): Principal | undefined {
+  const source = catalog.sources.get(name);
+  if (!source) return undefined;
+  const named = source.rules
+    .filter((rule) => rule.as === undefined)
+    .map((rule) => permissionOf(rule.command));
+  return {
+    name: `${SOURCE}${name}`,
+    kind: 'source',
+    display: `webhook ${name}`,
+    roles: [],
+    permissions: named.filter((p) => p !== undefined),
+    scopes: ['*'],
+  };
+}

@@ -1,0 +1,128 @@
+import { asRefusal, Refusal } from '../domain/errors.ts';
+import type { Receive } from './adapter.ts';
+import { refusalAnswer, withHints } from './answer.ts';
+import { Call } from './call.ts';
+import type { Reading } from './language.ts';
+import { offerLink } from './link.ts';
+import type { Answer, Inbound } from './message.ts';
+import { enqueue } from './outgoing.ts';
+import { keep, receiptKey, replay, type ReceiptKey } from './receipts.ts';
+import type { Services } from './services.ts';
+import type { Tx } from './store.ts';
+
+/** A refusal that changed nothing and was met before authorization: its key is not consumed, so a repeat may succeed. */
+interface Outcome {
+  readonly answer: Answer;
+  readonly final: boolean;
+}
+
+/**
+ * The one way through: admit → parse → authorize → policy → run, inside one transaction with the receipt, the journal
+ * and the outgoing messages. Never rejects: every error becomes an answer.
+ */
+export function createDispatcher(options: Services): Receive {
+  const { store, admission, newId, log } = options;
+  return async (message) => {
+    const started = performance.now();
+    const id = newId();
+    const correlationId = message.correlationId ?? id;
+    let answer: Answer;
+    try {
+      await admission.admit(message.channel, message.from);
+      const key = receiptKey(message);
+      // Reading may load what only plain language needs, so it is done before the transaction, which waits for nothing.
+      const reading = await read(options, message);
+      answer = await store.transaction(message.from.workspace, (tx) =>
+        handle(options, tx, { message, id, correlationId, key, reading }),
+      );
+    } catch (error) {
+      const refusal = asRefusal(error);
+      if (refusal.code === 'internal')
+        log.error({ err: error, correlationId, channel: message.channel }, 'a message failed');
+      answer = refusalAnswer(id, correlationId, refusal);
+      if (refusal.code === 'rate_limited' && message.replyTo) await explainLimit(options, message, answer);
+    }
+    options.answered?.(message, answer, (performance.now() - started) / 1_000);
+    return answer;
+  };
+}
+
+/** A message on its way: what it was read as, or why it could not be read. */
+interface Received {
+  readonly message: Inbound;
+  readonly id: string;
+  readonly correlationId: string;
+  readonly key: ReceiptKey | undefined;
+  readonly reading: Reading | Refusal;
+}
+
+async function read({ language, clock }: Services, message: Inbound): Promise<Reading | Refusal> {
+  try {
+    return await language.read(message.body, { now: clock.now(), who: 'me' });
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
+
+async function handle(options: Services, tx: Tx, received: Received): Promise<Answer> {
+  const { message, key, id } = received;
+  const before = key && (await replay(tx, key));
+  if (before) return before;
+  const { answer, final } = await act(options, tx, received);
+  // A message that is answered through the outbox is answered once, whatever the answer: its source sends it again.
+  if (key && (final || message.replyTo)) await keep(tx, key, answer);
+  if (message.replyTo) {
+    await enqueue(tx, { key: `reply:${key?.id ?? id}`, address: message.replyTo, reply: withHints(answer) });
+  }
+  return answer;
+}
+
+async function act(options: Services, tx: Tx, received: Received): Promise<Outcome> {
+  const { message, id, correlationId, reading } = received;
+  const who = await options.directory.resolve(tx, message.from);
+  if (!who) return { answer: await stranger(tx, message, id, correlationId), final: true };
+  if (reading instanceof Refusal) return { answer: refusalAnswer(id, correlationId, reading), final: false };
+  const call = new Call(options, tx, message, id, correlationId);
+  return { answer: await call.execute(reading, who, undefined), final: true };
+}
+
+/** Proven, but linked to nobody: recorded, and told how to become known. */
+async function stranger(tx: Tx, message: Inbound, id: string, correlationId: string): Promise<Answer> {
+  const { channel, subject } = message.from;
+  const offer = await offerLink(tx, message);
+  if (offer) return { id, status: 'ok', reply: offer, correlationId };
+  await tx.append({
+    event: 'command.denied',
+    actor: `${channel}:${subject}`,
+    target: 'unknown',
+    correlationId,
+    cause: message.cause ?? id,
+    details: { channel: message.channel, reason: 'linked to nobody' },
+  });
+  const how = `Send \`link\` here for a code, or ask an administrator for: person link NAME ${channel}:${subject}`;
+  return refusalAnswer(
+    id,
+    correlationId,
+    new Refusal('forbidden', `You are not linked to anybody here. ${how}`),
+  );
+}
+
+/** One explanation per sender and minute, so that a flood is not answered with a flood. */
+async function explainLimit(
+  { store, clock, log }: Services,
+  message: Inbound,
+  answer: Answer,
+): Promise<void> {
+  const address = message.replyTo;
+  if (!address) return;
+  const minute = Math.floor(clock.now().getTime() / 60_000);
+  const key = `limited:${message.from.channel}:${message.from.subject}:${minute}`;
+  try {
+    await store.transaction(message.from.workspace, (tx) =>
+      enqueue(tx, { key, address, reply: answer.reply }),
+    );
+  } catch (err) {
+    log.warn({ err }, 'could not explain a rate limit');
+  }
+}

@@ -1,0 +1,115 @@
+import type { JournalEntry } from '../domain/journal.ts';
+import { jobLogs } from '../domain/job.ts';
+import type { Row } from '../domain/table.ts';
+import type { Feed, LogLine } from './feed.ts';
+import type { Store } from './store.ts';
+
+const PAGE = 500;
+
+/** The live reads of one store: entries as commits announce them, log lines as one reader follows them for all. */
+export function createFeed(store: Store): Feed {
+  const entries = new Listeners<JournalEntry>();
+  const lines = new Listeners<LogLine>();
+  const tails = new Map<string, LogTail>();
+  store.onCommit((commit) => {
+    for (const entry of commit.entries) entries.tell(commit.workspace, entry);
+    if (commit.tables.has(jobLogs.name)) tails.get(commit.workspace)?.wake();
+  });
+  return {
+    onEntry: (workspace, listener) => entries.add(workspace, listener),
+    onLog(workspace, listener) {
+      if (!tails.has(workspace)) tails.set(workspace, new LogTail(store, workspace, lines));
+      return lines.add(workspace, listener);
+    },
+    history: (workspace, after, limit) => store.history(workspace, after, limit),
+    logs: (workspace, job, after, limit) =>
+      store.transaction(workspace, async (tx) => {
+        const where = { job, cursor: { above: after } };
+        return (await tx.find(jobLogs, { where, orderBy: [{ column: 'cursor' }], limit })).map(lineOf);
+      }),
+    head: (workspace) => store.head(workspace),
+  };
+}
+
+class Listeners<T> {
+  readonly #of = new Map<string, Set<(item: T) => void>>();
+
+  add(workspace: string, listener: (item: T) => void): () => void {
+    const set = this.#of.get(workspace) ?? new Set();
+    this.#of.set(workspace, set.add(listener));
+    return () => set.delete(listener);
+  }
+
+  tell(workspace: string, item: T): void {
+    for (const listener of this.#of.get(workspace) ?? []) listener(item);
+  }
+
+  has(workspace: string): boolean {
+    return (this.#of.get(workspace)?.size ?? 0) > 0;
+  }
+}
+
+/** Follows the log lines of a workspace by their rising id, so that each is read once however many watch. */
+class LogTail {
+  readonly #store: Store;
+  readonly #workspace: string;
+  readonly #lines: Listeners<LogLine>;
+  #after: string | undefined;
+  #reading = false;
+  #again = false;
+
+  constructor(store: Store, workspace: string, lines: Listeners<LogLine>) {
+    this.#store = store;
+    this.#workspace = workspace;
+    this.#lines = lines;
+    this.wake();
+  }
+
+  wake(): void {
+    this.#again = true;
+    if (this.#reading) return;
+    this.#reading = true;
+    void this.#read().finally(() => {
+      this.#reading = false;
+    });
+  }
+
+  async #read(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      try {
+        const rows = await this.#next();
+        for (const row of rows) this.#lines.tell(this.#workspace, lineOf(row));
+        if (rows.length === PAGE) this.#again = true;
+      } catch {
+        // The database is away or closing: the next commit wakes this reader, which continues where it was.
+        return;
+      }
+    }
+  }
+
+  /** From the end at first: what was logged before anybody watched is read from history. */
+  async #next(): Promise<Row<typeof jobLogs>[]> {
+    return this.#store.transaction(this.#workspace, async (tx) => {
+      if (this.#after === undefined || !this.#lines.has(this.#workspace)) {
+        const [last] = await tx.find(jobLogs, { orderBy: [{ column: 'id', descending: true }], limit: 1 });
+        this.#after = last?.id ?? '';
+        return [];
+      }
+      const rows = await tx.find(jobLogs, {
+        where: { id: { above: this.#after } },
+        orderBy: [{ column: 'id' }],
+        limit: PAGE,
+      });
+      this.#after = rows.at(-1)?.id ?? this.#after;
+      return rows;
+    });
+  }
+}
+
+const lineOf = ({ job, cursor, stream, line }: Row<typeof jobLogs>): LogLine => ({
+  job,
+  cursor,
+  stream,
+  line,
+});

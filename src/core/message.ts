@@ -1,0 +1,100 @@
+import type { Json, JsonObject } from '../domain/json.ts';
+import type { Assurance } from '../domain/principal.ts';
+
+export const CHANNELS = ['rest', 'websocket', 'webhook', 'slack', 'email', 'terminal'] as const;
+export type ChannelName = (typeof CHANNELS)[number];
+
+declare const proven: unique symbol;
+
+/**
+ * A sender whose proof was checked at the edge. Only `verified` builds one, and only a channel's verifier calls it
+ * (Slack signature + user id, aligned DKIM pass, API key or token, webhook signature).
+ */
+export interface VerifiedIdentity {
+  readonly [proven]: true;
+  readonly workspace: string;
+  /** `key` (subject: key id), `principal` (subject: name), `slack`, `email`, `github` … */
+  readonly channel: string;
+  readonly subject: string;
+  readonly assurance: Assurance;
+  /** What the proof narrows the sender to, beyond the roles: a token's scopes, the commands a webhook's rules name. */
+  readonly scopes: readonly string[];
+}
+
+/** Builds the proof. To be called by verifiers alone, after the check; the linter holds other code to that. */
+export function verified(identity: Omit<VerifiedIdentity, typeof proven>): VerifiedIdentity {
+  return identity as VerifiedIdentity;
+}
+
+/** A command in canonical form: what is digested, approved and run. */
+export interface Invocation {
+  readonly command: string;
+  readonly args: JsonObject;
+}
+
+/** Where an answer or a notification goes when it is not the reply to an open call. */
+export interface Address {
+  readonly channel: 'slack' | 'email' | 'webhook' | 'terminal';
+  /** Slack channel or user id, mail address, URL. */
+  readonly to: string;
+  /** Slack thread_ts; the Message-ID that is answered. */
+  readonly thread?: string;
+  /** The references of the mail thread, the subject, the response_url: what the channel needs to answer in place. */
+  readonly context?: JsonObject;
+}
+
+export type Body = { readonly text: string } | { readonly command: string; readonly args: unknown };
+
+/** One message of any channel, decoded and proven. */
+export interface Inbound {
+  readonly channel: ChannelName;
+  readonly from: VerifiedIdentity;
+  readonly body: Body;
+  /** Unique per sender and source: a repeat gets the first answer again. Absent: the sender asked for no such promise. */
+  readonly dedupeKey?: string;
+  /** Where `yes` and follow-ups belong: a socket, a Slack thread, a mail thread. */
+  readonly conversation: string;
+  /** Set where the answer goes out through the outbox; absent where the adapter answers the open call. */
+  readonly replyTo?: Address;
+  /** Where later news of what was asked goes (a job's end), if not to `replyTo`. */
+  readonly origin?: Address;
+  readonly correlationId?: string;
+  /** What led to this message: a webhook's delivery, a job. */
+  readonly cause?: string;
+  /** The strong ETag the sender holds (`If-Match`). */
+  readonly ifMatch?: string;
+  /** A single-use proof beside the identity, such as the token of an approval mail. */
+  readonly proof?: string;
+}
+
+export interface Action {
+  readonly label: string;
+  readonly invocation: Invocation;
+  readonly style?: 'primary' | 'danger';
+}
+
+/** Channel-neutral: cards, modals and mails are renderings of it. Text is plain, one line per fact. */
+export interface Reply {
+  readonly text: string;
+  readonly data?: Json;
+  readonly actions?: readonly Action[];
+  /** Set by a command that passes on what another one answered: `yes` that led to a request for approval. */
+  readonly status?: 'pending_approval' | 'needs_confirmation';
+}
+
+export type Status = 'ok' | 'pending_approval' | 'needs_confirmation' | 'error';
+
+/** What every channel gives back for a message: `POST /v1/commands` returns it as it is. */
+export interface Answer {
+  readonly id: string;
+  readonly status: Status;
+  readonly invocation?: Invocation;
+  readonly reply: Reply;
+  readonly correlationId: string;
+  /** With status `error`: the stable code of the refusal. */
+  readonly error?: {
+    readonly code: string;
+    readonly suggestions?: readonly string[];
+    readonly retryAfter?: number;
+  };
+}
