@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { approvalText } from '../../src/core/approvals.ts';
+import { command } from '../../src/core/command.ts';
+import { approvals, votes } from '../../src/domain/approval.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { limit, ref } from '../shared/fields.ts';
+import { approvalLine, approvalView } from './view.ts';
+
+export const approvalList = command({
+  name: 'approval.list',
+  summary: 'List requests for approval, those that wait first to expire.',
+  args: z.object({
+    state: z
+      .enum(['pending', 'approved', 'denied', 'expired', 'cancelled'])
+      .default('pending')
+      .describe('Which; those that wait unless told'),
+    limit: limit(200, 20),
+  }),
+  needs: 'approval:read',
+  risk: 'read',
+  route: { method: 'get', path: '/v1/approvals' },
+  examples: [{ text: 'approval list', json: { command: 'approval.list', args: {} } }],
+  async run(ctx, { state, limit: most }) {
+    const rows = await ctx.tx.find(approvals, {
+      where: { state },
+      orderBy: [{ column: 'expiresAt' }],
+      limit: most,
+    });
+    return {
+      text: rows.length === 0 ? `Nothing is ${state}.` : rows.map(approvalLine).join('\n'),
+      data: { items: rows.map((row) => approvalView(row)) },
+    };
+  },
+});
+
+export const approvalShow = command({
+  name: 'approval.show',
+  summary: 'Show exactly what is to be approved, and the votes so far.',
+  args: z.object({ id: ref('The request') }),
+  positional: ['id'],
+  needs: 'approval:read',
+  risk: 'read',
+  route: { method: 'get', path: '/v1/approvals/{id}' },
+  examples: [{ text: 'approval show APR-1', json: { command: 'approval.show', args: { id: 'APR-1' } } }],
+  async run(ctx, { id }) {
+    const row = await ctx.tx.get(approvals, { ref: id });
+    if (!row) throw new Refusal('not_found', `There is no approval ${id}.`);
+    const cast = await ctx.tx.find(votes, { where: { approval: id }, orderBy: [{ column: 'at' }] });
+    const lines = cast.map(
+      (v) => `${v.voter}: ${v.decision}${v.reason ? ` (${v.reason})` : ''} by ${v.channel}`,
+    );
+    const what = `${row.command} ${JSON.stringify(row.args)}`;
+    return {
+      text: [approvalLine(row), approvalText(row, what), ...lines].join('\n'),
+      data: approvalView(row, cast),
+    };
+  },
+});

@@ -1,0 +1,25 @@
+import type { Command } from '../src/core/command.ts';
+import { approvalCommands } from './approval/index.ts';
+import { auditCommands } from './audit/index.ts';
+import { jobCommands } from './job/index.ts';
+import { keyCommands } from './key/index.ts';
+import { personCommands } from './person/index.ts';
+import { probeCommands } from './probe/index.ts';
+import { roleCommands } from './role/index.ts';
+import { sessionCommands } from './session/index.ts';
+import { subscriptionCommands } from './subscription.ts';
+import { taskCommands } from './task/index.ts';
+
+/** Every command there is, noun by noun, in the order `help` shows them. */
+export const commands: readonly Command[] = [
+  ...taskCommands,
+  ...jobCommands,
+  ...approvalCommands,
+  ...probeCommands,
+  ...subscriptionCommands,
+  ...auditCommands,
+  ...personCommands,
+  ...roleCommands,
+  ...keyCommands,
+  ...sessionCommands,
+];

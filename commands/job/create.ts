@@ -1,0 +1,47 @@
+import type { Ctx } from '../../src/core/command.ts';
+import { runbookArgs } from '../../src/core/runbook-args.ts';
+import { jobs, type JobRow } from '../../src/domain/job.ts';
+import { digest, type Json, type JsonObject } from '../../src/domain/json.ts';
+import type { Runbook } from '../../src/domain/runbook.ts';
+
+/** What a job is bound to: the runbook as it was defined when it was asked for, and its arguments. */
+export const jobDigest = (runbook: Runbook, args: JsonObject): string =>
+  digest({ runbook, args } as unknown as Json);
+
+/** Writes a new job: `queued`, or `waiting` for the approval that is named. */
+export async function createJob(
+  ctx: Ctx,
+  runbook: Runbook,
+  given: JsonObject,
+  approval: string | null,
+): Promise<JobRow> {
+  const args = runbookArgs(runbook, given);
+  const ref = `JOB-${await ctx.tx.next('JOB')}`;
+  const row = await ctx.tx.insert(jobs, {
+    id: ctx.tx.id(),
+    ref,
+    runbook: runbook.name,
+    args,
+    digest: jobDigest(runbook, args),
+    state: approval === null ? 'queued' : 'waiting',
+    requester: ctx.who.name,
+    approval,
+    attempt: 0,
+    maxAttempts: runbook.tries.max,
+    runAt: ctx.now,
+    leaseUntil: null,
+    leaseOwner: null,
+    fence: 0,
+    cancelRequested: false,
+    result: null,
+    error: null,
+    correlationId: ctx.correlationId,
+    cause: ctx.cause,
+    replyTo: ctx.replyTo ?? null,
+    createdAt: ctx.now,
+    startedAt: null,
+    endedAt: null,
+  });
+  await ctx.emit(`job.${row.state}`, ref, { runbook: runbook.name, args, approval });
+  return row;
+}

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { command, type Ctx } from '../../src/core/command.ts';
+import type { JsonObject } from '../../src/domain/json.ts';
+import { probeRunbook, probeStates, type Probe } from '../../src/domain/probe.ts';
+import type { Row } from '../../src/domain/table.ts';
+import { createJob } from '../job/create.ts';
+import { jobReply } from '../job/view.ts';
+import { unknown } from '../shared/people.ts';
+
+const name = z.string().min(1).max(64).describe('Which probe');
+
+const probeRun = command({
+  name: 'probe.run',
+  summary: 'Ask a probe’s question now, as a job; its result follows.',
+  args: z.object({ probe: name }),
+  positional: ['probe'],
+  needs: 'probe:run',
+  risk: 'write',
+  examples: [
+    {
+      text: 'probe run api',
+      json: { command: 'probe.run', args: { probe: 'api' } },
+      says: 'please run the probe api',
+    },
+  ],
+  async run(ctx, { probe }) {
+    const row = await createJob(ctx, probeRunbook(findProbe(ctx, probe)), {}, null);
+    return jobReply(`${row.ref} asks probe ${probe}.`, row);
+  },
+});
+
+const probeList = command({
+  name: 'probe.list',
+  summary: 'List the probes and what they last saw.',
+  args: z.object({}),
+  needs: 'probe:read',
+  risk: 'read',
+  route: { method: 'get', path: '/v1/probes' },
+  examples: [{ text: 'probe list', json: { command: 'probe.list', args: {} } }],
+  async run(ctx) {
+    const seen = new Map((await ctx.tx.find(probeStates)).map((row) => [row.id, row]));
+    const items = [...ctx.catalog.probes.values()].map((probe) => probeView(probe, seen.get(probe.name)));
+    const lines = items.map((p) => `${String(p['id'])} [${String(p['state'])}] ${String(p['summary'])}`);
+    return { text: lines.join('\n') || 'The configuration defines no probes.', data: { items } };
+  },
+});
+
+const probeShow = command({
+  name: 'probe.show',
+  summary: 'Show a probe: what it asks, what it expects, what it last saw.',
+  args: z.object({ id: name }),
+  positional: ['id'],
+  needs: 'probe:read',
+  risk: 'read',
+  route: { method: 'get', path: '/v1/probes/{id}' },
+  examples: [{ text: 'probe show api', json: { command: 'probe.show', args: { id: 'api' } } }],
+  async run(ctx, { id }) {
+    const probe = findProbe(ctx, id);
+    const row = await ctx.tx.get(probeStates, { id });
+    const last = row ? `since ${row.since.toISOString()}, ${row.latency} ms` : 'never run';
+    const lines = [
+      `${id} [${row?.state ?? 'unknown'}] ${probe.method} ${probe.url} (${last})`,
+      ...(row?.failures ?? []),
+    ];
+    return { text: lines.join('\n'), data: probeView(probe, row) };
+  },
+});
+
+export const probeCommands = [probeRun, probeList, probeShow] as const;
+
+function findProbe(ctx: Ctx, id: string): Probe {
+  const probe = ctx.catalog.probes.get(id);
+  if (!probe) throw unknown('probe', id, [...ctx.catalog.probes.keys()]);
+  return probe;
+}
+
+function probeView(probe: Probe, row: Row<typeof probeStates> | undefined): JsonObject {
+  const { status, headers, latency } = probe.expect;
+  return {
+    id: probe.name,
+    summary: probe.summary,
+    method: probe.method,
+    url: probe.url,
+    expect: { status, headers, latency: latency ?? null },
+    state: row?.state ?? 'unknown',
+    since: row?.since.toISOString() ?? null,
+    checkedAt: row?.checkedAt.toISOString() ?? null,
+    latency: row?.latency ?? null,
+    failures: row?.failures ?? [],
+  };
+}

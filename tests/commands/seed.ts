@@ -1,0 +1,29 @@
+import { createHarness, type Harness } from '../support/harness.ts';
+
+/**
+ * What the examples of task, person, role, key, subscription and session commands refer to: TSK-1 to TSK-4 (2 has an
+ * open item, 3 waits for 2, 4 is blocked), dan (operator), the role `unused`, the key `desk`, SUB-1 on Slack.
+ */
+export const SEED = [
+  'task create "Fix login"',
+  'task create "Write the guide"',
+  'task create "Publish the guide"',
+  'task create "Renew the certificate"',
+  'task check TSK-2 --add "collect questions"',
+  'task depend TSK-3 TSK-2',
+  'task block TSK-4 --reason "the vendor is asleep"',
+  'person add dan --roles operator --identity slack:T1/UDAN',
+  'role add unused task:read',
+  'key create desk',
+  'subscribe job.* --to slack:C1',
+] as const;
+
+/** A harness in which ana, an administrator, ran the seed. */
+export async function seeded(): Promise<Harness> {
+  const harness = await createHarness();
+  for (const text of SEED) {
+    const answer = await harness.run('ana', text);
+    if (answer.status !== 'ok') throw new Error(`${text}: ${answer.reply.text}`);
+  }
+  return harness;
+}
