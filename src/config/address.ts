@@ -1,0 +1,24 @@
+import type { Path, Report } from './problem.ts';
+
+/** An outgoing URL: http or https, its origin written out, and no credentials in it. */
+export function checkAddress(url: string, path: Path, report: Report): void {
+  const fault = addressFault(url);
+  if (fault !== undefined)
+    report(
+      'SBX021',
+      path,
+      `This address ${fault}.`,
+      'Write https://host/path; secrets go into a header as ${env:NAME}.',
+    );
+}
+
+function addressFault(url: string): string | undefined {
+  const origin = /^[^/]*\/\/[^/?#]*/.exec(url)?.[0] ?? url;
+  if (origin.includes('${args.')) return 'lets an argument choose the host';
+  const parsed = URL.parse(url.replaceAll(/\$\{env:\w+\}/g, 'placeholder').replaceAll(/\$\{[^}]*\}/g, '0'));
+  // A whole address, or its origin, may come from the environment.
+  if (parsed === null) return origin.startsWith('${env:') ? undefined : 'is not a URL';
+  if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') return 'is neither http nor https';
+  if (parsed.username !== '' || parsed.password !== '') return 'has credentials in it';
+  return undefined;
+}

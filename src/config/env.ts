@@ -1,0 +1,139 @@
+import { resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import type { z } from 'zod';
+import type { Environment } from './catalog.ts';
+import {
+  emailSettings,
+  halfSetProblem,
+  slackSettings,
+  type EmailSettings,
+  type SlackSettings,
+  type Switch,
+} from './channels.ts';
+import { deepFreeze } from './freeze.ts';
+import type { Problem } from './problem.ts';
+import { suggest } from './suggest.ts';
+import { ELSEWHERE, variablesIn, type LOG_LEVELS, type Variables } from './variables.ts';
+
+export interface Settings {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Absolute path of the SQLite file, or `:memory:`. */
+  readonly database: string;
+  /** As set; undefined: `signalbox.yaml`, or the example where there is none. */
+  readonly configFile: string | undefined;
+  readonly adminToken: string | undefined;
+  /** Public origin for links; undefined: the address that is listened on. */
+  readonly url: string | undefined;
+  readonly trustedProxies: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly slack: Switch<SlackSettings>;
+  readonly email: Switch<EmailSettings>;
+}
+
+export interface EnvironmentRead {
+  /** Undefined when there are problems. */
+  readonly settings: Settings | undefined;
+  /** The real environment over `.env`; empty variables are absent. */
+  readonly env: Environment;
+  readonly problems: readonly Problem[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads the settings from `real`, and from the text of a `.env` file for what `real` leaves out. Relative paths start
+ * at `cwd`. All problems are returned at once, each naming its variable and, where `.env` sets it, its line.
+ */
+export function readEnvironment(real: Environment, dotenv: string | undefined, cwd: string): EnvironmentRead {
+  const env = mergeEnvironment(real, dotenv);
+  const place = (name: string) => (real[name]?.trim() ? undefined : lineOf(dotenv, name));
+  const located = (name: string) => {
+    const line = place(name);
+    return line === undefined ? ENVIRONMENT : { file: '.env', line, column: 1 };
+  };
+  const variables = variablesIn(cwd);
+  const parsed = variables.safeParse(env);
+  const faults = new Map(
+    (parsed.error?.issues ?? []).toReversed().map((issue) => [String(issue.path[0]), issue]),
+  );
+  const problems = [...faults].toReversed().map(([name, issue]): Problem => {
+    const mend = `Set ${name} accordingly, or unset it; .env.example explains it.`;
+    return { code: 'SBX101', ...located(name), message: `${name}: ${issue.message}.`, mend };
+  });
+  // A broken variable must not hide that others are missing, so the channels are looked at all the same.
+  const set = parsed.data ?? withoutBroken(env, variables.shape);
+  const halfSet = (channel: string, missing: string, given: readonly string[]) =>
+    void problems.push(halfSetProblem(channel, missing, given, located(given[0] ?? '')));
+  const settings = compileSettings(set, cwd, halfSet);
+  return {
+    settings: problems.length === 0 ? deepFreeze(settings) : undefined,
+    env: Object.freeze(env),
+    problems,
+    notes: misspelt(env, Object.keys(variables.shape)),
+  };
+}
+
+/** The real environment over the text of a `.env` file; variables that are empty are left out. */
+export function mergeEnvironment(real: Environment, dotenv: string | undefined): Record<string, string> {
+  return { ...present(dotenv === undefined ? {} : parseEnv(dotenv)), ...present(real) };
+}
+
+const ENVIRONMENT = { file: 'environment', line: undefined, column: undefined } as const;
+
+const present = (env: Environment): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      value === undefined || value.trim() === '' ? [] : [[name, value]],
+    ),
+  );
+
+function lineOf(dotenv: string | undefined, name: string): number | undefined {
+  const index = (dotenv ?? '')
+    .split('\n')
+    .findLastIndex((line) => line.replace(/^\s*(export\s+)?/, '').startsWith(`${name}=`));
+  return index < 0 ? undefined : index + 1;
+}
+
+/** The settings with a stand-in for each broken variable: good for finding what is missing, not for starting. */
+function withoutBroken(
+  env: Readonly<Record<string, string>>,
+  shape: Readonly<Record<string, z.ZodType>>,
+): Variables {
+  const readable = Object.entries(shape).map(([name, schema]) => {
+    const one = schema.safeParse(env[name]);
+    return [name, one.success ? one.data : env[name]] as const;
+  });
+  return Object.fromEntries(readable) as unknown as Variables;
+}
+
+function compileSettings(
+  set: Variables,
+  cwd: string,
+  halfSet: Parameters<typeof slackSettings>[1],
+): Settings {
+  return {
+    host: set.HOST,
+    port: set.PORT,
+    database: set.SIGNALBOX_DB === ':memory:' ? ':memory:' : resolve(cwd, set.SIGNALBOX_DB),
+    configFile: set.SIGNALBOX_CONFIG,
+    adminToken: set.SIGNALBOX_ADMIN_TOKEN,
+    url: set.SIGNALBOX_URL,
+    trustedProxies: set.TRUSTED_PROXIES,
+    allowedOrigins: set.ALLOWED_ORIGINS,
+    logLevel: set.LOG_LEVEL,
+    slack: slackSettings(set, halfSet),
+    email: emailSettings(set, halfSet),
+  };
+}
+
+/** Variables that look like ours and are not: a typing error there would pass silently otherwise. */
+function misspelt(env: Environment, ours: readonly string[]): string[] {
+  const known = [...ours, ...ELSEWHERE];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('SIGNALBOX_') && !known.includes(name))
+    .map(
+      (name) => `${name} is no variable of Signalbox. ${suggest(name, known, '.env.example has them all.')}`,
+    );
+}

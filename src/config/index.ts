@@ -1,0 +1,5 @@
+export { checkCatalog, runCheck } from './check.ts';
+export { loadConfig, readMergedEnvironment, sourceSecrets, type Config } from './load.ts';
+export { ConfigError } from './problem.ts';
+export type { Environment } from './catalog.ts';
+export type { MailServer } from './channels.ts';

@@ -1,0 +1,114 @@
+import { Ajv } from 'ajv';
+import type { z } from 'zod';
+import type { JsonObject } from '../domain/json.ts';
+import type { Runbook } from '../domain/runbook.ts';
+import { checkAddress } from './address.ts';
+import { checkApproval, type Staff } from './approvers.ts';
+import type { Code, Path, Report } from './problem.ts';
+import { isPermission } from './roles.ts';
+import type { runbook } from './shape.ts';
+import { suggest } from './suggest.ts';
+import { checkArgv, checkTemplates, type Template } from './templates.ts';
+
+type Entry = z.output<typeof runbook>;
+
+/** Without these a runbook could run for ever, for anybody, or without end. */
+const BOUNDS = new Set(['timeout', 'tries', 'bounds', 'permission', 'max', 'logLines', 'outputBytes']);
+export const missingInRunbook = (key: string): Code => (BOUNDS.has(key) ? 'SBX011' : 'SBX005');
+
+export function compileRunbook(
+  name: string,
+  entry: Entry,
+  known: { readonly staff: Staff; readonly probes: ReadonlySet<string> },
+  report: Report,
+  note: (text: string) => void,
+): Runbook {
+  const path = ['runbooks', name];
+  const args = compileArgs(entry.args, [...path, 'args'], report);
+  if (!isPermission(entry.permission))
+    report(
+      'SBX007',
+      [...path, 'permission'],
+      `"${entry.permission}" is not a permission.`,
+      'Write noun:verb.',
+    );
+  if (entry.tries.backoff > entry.tries.cap)
+    report(
+      'SBX006',
+      [...path, 'tries'],
+      `${path.join('.')}: the first backoff is above its cap.`,
+      'Raise the cap.',
+    );
+  if (entry.approval)
+    checkApproval(entry.approval, entry.permission, known.staff, [...path, 'approval'], report, note);
+  else if (entry.risk === 'financial')
+    report(
+      'SBX012',
+      path,
+      `${path.join('.')} is financial and needs no approval.`,
+      'Add an approval with a quorum.',
+    );
+  checkExecutor(entry.executor, args, known.probes, [...path, 'executor'], report);
+  const { approval, executor, permission, ...rest } = entry;
+  return {
+    name,
+    ...rest,
+    args,
+    permission: permission as Runbook['permission'],
+    approval,
+    executor: executor.kind === 'http' ? { ...executor, body: executor.body } : executor,
+  };
+}
+
+/** The schema, closed against undeclared arguments unless it says otherwise. */
+function compileArgs(written: JsonObject, path: Path, report: Report): JsonObject {
+  const schema: JsonObject = { type: 'object', properties: {}, additionalProperties: false, ...written };
+  if (schema['type'] !== 'object')
+    report(
+      'SBX015',
+      path,
+      'The arguments of a runbook are an object.',
+      'Write type: object, then properties.',
+    );
+  try {
+    new Ajv({ strict: true, strictTypes: true, logger: false }).compile(schema);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    report('SBX015', path, `The schema does not compile: ${reason}.`, 'Write it as JSON Schema draft 7.');
+  }
+  return schema;
+}
+
+function checkExecutor(
+  executor: Entry['executor'],
+  args: JsonObject,
+  probes: ReadonlySet<string>,
+  path: Path,
+  report: Report,
+): void {
+  checkTemplates(executorTemplates(executor, path), args, report);
+  if (executor.kind === 'shell')
+    checkArgv(
+      executor.argv.map((text, index) => ({ text, path: [...path, 'argv', index] })),
+      report,
+    );
+  if (executor.kind === 'http') checkAddress(executor.url, [...path, 'url'], report);
+  if (executor.kind === 'probe' && !probes.has(executor.probe)) {
+    const mend = suggest(executor.probe, probes, 'Define it under probes.');
+    report('SBX017', [...path, 'probe'], `There is no probe "${executor.probe}".`, mend);
+  }
+}
+
+/** Every text of the executor that placeholders may stand in. */
+export function executorTemplates(executor: Runbook['executor'] | Entry['executor'], path: Path): Template[] {
+  const each = (key: string, texts: Readonly<Record<string, string>>): Template[] =>
+    Object.entries(texts).map(([name, text]) => ({ text, path: [...path, key, name] }));
+  if (executor.kind === 'probe') return [];
+  if (executor.kind === 'shell')
+    return [
+      ...executor.argv.map((text, index) => ({ text, path: [...path, 'argv', index] })),
+      ...each('env', executor.env),
+    ];
+  const body = executor.body === undefined ? [] : [{ text: executor.body, path: [...path, 'body'] }];
+  return [{ text: executor.url, path: [...path, 'url'] }, ...each('headers', executor.headers), ...body];
+}

@@ -1,0 +1,87 @@
+import type { JsonObject } from '../domain/json.ts';
+import type { Path, Report } from './problem.ts';
+
+/** A text with placeholders, and where it stands in the file. */
+export interface Template {
+  readonly text: string;
+  readonly path: Path;
+}
+
+const PLACEHOLDER = /\$\{([^}]*)\}?/g;
+const ENV = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
+const ARG = /^args\.([A-Za-z_][A-Za-z0-9_-]*)$/;
+/** Programs that take program text after these flags. */
+const INTERPRETER =
+  /(?:^|\/)(?:ba|da|z|k|fi)?sh$|(?:^|\/)(?:node|deno|bun|python[\d.]*|perl|ruby|php|pwsh|powershell|cmd)(?:\.exe)?$/;
+const CODE_IN_FLAG = /^(?:--(?:eval|print|command)=|-[cepr]\S)/i;
+const CODE_FLAG = /^(?:-\w*[cepr]|--eval|--print|--command|-Command|\/c|eval)$/i;
+
+/** Names of the environment variables that the templates ask for. */
+export function environmentNames(templates: readonly Template[]): string[] {
+  return templates.flatMap(({ text }) =>
+    Array.from(text.matchAll(PLACEHOLDER)).flatMap(([, inner = '']) => ENV.exec(inner)?.[1] ?? []),
+  );
+}
+
+/** The variable's name when the text is `${env:NAME}` and nothing else. */
+export function environmentReference(text: string): string | undefined {
+  return /^\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(text)?.[1];
+}
+
+/** Each placeholder must be `${env:NAME}`, or `${args.name}` of an argument that always has a value. */
+export function checkTemplates(
+  templates: readonly Template[],
+  args: JsonObject | undefined,
+  report: Report,
+): void {
+  for (const { text, path } of templates)
+    for (const [whole, inner = ''] of text.matchAll(PLACEHOLDER)) {
+      const argument = ARG.exec(inner)?.[1];
+      if (!whole.endsWith('}') || (argument === undefined && !ENV.test(inner)))
+        report('SBX016', path, `"${whole}" is not a placeholder.`, 'Write ${args.name} or ${env:NAME}.');
+      else if (argument !== undefined) checkArgument(argument, args, path, report);
+    }
+}
+
+function checkArgument(name: string, args: JsonObject | undefined, path: Path, report: Report): void {
+  if (args === undefined) {
+    report('SBX016', path, `A probe has no arguments to fill \${args.${name}} from.`, 'Write the value out.');
+    return;
+  }
+  const properties = asObject(args['properties']);
+  if (!Object.hasOwn(properties, name)) {
+    const mend = `Declare it under args.properties: ${Object.keys(properties).join(', ') || 'none'} so far.`;
+    report('SBX016', path, `"${name}" is not a declared argument.`, mend);
+    return;
+  }
+  const required = Array.isArray(args['required']) && args['required'].includes(name);
+  if (!required && !Object.hasOwn(asObject(properties[name]), 'default'))
+    report(
+      'SBX016',
+      path,
+      `"${name}" may be left out, and then nothing fills it.`,
+      `Add it to args.required.`,
+    );
+}
+
+/** An argument must stay an argument: it names no program, and it does not become part of program text. */
+export function checkArgv(argv: readonly Template[], report: Report): void {
+  const [program, ...rest] = argv;
+  if (program?.text.includes('${args.'))
+    report('SBX016', program.path, 'An argument cannot choose the program.', 'Write the program out.');
+  if (program === undefined || !INTERPRETER.test(program.text)) return;
+  rest.forEach(({ text, path }, index) => {
+    const flag = rest[index - 1]?.text ?? '';
+    const isCode = CODE_FLAG.test(flag) || CODE_IN_FLAG.test(text);
+    if (isCode && text.includes('${args.'))
+      report(
+        'SBX016',
+        path,
+        'An argument filled into program text could change the program.',
+        'Pass it as an element of its own, and read it there ($1, process.argv[1], sys.argv[1]).',
+      );
+  });
+}
+
+const asObject = (value: unknown): JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
