@@ -1,0 +1,16 @@
+import type { Executor } from './execution.ts';
+import { runHttp } from './http.ts';
+import { runProbe } from './probe.ts';
+import { runShell } from './shell.ts';
+
+/** Runs one try of a job with the executor that its runbook names. */
+export const execute: Executor = (execution, deps) => {
+  switch (execution.runbook.executor.kind) {
+    case 'http':
+      return runHttp(execution, deps);
+    case 'shell':
+      return runShell(execution, deps);
+    case 'probe':
+      return runProbe(execution, deps);
+  }
+};

@@ -1,0 +1,71 @@
+import { redactText } from '../../domain/redact.ts';
+import type { Execution } from './execution.ts';
+import { Lines, MAX_LINE } from './lines.ts';
+import type { Templates } from './template.ts';
+
+/** A program's output on its way to the job's log: cut into lines, cleared of secrets, held to the runbook's bounds. */
+export class Output {
+  readonly #execution: Execution;
+  readonly #templates: Templates;
+  readonly #exceeded: (reason: string) => void;
+  readonly #streams: { readonly out: Lines; readonly err: Lines };
+  #bytes = 0;
+  #open = true;
+  lines = 0;
+  /** The last line on standard error, shortened: most programs say there why they failed. */
+  lastError = '';
+
+  /** `exceeded` is called once, with the bound that was passed; nothing is logged after it. */
+  constructor(execution: Execution, templates: Templates, exceeded: (reason: string) => void) {
+    this.#execution = execution;
+    this.#templates = templates;
+    this.#exceeded = exceeded;
+    // A secret that begins before the cut must be whole to be found.
+    const slack = templates.longestSecret;
+    this.#streams = {
+      out: new Lines((line) => this.#log('out', line), slack),
+      err: new Lines((line) => this.#log('err', line), slack),
+    };
+  }
+
+  write(stream: 'out' | 'err', chunk: Buffer): void {
+    if (!this.#open) return;
+    this.#bytes += chunk.length;
+    const over = this.#bytes - this.#execution.runbook.bounds.outputBytes;
+    this.#streams[stream].write(over > 0 ? chunk.subarray(0, Math.max(0, chunk.length - over)) : chunk);
+    if (over > 0)
+      this.#close(
+        `more than ${this.#execution.runbook.bounds.outputBytes} bytes of output (bounds.outputBytes)`,
+      );
+  }
+
+  end(): void {
+    this.#streams.out.end();
+    this.#streams.err.end();
+  }
+
+  #log(stream: 'out' | 'err', line: string): void {
+    if (!this.#open) return;
+    const { logLines } = this.#execution.runbook.bounds;
+    if (this.lines >= logLines) return this.#close(`more than ${logLines} lines of output (bounds.logLines)`);
+    this.lines += 1;
+    const shown = this.#clean(line);
+    if (stream === 'err' && shown.trim() !== '') this.lastError = shown.slice(0, 200).toWellFormed();
+    this.#execution.log(stream, shown);
+  }
+
+  /** Without secrets and NUL, which PostgreSQL's text cannot hold, and cut to what a log keeps. */
+  #clean(line: string): string {
+    const text = redactText(this.#templates.hide(line)).replaceAll('\0', '\uFFFD');
+    if (line.length <= MAX_LINE) return text;
+    // The line may have been cut within a secret, whose beginning would then not be found.
+    const end = Math.min(MAX_LINE - 1, text.length - this.#templates.longestSecret);
+    return `${text.slice(0, end).toWellFormed()}…`;
+  }
+
+  #close(reason: string): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#exceeded(reason);
+  }
+}

@@ -1,0 +1,81 @@
+import { Refusal } from '../../domain/errors.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
+import { REDACTED } from '../../domain/redact.ts';
+
+/** How an argument is written where it lands, so that it stays one value there. */
+export type Place = 'text' | 'url' | 'json' | 'form';
+
+const PART = /\$\{([^}]*)\}/g;
+/** Shorter values (`1`, `on`) are settings rather than secrets; hiding them would garble every line. */
+const SHORTEST_SECRET = 4;
+
+/** Fills templates of one execution and remembers which environment values went out, to hide them again. */
+export class Templates {
+  readonly #args: JsonObject;
+  readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #secrets = new Set<string>();
+
+  constructor(args: JsonObject, env: Readonly<Record<string, string | undefined>>) {
+    this.#args = args;
+    this.#env = env;
+  }
+
+  /**
+   * Fills `${args.name}` and `${env:NAME}`. In a `url` an argument is percent-encoded unless the URL begins with it;
+   * in `json` and `form` it is escaped as those ask. Environment values are the operator's and go in as they are.
+   * @throws Refusal `invalid_argument` for a value that is missing or cannot be written there, or an unknown template.
+   */
+  fill(template: string, place: Place = 'text'): string {
+    return template.replace(PART, (whole, name: string, offset: number) => {
+      if (name.startsWith('env:')) return this.#fromEnvironment(name.slice(4));
+      if (name.startsWith('args.'))
+        return this.#argument(name.slice(5), place === 'url' && offset === 0 ? 'text' : place);
+      throw new Refusal('invalid_argument', `${whole} is not a template: use \${args.name} or \${env:NAME}.`);
+    });
+  }
+
+  fillAll(templates: Readonly<Record<string, string>>): Record<string, string> {
+    return Object.fromEntries(Object.entries(templates).map(([name, value]) => [name, this.fill(value)]));
+  }
+
+  /** Text without the environment values that were filled in. */
+  hide(text: string): string {
+    let hidden = text;
+    for (const secret of this.#secrets) hidden = hidden.replaceAll(secret, REDACTED);
+    return hidden;
+  }
+
+  /** The length of the longest value to hide. */
+  get longestSecret(): number {
+    return Math.max(0, ...[...this.#secrets].map((secret) => secret.length));
+  }
+
+  #fromEnvironment(name: string): string {
+    const value = this.#env[name];
+    if (value === undefined)
+      throw new Refusal('invalid_argument', `The environment variable ${name} is not set.`);
+    // A key of several lines comes out line by line.
+    for (const line of [value, ...value.split(/\r?\n/)])
+      if (line.length >= SHORTEST_SECRET) this.#secrets.add(line);
+    return value;
+  }
+
+  #argument(name: string, place: Place): string {
+    const value = Object.hasOwn(this.#args, name) ? this.#args[name] : undefined;
+    if (value === undefined)
+      throw new Refusal('invalid_argument', `The runbook needs the argument "${name}".`);
+    return write(name, value, place);
+  }
+}
+
+function write(name: string, value: Json, place: Place): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  if (place === 'text') return text;
+  if (place === 'json') return typeof value === 'string' ? JSON.stringify(value).slice(1, -1) : text;
+  // As a path segment these would climb; percent-encoding does not change them.
+  if (place === 'url' && (text === '.' || text === '..'))
+    throw new Refusal('invalid_argument', `The argument "${name}" cannot be "${text}" in a URL.`);
+  if (!text.isWellFormed())
+    throw new Refusal('invalid_argument', `The argument "${name}" holds half of a surrogate pair.`);
+  return encodeURIComponent(text);
+}

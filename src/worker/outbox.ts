@@ -1,0 +1,189 @@
+import Bottleneck from 'bottleneck';
+import type { Logger } from 'pino';
+import type { Notifier } from '../core/adapter.ts';
+import type { Address, Reply } from '../core/message.ts';
+import type { Store } from '../core/store.ts';
+import { DAY, HOUR, SECOND, type Clock } from '../domain/clock.ts';
+import { Refusal } from '../domain/errors.ts';
+import { outbox } from '../domain/records.ts';
+import type { Row } from '../domain/table.ts';
+
+export interface OutboxOptions {
+  readonly store: Store;
+  readonly workspace: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly notifiers: ReadonlyMap<string, Notifier>;
+  readonly random?: () => number;
+  readonly delivered?: (channel: string, result: 'sent' | 'retry' | 'dead') => void;
+}
+
+type Message = Row<typeof outbox>;
+
+/** Milliseconds between two messages to one destination: Slack's documented one a second, mail a little less. */
+const PACE: Readonly<Record<string, number>> = { slack: 1_050, email: 250 };
+const LOOK_EVERY = 1_000;
+const FIRST_WAIT = 2 * SECOND;
+const LONGEST_WAIT = 4 * HOUR;
+/** How long a message is tried before it is given up (RFC 5321 section 4.5.4.1 asks for days). */
+const GIVE_UP = 2 * DAY;
+
+/** Delivers what transactions queued: one lane per destination, in order, at its pace, until accepted or dead. */
+export class OutboxWorker {
+  readonly #options: OutboxOptions;
+  readonly #lanes = new Map<string, Bottleneck>();
+  readonly #busy = new Set<string>();
+  #unlisten: () => void = () => undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #pumping: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  readonly #sending = new Set<Promise<void>>();
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    if (this.#options.notifiers.size === 0) return;
+    this.#unlisten = this.#options.store.onCommit((commit) => {
+      if (commit.workspace === this.#options.workspace && commit.tables.has(outbox.name)) this.wake();
+    });
+    this.#timer = setInterval(() => this.wake(), LOOK_EVERY);
+    this.wake();
+  }
+
+  wake(): void {
+    this.#again = true;
+    this.#pumping ??= this.#pump();
+  }
+
+  /** Starts no more deliveries and waits for those under way; the rest stays queued. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#unlisten();
+    await this.#pumping;
+    await Promise.all(this.#sending);
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      while (this.#again && !this.#stopped) {
+        this.#again = false;
+        for (const message of await this.#due()) this.#launch(message);
+      }
+    } catch (err) {
+      this.#options.log.error({ err }, 'the outbox could not be read; it is looked at again shortly');
+    } finally {
+      this.#pumping = undefined;
+    }
+  }
+
+  /** The oldest message of each lane that is free; one that waits for its next try holds its lane, to keep the order. */
+  async #due(): Promise<Message[]> {
+    const { store, workspace, notifiers } = this.#options;
+    return store.transaction(workspace, async (tx) => {
+      const queued = await tx.find(outbox, {
+        where: { state: 'queued', channel: { in: [...notifiers.keys()] } },
+        orderBy: [{ column: 'id' }],
+        limit: 500,
+      });
+      const heads = new Map<string, Message>();
+      for (const message of queued) if (!heads.has(message.lane)) heads.set(message.lane, message);
+      return [...heads.values()].filter((m) => m.nextAt <= tx.now && !this.#busy.has(m.lane));
+    });
+  }
+
+  #launch(message: Message): void {
+    this.#busy.add(message.lane);
+    const sending = this.#lane(message)
+      .schedule(() => this.#deliver(message))
+      .catch((err: unknown) =>
+        this.#options.log.error({ err, key: message.key }, 'a delivery could not be recorded'),
+      )
+      .finally(() => {
+        this.#busy.delete(message.lane);
+        this.#sending.delete(sending);
+        if (!this.#stopped) this.wake();
+      });
+    this.#sending.add(sending);
+  }
+
+  #lane({ lane, channel }: Message): Bottleneck {
+    let found = this.#lanes.get(lane);
+    if (!found) {
+      found = new Bottleneck({ maxConcurrent: 1, minTime: PACE[channel] ?? 0 });
+      this.#lanes.set(lane, found);
+    }
+    return found;
+  }
+
+  async #deliver(message: Message): Promise<void> {
+    const { notifiers, delivered, log } = this.#options;
+    const { reply, replaces } = message.reply as { reply: Reply; replaces?: string };
+    const outbound = { key: message.key, reply, ...(replaces !== undefined && { replaces }) };
+    try {
+      const sent = await notifiers.get(message.channel)?.send(message.address as Address, outbound);
+      // A token of an approval mail is of no use here any more.
+      await this.#write(message, {
+        state: 'sent',
+        externalId: sent?.externalId ?? null,
+        error: null,
+        reply: {},
+      });
+      delivered?.(message.channel, 'sent');
+    } catch (error) {
+      const result = await this.#failed(message, error);
+      log.warn(
+        { err: error, key: message.key, channel: message.channel, result },
+        'a message was not accepted',
+      );
+      delivered?.(message.channel, result);
+    }
+  }
+
+  async #failed(message: Message, error: unknown): Promise<'retry' | 'dead'> {
+    const { clock, random = Math.random } = this.#options;
+    const now = clock.now().getTime();
+    const text = error instanceof Error ? error.message.slice(0, 500) : 'unknown error';
+    const passing =
+      !(error instanceof Refusal) || error.code === 'rate_limited' || error.code === 'unavailable';
+    if (!passing || now - message.createdAt.getTime() > GIVE_UP) {
+      await this.#write(
+        message,
+        { state: 'dead', error: text, reply: {} },
+        { channel: message.channel, lane: message.lane, error: text },
+      );
+      return 'dead';
+    }
+    const asked = error instanceof Refusal ? error.retryAfter : undefined;
+    const wait = asked ?? Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** message.attempts) * (0.5 + random() / 2);
+    await this.#write(message, { attempts: message.attempts + 1, nextAt: new Date(now + wait), error: text });
+    return 'retry';
+  }
+
+  async #write(
+    message: Message,
+    patch: Partial<Omit<Message, 'id' | 'version'>>,
+    dead?: Record<string, string>,
+  ): Promise<void> {
+    const { store, workspace } = this.#options;
+    await store.transaction(workspace, async (tx) => {
+      const row = await tx.get(outbox, { id: message.id });
+      // Withdrawn in the meantime: what was sent cannot be taken back, and nothing waits for the result.
+      if (!row) return;
+      await tx.update(outbox, row, patch);
+      if (!dead) return;
+      const { key: target } = message;
+      await tx.append({
+        event: 'message.dead',
+        actor: 'system',
+        target,
+        correlationId: message.id,
+        cause: null,
+        details: dead,
+      });
+    });
+  }
+}

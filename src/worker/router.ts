@@ -1,0 +1,121 @@
+import type { Logger } from 'pino';
+import type { Directory } from '../core/directory.ts';
+import { mayRead, topicMatches } from '../core/feed.ts';
+import type { Address, Reply } from '../core/message.ts';
+import { enqueue } from '../core/outgoing.ts';
+import type { Store, Tx } from '../core/store.ts';
+import { journal } from '../domain/journal.ts';
+import { subscriptions } from '../domain/records.ts';
+import type { Row } from '../domain/table.ts';
+
+export interface RouterOptions {
+  readonly store: Store;
+  readonly workspace: string;
+  readonly directory: Directory;
+  readonly log: Logger;
+}
+
+type Subscription = Row<typeof subscriptions>;
+type Entry = Row<typeof journal>;
+
+const PAGE = 200;
+/** Milliseconds in which entries gather, so that a busy journal costs one more commit now and then. */
+const GATHER = 50;
+
+/**
+ * Routes journal entries to subscribed addresses. Each subscription has its cursor, moved in the transaction that
+ * queues the messages: a crash repeats and loses nothing, and what was written while nobody routed is caught up.
+ */
+export class Router {
+  readonly #options: RouterOptions;
+  #unlisten: () => void = () => undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { store, workspace } = this.#options;
+    this.#unlisten = store.onCommit((commit) => {
+      if (commit.workspace === workspace && commit.entries.length > 0) this.#soon();
+    });
+    this.#soon();
+  }
+
+  async stop(): Promise<void> {
+    this.#unlisten();
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #soon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#running = this.#route().catch((err: unknown) => {
+        this.#options.log.error({ err }, 'subscriptions could not be routed; the next entry tries again');
+      });
+    }, GATHER);
+  }
+
+  async #route(): Promise<void> {
+    const { store, workspace } = this.#options;
+    const more = await store.transaction(workspace, (tx) => this.#page(tx));
+    if (more) this.#soon();
+  }
+
+  /** Routes one page; returns whether there is more. */
+  async #page(tx: Tx): Promise<boolean> {
+    const subs = await tx.find(subscriptions, { limit: 5_000 });
+    if (subs.length === 0) return false;
+    const from = Math.min(...subs.map((s) => s.cursor));
+    const entries = await tx.find(journal, {
+      where: { seq: { above: from } },
+      orderBy: [{ column: 'seq' }],
+      limit: PAGE,
+    });
+    const last = entries.at(-1);
+    if (!last) return false;
+    const full = entries.length === PAGE;
+    for (const sub of subs) await this.#deliver(tx, sub, entries, last.seq, full);
+    return full;
+  }
+
+  /** Moves the cursor when something was sent, or when a whole page held nothing of interest. */
+  async #deliver(
+    tx: Tx,
+    sub: Subscription,
+    entries: readonly Entry[],
+    last: number,
+    full: boolean,
+  ): Promise<void> {
+    const address = sub.address as Address;
+    const lane = `${address.channel}:${address.to}`;
+    const wanted = entries.filter(
+      (e) =>
+        e.seq > sub.cursor &&
+        sub.patterns.some((p) => topicMatches(p, e.event)) &&
+        // That a message to this very address was given up is told elsewhere, or it would go round for ever.
+        e.details?.['lane'] !== lane,
+    );
+    if (wanted.length === 0 && !full) return;
+    const who = await this.#options.directory.byName(tx, sub.principal);
+    for (const entry of wanted) {
+      if (!who || !mayRead(who, entry.event)) continue;
+      await enqueue(tx, { key: `sub:${sub.ref}:${entry.seq}`, address, reply: notice(entry) });
+    }
+    if (last > sub.cursor) await tx.update(subscriptions, sub, { cursor: last });
+  }
+}
+
+function notice({ event, target, actor, at, details, seq }: Entry): Reply {
+  const facts = Object.entries(details ?? {})
+    .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
+    .slice(0, 6)
+    .map(([name, value]) => `${name}: ${String(value)}`);
+  return {
+    text: [`${event} ${target} (${actor}, ${at.toISOString()})`, ...facts].join('\n'),
+    data: { event, target, seq },
+  };
+}

@@ -1,0 +1,74 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import type { Runbook } from '../../../src/domain/runbook.ts';
+import type { Execution, ExecutorDeps } from '../../../src/worker/executors/execution.ts';
+import { createGuardedFetch } from '../../../src/worker/guard.ts';
+
+export const NOW = new Date('2026-11-20T12:00:00Z');
+
+export function runbook(executor: Runbook['executor'], changes: Partial<Runbook> = {}): Runbook {
+  return {
+    name: 'deploy',
+    summary: 'Deploys',
+    args: { type: 'object' },
+    risk: 'write',
+    permission: 'job:run',
+    timeout: 10_000,
+    tries: { max: 3, backoff: 1_000, cap: 60_000 },
+    approval: undefined,
+    bounds: { logLines: 1_000, outputBytes: 100_000 },
+    executor,
+    ...changes,
+  };
+}
+
+export interface Run extends Execution {
+  readonly lines: string[];
+}
+
+/** One try whose log is kept in `lines`, as `stream line`. */
+export function execution(book: Runbook, args: JsonObject = {}, signal = new AbortController().signal): Run {
+  const lines: string[] = [];
+  const log: Execution['log'] = (stream, line) => void lines.push(`${stream} ${line}`);
+  return { args, runbook: book, attempt: 1, idempotencyKey: 'job-7', signal, log, lines };
+}
+
+export function deps(changes: Partial<ExecutorDeps> = {}): ExecutorDeps {
+  return {
+    fetch: createGuardedFetch({ allowedHosts: ['127.0.0.1'] }),
+    env: { PATH: '/usr/local/bin:/usr/bin:/bin', DEPLOY_TOKEN: 'fake-deploy-token' },
+    clock: { now: () => NOW },
+    probes: new Map(),
+    ...changes,
+  };
+}
+
+export interface Seen {
+  readonly method: string | undefined;
+  readonly url: string | undefined;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+/** A loopback server that keeps what it was sent. */
+export async function serve(
+  answer: (res: ServerResponse, req: IncomingMessage) => void,
+): Promise<{ url: string; seen: Seen[]; server: Server }> {
+  const seen: Seen[] = [];
+  const server = createServer((req, res) => {
+    const chunks: Buffer[] = [];
+    req.on('data', (chunk: Buffer) => chunks.push(chunk));
+    req.on('end', () => {
+      seen.push({
+        method: req.method,
+        url: req.url,
+        headers: req.headers,
+        body: Buffer.concat(chunks).toString(),
+      });
+      answer(res, req);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, server };
+}

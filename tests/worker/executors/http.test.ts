@@ -1,0 +1,183 @@
+import type { Server, ServerResponse } from 'node:http';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import type { HttpExecutor } from '../../../src/domain/runbook.ts';
+import { runHttp } from '../../../src/worker/executors/http.ts';
+import { retryAfter } from '../../../src/worker/executors/retry-after.ts';
+import { createGuardedFetch } from '../../../src/worker/guard.ts';
+import { deps, execution, NOW, runbook, serve, type Seen } from './bench.ts';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections();
+});
+
+async function far(answer: (res: ServerResponse) => void): Promise<{ url: string; seen: Seen[] }> {
+  const served = await serve((res) => answer(res));
+  servers.push(served.server);
+  return served;
+}
+const book = (url: string, changes: Partial<HttpExecutor> = {}): ReturnType<typeof runbook> =>
+  runbook({
+    kind: 'http',
+    method: 'POST',
+    url,
+    headers: {},
+    body: undefined,
+    expectStatus: [200, 201],
+    ...changes,
+  });
+const answering = (
+  status: number,
+  headers: Record<string, string> = {},
+  body = '',
+): Promise<{ url: string; seen: Seen[] }> => far((res) => res.writeHead(status, headers).end(body));
+
+describe('the request', () => {
+  test('carries filled templates and the idempotency key', async () => {
+    const { url, seen } = await answering(201, {}, '{"id":7}');
+    const executor: Partial<HttpExecutor> = {
+      headers: {
+        Authorization: 'Bearer ${env:DEPLOY_TOKEN}',
+        'Content-Type': 'application/json',
+        'Idempotency-key': 'other',
+      },
+      body: '{"ref":"${args.ref}","count":${args.count}}',
+    };
+    const run = execution(book(`${url}/apps/\${args.app}`, executor), {
+      app: 'a/b c',
+      ref: 'x" , "y',
+      count: 2,
+    });
+    const outcome = await runHttp(run, deps());
+    expect(outcome).toMatchObject({ kind: 'done', result: { status: 201, body: '{"id":7}' } });
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toMatchObject({
+      method: 'POST',
+      url: '/apps/a%2Fb%20c',
+      headers: { authorization: 'Bearer fake-deploy-token', 'idempotency-key': 'job-7' },
+    });
+    expect(JSON.parse(seen[0]?.body ?? '')).toEqual({ ref: 'x" , "y', count: 2 });
+    expect(run.lines).toHaveLength(1);
+    expect(run.lines[0]).toMatch(/^info POST http:.* -> 201 in \d+ ms$/);
+  });
+
+  test('escapes arguments in a form', async () => {
+    const { url, seen } = await answering(200);
+    const executor = {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'a=${args.a}&b=1',
+    };
+    await runHttp(execution(book(url, executor), { a: '1&b=2' }), deps());
+    expect(seen[0]?.body).toBe('a=1%26b%3D2&b=1');
+  });
+
+  test.each<[string, Partial<HttpExecutor>, JsonObject, string]>([
+    ['a missing argument', { body: '${args.nothing}' }, {}, 'The runbook needs the argument "nothing".'],
+    [
+      'a missing variable',
+      { headers: { a: '${env:NOTHING}' } },
+      {},
+      'The environment variable NOTHING is not set.',
+    ],
+    [
+      'a body that is no JSON any more',
+      { body: '{"a": ${args.a}}' },
+      { a: '1, "b": 2' },
+      'The body is not JSON once',
+    ],
+    [
+      'a header that would smuggle another',
+      { headers: { a: '${args.a}' } },
+      { a: 'b\r\nc: d' },
+      'invalid a header',
+    ],
+  ])('%s fails, and nothing is sent', async (_what, executor, args, reason) => {
+    const { url, seen } = await answering(200);
+    const outcome = await runHttp(execution(book(url, executor), args), deps());
+    expect(outcome).toMatchObject({ kind: 'fail', reason: expect.stringContaining(reason) });
+    expect(seen).toEqual([]);
+  });
+});
+
+describe('the outcome', () => {
+  test.each([
+    [404, 'fail'],
+    [302, 'fail'],
+    [408, 'retry'],
+    [429, 'retry'],
+    [500, 'retry'],
+    [503, 'retry'],
+  ] as const)('of status %d is %s', async (status, kind) => {
+    const { url } = await answering(status);
+    const outcome = await runHttp(execution(book(url)), deps());
+    expect(outcome).toMatchObject({ kind, reason: `expected status 200 or 201, got ${status}` });
+  });
+
+  test('waits as long as it is asked to', async () => {
+    const { url } = await answering(429, { 'retry-after': '7' });
+    expect(await runHttp(execution(book(url)), deps())).toMatchObject({ kind: 'retry', after: 7_000 });
+  });
+
+  test('a redirect that is expected is not followed', async () => {
+    const { url, seen } = await answering(303, { location: '/elsewhere' });
+    const outcome = await runHttp(execution(book(url, { expectStatus: [303] })), deps());
+    expect(outcome).toMatchObject({ kind: 'done', result: { status: 303 } });
+    expect(seen).toHaveLength(1);
+  });
+
+  test('no answer, a late one: another try', async () => {
+    expect(await runHttp(execution(book('http://127.0.0.1:1/')), deps())).toMatchObject({ kind: 'retry' });
+    const { url } = await far(() => undefined);
+    const late = runbook(book(url).executor, { timeout: 50 });
+    expect(await runHttp(execution(late), deps())).toEqual({
+      kind: 'retry',
+      reason: 'No whole answer within 50 ms.',
+    });
+  });
+
+  test('a destination that is not allowed, an answer over the bound: no other try', async () => {
+    const { url } = await answering(200, {}, 'x'.repeat(2_000));
+    const closed = deps({ fetch: createGuardedFetch({ allowedHosts: [] }) });
+    expect(await runHttp(execution(book(url)), closed)).toMatchObject({
+      kind: 'fail',
+      reason: expect.stringContaining('allowedHosts'),
+    });
+    const small = runbook(book(url).executor, { bounds: { logLines: 1, outputBytes: 1_000 } });
+    expect(await runHttp(execution(small), deps())).toEqual({
+      kind: 'fail',
+      reason: 'The answer is larger than 1000 bytes. (bounds.outputBytes)',
+    });
+  });
+
+  test('a cancel', async () => {
+    const cancel = new AbortController();
+    const { url } = await far(() => cancel.abort());
+    expect(await runHttp(execution(book(url), {}, cancel.signal), deps())).toEqual({ kind: 'cancelled' });
+  });
+
+  test('an environment value comes back neither in the log nor in the result', async () => {
+    const served = await serve((res, req) =>
+      res.writeHead(400).end(`you sent ${String(req.headers['x-token'])}`),
+    );
+    servers.push(served.server);
+    const run = execution(
+      book(`${served.url}/?token=\${env:DEPLOY_TOKEN}`, { headers: { 'x-token': '${env:DEPLOY_TOKEN}' } }),
+    );
+    const outcome = await runHttp(run, deps());
+    expect(outcome).toMatchObject({ kind: 'fail', result: { body: 'you sent [redacted]' } });
+    expect(JSON.stringify([outcome, run.lines])).not.toContain('fake-deploy-token');
+  });
+});
+
+describe('retryAfter', () => {
+  test.each([
+    [undefined, undefined],
+    ['120', 120_000],
+    ['Fri, 20 Nov 2026 12:00:30 GMT', 30_000],
+    ['Fri, 20 Nov 2026 11:00:00 GMT', 0],
+    ['soon', undefined],
+  ])('%s', (value, expected) => {
+    expect(retryAfter(value, NOW)).toBe(expected);
+  });
+});

@@ -1,0 +1,199 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import type { Runbook, ShellExecutor } from '../../../src/domain/runbook.ts';
+import type { Outcome } from '../../../src/domain/job.ts';
+import { runShell } from '../../../src/worker/executors/shell.ts';
+import { deps, execution, runbook, type Run } from './bench.ts';
+
+const NODE = process.execPath;
+const shell = (
+  argv: readonly string[],
+  env: ShellExecutor['env'] = {},
+  changes: Partial<Runbook> = {},
+): Runbook => runbook({ kind: 'shell', argv, env }, changes);
+const script = (code: string, changes: Partial<Runbook> = {}): Runbook =>
+  shell([NODE, '-e', code], {}, changes);
+
+async function run(
+  book: Runbook,
+  args: JsonObject = {},
+  signal?: AbortSignal,
+): Promise<{ outcome: Outcome; lines: Run['lines'] }> {
+  const tried = execution(book, args, signal);
+  return { outcome: await runShell(tried, deps({ killGrace: 100 })), lines: tried.lines };
+}
+
+/** Aborts when the program has printed its first line, so that it is known to run. */
+async function cancelAfterFirstLine(book: Runbook): Promise<{ outcome: Outcome; lines: string[] }> {
+  const cancel = new AbortController();
+  const tried = execution(book, {}, cancel.signal);
+  const log: Run['log'] = (stream, line) => {
+    tried.log(stream, line);
+    cancel.abort();
+  };
+  return { outcome: await runShell({ ...tried, log }, deps({ killGrace: 100 })), lines: tried.lines };
+}
+
+/** A process that ended but that nobody waited for (a container without init) counts as ended. */
+const alive = (pid: number): boolean => {
+  try {
+    if (!existsSync('/proc/self/stat')) return process.kill(pid, 0);
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
+
+describe('a program', () => {
+  test('runs without a shell, each element one argument', async () => {
+    const book = shell(['printf', '%s\n', '${args.branch}', '$(id)', ';', '${args.n}']);
+    const { outcome, lines } = await run(book, { branch: 'x --priority P0; rm -rf "$HOME"', n: -3 });
+    expect(outcome).toEqual({ kind: 'done', result: { exitCode: 0, signal: null, logLines: 4 } });
+    expect(lines).toEqual(['out x --priority P0; rm -rf "$HOME"', 'out $(id)', 'out ;', 'out -3']);
+  });
+
+  test('sees PATH and what is declared, and hides what came from our environment', async () => {
+    const book = shell(['env'], { MODE: '${args.mode}', TOKEN: '${env:DEPLOY_TOKEN}' });
+    const { lines } = await run(book, { mode: 'dry' });
+    expect(lines.toSorted()).toEqual([
+      'out MODE=dry',
+      'out PATH=/usr/local/bin:/usr/bin:/bin',
+      'out TOKEN=[redacted]',
+    ]);
+  });
+
+  test('gets an empty directory of its own, which is gone afterwards', async () => {
+    const code =
+      'const fs=require("fs");console.log(process.cwd(),fs.readdirSync(".").length);fs.writeFileSync("a","b")';
+    const { lines } = await run(script(code));
+    const [, directory = '', count] = lines[0]?.split(' ') ?? [];
+    expect(count).toBe('0');
+    expect(directory).toContain('signalbox-job-');
+    expect(existsSync(directory)).toBe(false);
+  });
+
+  test('has no input to wait for', async () => {
+    expect((await run(shell(['cat']))).outcome).toMatchObject({ kind: 'done' });
+  });
+
+  test('streams both outputs', async () => {
+    const { lines } = await run(script('console.log("a");console.error("b");process.stdout.write("half")'));
+    expect(lines.toSorted()).toEqual(['err b', 'out a', 'out half']);
+  });
+
+  test('may print anything', async () => {
+    const { lines } = await run(
+      script('process.stdout.write(Buffer.from([97,0,255,10]));console.log("x".repeat(20000))'),
+    );
+    expect(lines[0]).toBe('out a\uFFFD\uFFFD');
+    expect(lines[1]).toHaveLength('out '.length + 8_192);
+    expect(lines[1]?.endsWith('x…')).toBe(true);
+  });
+
+  test('cannot bring a secret out around the cut of a long line', async () => {
+    const code =
+      'const t=process.env.TOKEN;console.log("x".repeat(8185)+t);console.log((t+"xyz").repeat(999))';
+    const { lines } = await run(shell([NODE, '-e', code], { TOKEN: '${env:DEPLOY_TOKEN}' }));
+    for (const line of lines) expect(line).not.toContain('fake');
+    expect(lines).toHaveLength(2);
+  });
+});
+
+describe('the end', () => {
+  test('an exit code fails, with the last word on standard error', async () => {
+    const { outcome } = await run(script('console.error("no such branch");process.exit(3)'));
+    expect(outcome).toEqual({
+      kind: 'fail',
+      reason: 'exit code 3: no such branch',
+      result: { exitCode: 3, signal: null, logLines: 1 },
+    });
+  });
+
+  test('exit code 75 is a temporary failure', async () => {
+    expect((await run(script('process.exit(75)'))).outcome).toEqual({
+      kind: 'retry',
+      reason: 'exit code 75',
+    });
+  });
+
+  test('a signal', async () => {
+    const { outcome } = await run(script('process.kill(process.pid,"SIGKILL")'));
+    expect(outcome).toMatchObject({ kind: 'fail', reason: 'ended by SIGKILL' });
+  });
+
+  test.each<[string, readonly string[], JsonObject, string]>([
+    ['a program that is not there', ['no-such-program'], {}, 'The program "no-such-program" was not found.'],
+    ['a program that is no program', ['/etc/passwd'], {}, 'The program "/etc/passwd" may not be executed.'],
+    ['nothing', [], {}, "argument 'file' cannot be empty"],
+    ['a missing argument', ['echo', '${args.a}'], {}, 'The runbook needs the argument "a".'],
+    ['a NUL', ['echo', '${args.a}'], { a: 'b\0c' }, 'without null bytes'],
+    [
+      'a value that would be an option',
+      ['git', 'fetch', '${args.a}'],
+      { a: '--upload-pack=x' },
+      'needs "--" before it',
+    ],
+    ['what no system takes', ['echo', '${args.a}'], { a: 'x'.repeat(3_000_000) }, 'too long'],
+  ])('%s fails', async (_what, argv, args, reason) => {
+    expect((await run(shell(argv), args)).outcome).toMatchObject({
+      kind: 'fail',
+      reason: expect.stringContaining(reason),
+    });
+  });
+
+  test('after "--" a value may begin with a dash', async () => {
+    const { lines } = await run(shell(['printf', '--', '${args.a}']), { a: '-x' });
+    expect(lines).toEqual(['out -x']);
+  });
+});
+
+describe('stopping', () => {
+  const FOREVER = 'setInterval(()=>{},1000);';
+
+  test('at the time-out', async () => {
+    const { outcome } = await run(script(FOREVER, { timeout: 200 }));
+    expect(outcome).toEqual({ kind: 'retry', reason: 'stopped after 200 ms (timeout)' });
+  });
+
+  test('at a cancel, also before the start', async () => {
+    expect((await cancelAfterFirstLine(script(`${FOREVER}console.log("up")`))).outcome).toEqual({
+      kind: 'cancelled',
+    });
+    expect((await run(script('console.log("up")'), {}, AbortSignal.abort())).lines).toEqual([]);
+  });
+
+  test('one that ignores SIGTERM', async () => {
+    const code = `process.on("SIGTERM",()=>console.log("no"));${FOREVER}console.log(process.pid)`;
+    const { outcome, lines } = await cancelAfterFirstLine(script(code));
+    expect(outcome).toEqual({ kind: 'cancelled' });
+    expect(lines[1]).toBe('out no');
+    expect(alive(Number(lines[0]?.slice(4)))).toBe(false);
+  });
+
+  test('children too, also those that the program left behind', async () => {
+    const child = `require("child_process").spawn(process.execPath,["-e",${JSON.stringify(FOREVER)}],{stdio:"inherit"})`;
+    const stopped = await cancelAfterFirstLine(script(`console.log(${child}.pid);${FOREVER}`));
+    expect(stopped.outcome).toEqual({ kind: 'cancelled' });
+    const left = await run(script(`console.log(${child}.pid);process.exit(0)`));
+    expect(left.outcome).toMatchObject({ kind: 'done' });
+    for (const { lines } of [stopped, left]) expect(alive(Number(lines[0]?.slice(4)))).toBe(false);
+  });
+
+  test('one that prints for ever, at the bound of lines', async () => {
+    const { outcome, lines } = await run(
+      shell(['yes'], {}, { bounds: { logLines: 50, outputBytes: 100_000_000 } }),
+    );
+    expect(outcome).toEqual({ kind: 'fail', reason: 'more than 50 lines of output (bounds.logLines)' });
+    expect(lines).toHaveLength(50);
+  });
+
+  test('and at the bound of bytes, in one endless line too', async () => {
+    const bounds = { logLines: 100_000_000, outputBytes: 10_000 };
+    const { outcome, lines } = await run(shell(['yes'], {}, { bounds }));
+    expect(outcome).toEqual({ kind: 'fail', reason: 'more than 10000 bytes of output (bounds.outputBytes)' });
+    expect(lines).toHaveLength(5_000);
+    const endless = await run(script('const w=()=>process.stdout.write("x".repeat(1000),w);w()', { bounds }));
+    expect(endless.outcome).toMatchObject({ kind: 'fail' });
+  });
+});
