@@ -1,0 +1,79 @@
+import { isUtf8 } from 'node:buffer';
+import { Refusal } from '../../src/domain/errors.ts';
+
+/** Deeper nesting than any command has is refused, so that nothing behind this may run out of stack. */
+const DEPTH = 64;
+/** Looking for the place of an error costs about twenty more readings; longer texts are refused without it. */
+const LOCATED = 64 * 1024;
+
+/**
+ * Strict JSON (RFC 8259) from bytes: UTF-8, no lone surrogates (RFC 7493, 2.1), bounded depth.
+ * @throws Refusal `malformed` saying what is wrong and where.
+ */
+export function parseJson(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw new Refusal('malformed', 'This is not valid UTF-8 text.');
+  const text = bytes.toString('utf8');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new Refusal('malformed', `This is not valid JSON${whereBroken(text)}.`, { cause });
+  }
+  checkTree(value);
+  return value;
+}
+
+/** Walks without recursion: the text chooses the depth. */
+function checkTree(root: unknown): void {
+  if (typeof root !== 'object' || root === null) return checkText(root);
+  let level: object[] = [root];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth >= DEPTH) throw new Refusal('malformed', `This JSON is nested more than ${DEPTH} levels deep.`);
+    const next: object[] = [];
+    for (const node of level) {
+      for (const [key, value] of Object.entries(node)) {
+        checkText(key);
+        if (typeof value === 'object' && value !== null) next.push(value);
+        else checkText(value);
+      }
+    }
+    level = next;
+  }
+}
+
+function checkText(value: unknown): void {
+  if (typeof value === 'string' && !value.isWellFormed())
+    throw new Refusal(
+      'malformed',
+      'This JSON text has half a surrogate pair in it; use well-formed Unicode.',
+    );
+}
+
+/** The place of the first character that no JSON text can have there: the longest start that may still become one. */
+function whereBroken(text: string): string {
+  if (text.length > LOCATED) return '';
+  let good = 0;
+  let bad = text.length + 1;
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (mayContinue(text.slice(0, middle))) good = middle;
+    else bad = middle;
+  }
+  if (good === text.length) return `: it ends too early, at position ${good}`;
+  const before = text.slice(0, good);
+  const line = before.split('\n').length;
+  return ` at position ${good} (line ${line}, column ${good - before.lastIndexOf('\n')})`;
+}
+
+/** V8 names the end of the input, or a position at it, when all that is missing is more. */
+function mayContinue(start: string): boolean {
+  try {
+    JSON.parse(start);
+    return true;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : '';
+    if (/^(Unexpected end|Unterminated string)/.test(message)) return true;
+    const position = /at position (\d+)/.exec(message)?.[1];
+    return position !== undefined && Number(position) >= start.length;
+  }
+}

@@ -1,0 +1,150 @@
+import type { Request, Response } from 'express';
+import type { Logger } from 'pino';
+import type { Authenticator } from '../../src/core/authenticator.ts';
+import type { Feed } from '../../src/core/feed.ts';
+import { mayRead } from '../../src/core/feed.ts';
+import { PAGE } from '../../src/core/feed-tail.ts';
+import { anyMatches, checkTopics } from '../../src/core/feed-topics.ts';
+import { SECOND, type Clock } from '../../src/domain/clock.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { published, type JournalEntry } from '../../src/domain/journal.ts';
+import type { Principal } from '../../src/domain/principal.ts';
+import { sendJson, type Handler } from '../http.ts';
+import { queryOf } from './arguments.ts';
+import { identify, present } from './caller.ts';
+
+export interface EventsOptions {
+  readonly workspace: string;
+  readonly authenticator: Authenticator;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** How to end each request that is held open; called at stop. */
+  readonly open: Set<() => void>;
+}
+
+const LONGEST_WAIT = 30;
+/** Entries that one request looks through before it answers with how far it came. */
+const MOST_PAGES = 20;
+
+/**
+ * `GET /v1/events?after=SEQ&wait=SECONDS&topics=job.*,task.*` → `{events, next}`: the readable entries after `after`
+ * (0 unless given), oldest first. With none, waits for one, at most 30 s. `next` is the `after` of the next call.
+ */
+export function pollEvents(options: EventsOptions): Handler {
+  const { authenticator, workspace, clock } = options;
+  return async (req: Request, res: Response) => {
+    const { identity } = await identify(authenticator, workspace, req);
+    const query = queryOf(req);
+    refuseUnknown(query, ['after', 'wait', 'topics']);
+    const topics = topicsIn(query);
+    const end = clock.now().getTime() + numberIn(query, 'wait', 0, LONGEST_WAIT) * SECOND;
+    const after = numberIn(query, 'after', 0, Number.MAX_SAFE_INTEGER, /^\d+$/);
+    let next = Math.min(after, await options.feed.head(workspace));
+    const arrival = new Arrival(options, topics);
+    res.once('close', () => arrival.close());
+    try {
+      for (;;) {
+        arrival.reset();
+        const found = await scan(options, await present(authenticator, identity), topics, next);
+        next = found.next;
+        const left = end - clock.now().getTime();
+        if (found.events.length > 0 || found.more || left <= 0 || arrival.closed)
+          return sendJson(res, 200, { events: found.events, next });
+        await arrival.within(left);
+      }
+    } finally {
+      arrival.close();
+    }
+  };
+}
+
+/** Reads on until something readable is found, within bounds. */
+async function scan(
+  { feed, workspace }: EventsOptions,
+  who: Principal,
+  topics: readonly string[],
+  after: number,
+) {
+  let next = after;
+  for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+    const page = await feed.history(workspace, next, PAGE);
+    next = page.at(-1)?.seq ?? next;
+    const events = page
+      .filter((entry) => anyMatches(topics, entry.event) && mayRead(who, entry.event))
+      .map(published);
+    if (events.length > 0 || page.length < PAGE) return { events, next, more: false };
+  }
+  return { events: [], next, more: true };
+}
+
+/** The arrival of a matching entry, a time-out or the end of the request, whichever comes first. */
+class Arrival {
+  closed = false;
+  #arrived = false;
+  #wake: (() => void) | undefined;
+  readonly #off: () => void;
+  readonly #open: Set<() => void>;
+  readonly close = (): void => {
+    this.closed = true;
+    this.#off();
+    this.#open.delete(this.close);
+    this.#wake?.();
+  };
+
+  constructor({ feed, workspace, open }: EventsOptions, topics: readonly string[]) {
+    this.#open = open;
+    open.add(this.close);
+    this.#off = feed.onEntry(workspace, (entry: JournalEntry) => {
+      if (!anyMatches(topics, entry.event)) return;
+      this.#arrived = true;
+      this.#wake?.();
+    });
+  }
+
+  reset(): void {
+    this.#arrived = false;
+  }
+
+  async within(milliseconds: number): Promise<void> {
+    if (this.#arrived || this.closed) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+}
+
+/** `topics=a,b` or repeated; all unless given. */
+export function topicsIn(query: URLSearchParams): readonly string[] {
+  const topics = query.getAll('topics').flatMap((list) => list.split(','));
+  return topics.length === 0 ? ['*'] : checkTopics(topics);
+}
+
+export function numberIn(
+  query: URLSearchParams,
+  name: string,
+  least: number,
+  most: number,
+  form = /^\d+(\.\d+)?$/,
+) {
+  const text = query.get(name);
+  if (text === null) return least;
+  const value = form.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most))
+    throw new Refusal('invalid_argument', `${name}: expected a number from ${least} to ${most}.`);
+  return value;
+}
+
+export function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
+  for (const name of query.keys())
+    if (!known.includes(name))
+      throw new Refusal(
+        'invalid_argument',
+        `"${name.slice(0, 50)}" is not known here; known: ${known.join(', ')}.`,
+      );
+}

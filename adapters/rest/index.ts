@@ -1,0 +1,65 @@
+import type { Logger } from 'pino';
+import type { Adapter, HttpApp, Receive } from '../../src/core/adapter.ts';
+import type { Authenticator } from '../../src/core/authenticator.ts';
+import type { CommandSet } from '../../src/core/command.ts';
+import type { Feed } from '../../src/core/feed.ts';
+import type { Clock } from '../../src/domain/clock.ts';
+import { route } from '../http.ts';
+import { listCommands, postCommand } from './commands.ts';
+import { mountDocs } from './docs.ts';
+import { pollEvents } from './events.ts';
+import { openApi } from './openapi.ts';
+import { mountRoutes, type Handlers } from './routes.ts';
+import { schemasOf } from './schema.ts';
+import { streamEvents } from './stream.ts';
+import { getKeys, postTicket, postToken } from './tokens.ts';
+
+export interface RestOptions {
+  readonly http: HttpApp;
+  readonly workspace: string;
+  readonly authenticator: Authenticator;
+  readonly commands: CommandSet;
+  readonly receive: Receive;
+  readonly feed: Feed;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The public address, for the OpenAPI document. */
+  readonly publicUrl: string;
+  /** The product's version, for the OpenAPI document. */
+  readonly version: string;
+}
+
+/**
+ * REST: `/v1/commands`, the routes that commands declare, events as long poll and stream, tokens, OpenAPI and docs.
+ * @throws Error when two commands declare the same route.
+ */
+export function createRestAdapter(options: RestOptions): Adapter {
+  const { http, authenticator, workspace, commands, publicUrl, version } = options;
+  const open = new Set<() => void>();
+  const schemas = schemasOf(commands);
+  const shared = { ...options, schemas, open };
+  const own: Handlers = new Map([
+    ['/v1/events', { get: pollEvents(shared) }],
+    ['/v1/events/stream', { get: streamEvents(shared) }],
+    ['/v1/tokens', { post: postToken(authenticator, workspace) }],
+    ['/v1/ws/ticket', { post: postTicket(authenticator, workspace) }],
+    ['/.well-known/jwks.json', { get: getKeys(authenticator) }],
+  ]);
+  let on = false;
+  return {
+    name: 'rest',
+    start: async () => {
+      // First, since express looks through its routes in order and this one is asked for most.
+      route(http, '/v1/commands', { post: postCommand(shared), get: listCommands(shared) });
+      mountRoutes(http, shared, own);
+      mountDocs(http, () => openApi({ commands, schemas, publicUrl, version }));
+      on = true;
+    },
+    // Requests that are running are the server's to finish; those that only wait are ended.
+    stop: async () => {
+      on = false;
+      for (const end of open) end();
+    },
+    health: () => (on ? { state: 'on' } : { state: 'off', reason: 'not started' }),
+  };
+}

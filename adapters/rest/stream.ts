@@ -1,0 +1,136 @@
+import type { Request, Response } from 'express';
+import { Standing } from '../../src/core/feed-standing.ts';
+import { PAGE, Tail } from '../../src/core/feed-tail.ts';
+import { anyMatches, touchesIdentity } from '../../src/core/feed-topics.ts';
+import { SECOND } from '../../src/domain/clock.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { published, type JournalEntry } from '../../src/domain/journal.ts';
+import type { Handler } from '../http.ts';
+import { queryOf } from './arguments.ts';
+import { identify, present, type Caller } from './caller.ts';
+import { numberIn, refuseUnknown, topicsIn, type EventsOptions } from './events.ts';
+
+const HEARTBEAT = 15 * SECOND;
+/** Bytes that may wait for a slow reader; beyond, it is cut off and resumes by `Last-Event-ID`. */
+const CAP = 1024 * 1024;
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+interface Item {
+  readonly at: number;
+  readonly entry: JournalEntry;
+}
+
+/**
+ * `GET /v1/events/stream`: server-sent events (WHATWG HTML, 9.2), `id` the sequence. Goes on after `Last-Event-ID` or
+ * `after`, else from now; ends when the token does. What can no longer be had is told as `event: gap`.
+ */
+export function streamEvents(options: EventsOptions): Handler {
+  const { authenticator, workspace, feed } = options;
+  return async (req: Request, res: Response) => {
+    const caller = await identify(authenticator, workspace, req);
+    const who = await present(authenticator, caller.identity);
+    const query = queryOf(req);
+    refuseUnknown(query, ['after', 'topics']);
+    const topics = topicsIn(query);
+    const head = await feed.head(workspace);
+    const after = positionOf(req, query) ?? head;
+    res.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
+    if (req.method === 'HEAD') {
+      res.end();
+      return;
+    }
+    res.write(': connected\n\n');
+    if (after > head) writeGap(res, head + 1, after);
+
+    const release: (() => void)[] = [];
+    const end = holdOpen(options, caller, res, release);
+    const standing = new Standing(who, () => present(authenticator, caller.identity), end);
+    const tail = new Tail<Item>(Math.min(after, head), {
+      read: async (from) => (await feed.history(workspace, from, PAGE)).map(itemOf),
+      take: ({ entry }) => {
+        if (anyMatches(topics, entry.event) && standing.mayRead(entry.event)) writeEntry(res, entry);
+      },
+      ready: () => standing.ready() ?? drained(res),
+      gap: (from, to) => writeGap(res, from, to),
+      failed: (err) => {
+        options.log.warn({ err }, 'an event stream could not be read on');
+        end();
+      },
+    });
+    const off = feed.onEntry(workspace, (entry) => {
+      if (touchesIdentity(entry.event)) {
+        standing.doubt();
+        tail.start();
+      }
+      tail.offer(itemOf(entry));
+    });
+    release.push(off, () => tail.stop());
+    tail.start();
+  };
+}
+
+function writeEntry(res: Response, entry: JournalEntry): void {
+  if (res.writableLength > CAP) res.destroy();
+  else res.write(`id: ${entry.seq}\ndata: ${JSON.stringify(published(entry))}\n\n`);
+}
+
+function writeGap(res: Response, from: number, to: number): void {
+  res.write(`event: gap\ndata: ${JSON.stringify({ type: 'gap', from, to })}\n\n`);
+}
+
+const itemOf = (entry: JournalEntry): Item => ({ at: entry.seq, entry });
+
+function positionOf(req: Request, query: URLSearchParams): number | undefined {
+  const last = req.headers['last-event-id'];
+  if (typeof last === 'string' && last !== '') {
+    if (!/^\d{1,15}$/.test(last))
+      throw new Refusal('invalid_argument', 'Last-Event-ID: expected a sequence number.');
+    return Number(last);
+  }
+  return query.has('after') ? numberIn(query, 'after', 0, Number.MAX_SAFE_INTEGER, /^\d+$/) : undefined;
+}
+
+/**
+ * Keeps the response open with heartbeats until the reader goes, the token is over or the adapter stops; then calls
+ * what `release` holds by that time. Returns the way to end it.
+ */
+function holdOpen(
+  options: EventsOptions,
+  { expiresAt }: Caller,
+  res: Response,
+  release: readonly (() => void)[],
+): () => void {
+  const beat = setInterval(() => {
+    if (res.writableLength > CAP) res.destroy();
+    else res.write(': still here\n\n');
+  }, HEARTBEAT);
+  const left = expiresAt ? expiresAt.getTime() - options.clock.now().getTime() : LONGEST_TIMER;
+  const expiry = setTimeout(() => end(), Math.min(left, LONGEST_TIMER));
+  const letGo = () => {
+    clearInterval(beat);
+    clearTimeout(expiry);
+    options.open.delete(end);
+    for (const free of release) free();
+  };
+  const end = () => {
+    letGo();
+    res.end();
+  };
+  options.open.add(end);
+  res.once('close', letGo);
+  return end;
+}
+
+/** Until a slow reader has taken what waits for it; undefined: there is room. */
+function drained(res: Response): Promise<void> | undefined {
+  if (!res.writableNeedDrain || res.destroyed) return undefined;
+  return new Promise((resolve) => {
+    const done = () => {
+      res.off('drain', done);
+      res.off('close', done);
+      resolve();
+    };
+    res.on('drain', done);
+    res.on('close', done);
+  });
+}

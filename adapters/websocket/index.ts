@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import type { Adapter } from '../../src/core/adapter.ts';
+import { touchesIdentity } from '../../src/core/feed-topics.ts';
+import { SECOND } from '../../src/domain/clock.ts';
+import { asRefusal, Refusal } from '../../src/domain/errors.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
+import { EntryItem, LogItem } from './item.ts';
+import { admit, PROTOCOL, refuseUpgrade } from './upgrade.ts';
+
+export interface WebSocketOptions extends Omit<ConnectionOptions, 'bufferCap'> {
+  readonly server: Server;
+  /** Origins of web pages that may connect, besides the server's own. */
+  readonly allowedOrigins: readonly string[];
+  /** Milliseconds between pings; 30 s unless told. A socket that missed one is ended at the next. */
+  readonly heartbeat?: number;
+  /** Bytes that may wait for a slow reader before it is cut off with 1013; 1 MiB unless told. */
+  readonly bufferCap?: number;
+  /** Names connections; a random UUID unless given. */
+  readonly newId?: () => string;
+}
+
+const FRAME = 64 * 1024;
+const HEARTBEAT = 30 * SECOND;
+const CAP = 1024 * 1024;
+
+/** `GET /v1/ws`, subprotocol `signalbox.v1`: commands, journal topics and live log lines on one socket. */
+export function createWebSocketAdapter(options: WebSocketOptions): Adapter {
+  return new WebSocketAdapter(options);
+}
+
+class WebSocketAdapter implements Adapter {
+  readonly name = 'websocket';
+  readonly #options: WebSocketOptions;
+  readonly #shared: ConnectionOptions;
+  readonly #sockets: WebSocketServer;
+  readonly #connections = new Set<Connection>();
+  readonly #stops: (() => void)[] = [];
+  #state: 'new' | 'on' | 'stopping' = 'new';
+
+  constructor(options: WebSocketOptions) {
+    this.#options = options;
+    this.#shared = { ...options, bufferCap: options.bufferCap ?? CAP };
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: FRAME,
+      perMessageDeflate: false,
+      handleProtocols: () => PROTOCOL,
+    });
+  }
+
+  async start(): Promise<void> {
+    const { server, feed, workspace, heartbeat = HEARTBEAT } = this.#options;
+    const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) =>
+      void this.#upgrade(req, socket, head);
+    server.on('upgrade', upgrade);
+    const beat = setInterval(() => {
+      for (const connection of this.#connections) connection.beat();
+    }, heartbeat);
+    this.#stops.push(
+      () => server.off('upgrade', upgrade),
+      () => clearInterval(beat),
+      feed.onEntry(workspace, (entry) => {
+        if (touchesIdentity(entry.event)) for (const connection of this.#connections) connection.doubt();
+        const item = new EntryItem(entry);
+        for (const connection of this.#connections) connection.entry(item);
+      }),
+      feed.onLog(workspace, (line) => {
+        const item = new LogItem(line);
+        for (const connection of this.#connections) connection.line(item);
+      }),
+    );
+    this.#state = 'on';
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.#state = 'stopping';
+    const cut = () => {
+      for (const connection of this.#connections) connection.terminate();
+    };
+    deadline.addEventListener('abort', cut, { once: true });
+    if (deadline.aborted) cut();
+    await Promise.all([...this.#connections].map((connection) => this.#finish(connection)));
+    deadline.removeEventListener('abort', cut);
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  health() {
+    return this.#state === 'on'
+      ? ({ state: 'on' } as const)
+      : ({ state: 'off', reason: 'not started' } as const);
+  }
+
+  /** Resolves when the socket is gone, by its own goodbye or because the deadline cut it. */
+  #finish(connection: Connection): Promise<void> {
+    const gone = new Promise<void>((resolve) => connection.onGone(resolve));
+    void connection.finish();
+    return gone;
+  }
+
+  async #upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const hungUp = (err: Error) => this.#options.log.debug({ err }, 'an upgrade was cut off');
+    socket.on('error', hungUp);
+    try {
+      const admission = await admit(this.#options, req);
+      if (this.#state !== 'on') throw new Refusal('unavailable', 'Signalbox is stopping.');
+      if (socket.destroyed) return;
+      socket.off('error', hungUp);
+      this.#sockets.handleUpgrade(req, socket, head, (ws) => {
+        const id = (this.#options.newId ?? randomUUID)();
+        const connection = new Connection(id, ws, socket, admission, this.#shared);
+        this.#connections.add(connection);
+        connection.onGone(() => this.#connections.delete(connection));
+      });
+    } catch (error) {
+      if (asRefusal(error).code === 'internal') this.#options.log.error({ err: error }, 'an upgrade failed');
+      refuseUpgrade(socket, error);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { createRestAdapter } from '../../../adapters/rest/index.ts';
+import type { Answer, Inbound } from '../../../src/core/message.ts';
+import {
+  commandSet,
+  fakeAuthenticator,
+  listening,
+  memoryFeed,
+  now,
+  principalOf,
+  silent,
+  stillClock,
+  stubReceive,
+  WORKSPACE,
+} from '../support/world.ts';
+
+/** The adapter on a real server, with everything behind it in memory; calls are ana's unless they say otherwise. */
+export async function restWorld() {
+  const http = await listening();
+  const people = new Map([['ana', principalOf('ana')]]);
+  const authenticator = fakeAuthenticator(people);
+  const journal = memoryFeed();
+  const clock = stillClock();
+  const stub = stubReceive();
+  const adapter = createRestAdapter({
+    http: http.app,
+    workspace: WORKSPACE,
+    authenticator: authenticator.authenticator,
+    commands: commandSet,
+    receive: stub.receive,
+    feed: journal.feed,
+    clock,
+    log: silent,
+    publicUrl: 'https://signalbox.example.test',
+    version: '0.1.0',
+  });
+  await adapter.start();
+  const call = (path: string, init: RequestInit = {}) =>
+    fetch(http.url + path, { ...init, headers: { authorization: 'Bearer test-ana', ...init.headers } });
+  return {
+    http,
+    people,
+    authenticator,
+    journal,
+    clock,
+    adapter,
+    messages: stub.messages,
+    answerWith: (answer: (message: Inbound) => Answer) => {
+      stub.answer = answer;
+    },
+    call,
+    post: (path: string, body: unknown, headers: Record<string, string> = {}) =>
+      call(path, {
+        method: 'POST',
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      }),
+    /** Sends bytes as they are; resolves with everything that came back. */
+    raw: async (request: string): Promise<string> => {
+      const socket = connect(Number(new URL(http.url).port), '127.0.0.1');
+      socket.write(request);
+      return text(socket);
+    },
+    close: async () => {
+      await adapter.stop(now());
+      await http.close(now());
+    },
+  };
+}
