@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import { type Address, type Body, type Inbound, verified } from '../../src/core/message.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { plain, withoutMention } from './text.ts';
+
+/**
+ * From a payload that is proven to be Slack's to a message for the pipeline. Each function is only called behind the
+ * signature check or on the authenticated socket, which is what makes `verified` true. The sender is the team's and
+ * user's id; names are never looked at.
+ */
+export interface Receiver {
+  readonly workspace: string;
+  readonly team: string;
+  readonly botUser: string;
+}
+
+const id = z.string().min(1).max(255);
+
+const slashCommand = z.object({
+  trigger_id: id,
+  user_id: id,
+  channel_id: id,
+  text: z.string().default(''),
+});
+
+const mention = z.object({
+  event_id: id,
+  event: z.object({ user: id, channel: id, ts: id, thread_ts: id.optional(), text: z.string().default('') }),
+});
+
+const click = z.object({
+  trigger_id: id,
+  user: z.object({ id }),
+  channel: z.object({ id }).optional(),
+  container: z.object({ channel_id: id.optional(), thread_ts: id.optional() }).default({}),
+  message: z.object({ thread_ts: id.optional() }).optional(),
+  actions: z.tuple([z.object({ value: z.string() })]).rest(z.unknown()),
+});
+
+const invocation = z.object({ command: z.string(), args: z.record(z.string(), z.unknown()) });
+
+/** `/signalbox …`; without words it is a call for help. The answer is the response, so there is no `replyTo`. */
+export function fromSlashCommand(payload: unknown, to: Receiver): Inbound {
+  const { trigger_id, user_id, channel_id, text } = parsed(slashCommand, payload);
+  return inbound(to, user_id, trigger_id, textBody(text), `${channel_id}:${user_id}`);
+}
+
+/** `@signalbox …`; answered in the message's thread, through the outbox. */
+export function fromMention(payload: unknown, to: Receiver): Inbound {
+  const { event_id, event } = parsed(mention, payload);
+  const thread = event.thread_ts ?? event.ts;
+  const body = textBody(withoutMention(event.text, to.botUser));
+  const replyTo: Address = { channel: 'slack', to: event.channel, thread };
+  return { ...inbound(to, event.user, event_id, body, `${event.channel}:${thread}`), replyTo };
+}
+
+/** A button that `render` made: its value is the invocation. `thread` is where the message with the button stands. */
+export function fromClick(payload: unknown, to: Receiver): { message: Inbound; thread: string | undefined } {
+  const { trigger_id, user, channel, container, message, actions } = parsed(click, payload);
+  const thread = message?.thread_ts ?? container.thread_ts;
+  const place = channel?.id ?? container.channel_id ?? user.id;
+  const body = readValue(actions[0].value);
+  return { message: inbound(to, user.id, trigger_id, body, `${place}:${thread ?? user.id}`), thread };
+}
+
+/** Events that nobody typed to the bot: other bots' messages, edits, deletions and other subtypes. */
+export function isNoise(payload: unknown): boolean {
+  const noise = z.object({ event: z.looseObject({}) }).safeParse(payload).data?.event;
+  return ['bot_id', 'subtype', 'edited', 'hidden'].some((field) => noise?.[field] !== undefined);
+}
+
+function inbound(to: Receiver, user: string, key: string, body: Body, place: string): Inbound {
+  return {
+    channel: 'slack',
+    from: verified({
+      workspace: to.workspace,
+      channel: 'slack',
+      subject: `${to.team}/${user}`,
+      assurance: 'slack',
+      scopes: ['*'],
+    }),
+    body,
+    dedupeKey: `slack:${to.team}:${key}`,
+    conversation: `slack:${place}`,
+  };
+}
+
+const textBody = (markup: string): Body => ({ text: plain(markup).trim() || 'help' });
+
+function readValue(value: string): Body {
+  try {
+    return invocation.parse(JSON.parse(value));
+  } catch (cause) {
+    throw new Refusal('malformed', 'This button is out of date; type the command instead.', { cause });
+  }
+}
+
+function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
+  const result = schema.safeParse(payload);
+  if (result.success) return result.data;
+  throw new Refusal('malformed', 'Slack sent a message that cannot be read; try again.', {
+    cause: result.error,
+  });
+}

@@ -1,0 +1,151 @@
+import type { App } from '@slack/bolt';
+import type { Logger } from 'pino';
+import type { Adapter, Health, HttpApp, Receive } from '../../src/core/adapter.ts';
+import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { AccountWatch } from './account.ts';
+import type { Receiver } from './decode.ts';
+import { mountHttpMode } from './http-mode.ts';
+import { Intake } from './intake.ts';
+import { listen } from './listeners.ts';
+import { createNotifier } from './notifier.ts';
+import { slackLog } from './slack-log.ts';
+import { createSocketMode, type SocketMode } from './socket-mode.ts';
+
+export interface SlackOptions {
+  /** The workspace of ours that the Slack team belongs to. */
+  readonly workspace: string;
+  /** The Slack team; asked of Slack when absent, checked against the token when given. */
+  readonly teamId?: string | undefined;
+  /** Needed without `appToken`. */
+  readonly signingSecret?: string | undefined;
+  readonly botToken: string;
+  /** Switches from HTTP to Socket Mode. */
+  readonly appToken?: string | undefined;
+  /** Web API address, such as `https://slack.com/api/`, when it is not Slack's. */
+  readonly apiUrl?: string | undefined;
+  readonly receive: Receive;
+  readonly http: HttpApp;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The slash command; `/signalbox` unless told. */
+  readonly commandPrefix?: string;
+  /** Milliseconds between two looks at the token; a minute unless told. */
+  readonly checkEvery?: number;
+}
+
+/**
+ * Slack for one team. In HTTP mode it mounts `POST /slack/events` on the shared server right here, which answers 503
+ * until `start`. Loads Slack's libraries when called.
+ * @throws Refusal `invalid_argument` when neither a signing secret nor an app token is given.
+ */
+export async function createSlackAdapter(options: SlackOptions): Promise<Adapter> {
+  const { botToken, appToken, apiUrl, signingSecret, clock, log, http } = options;
+  if (!appToken && !signingSecret)
+    throw new Refusal(
+      'invalid_argument',
+      'Slack needs SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN for Socket Mode.',
+    );
+  const bolt = await import('@slack/bolt');
+  const logger = slackLog(log, bolt.LogLevel.WARN);
+  const clientOptions = {
+    ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
+    logger,
+    // One call is one request: Slack's own retries would post a message twice and hold up other channels.
+    retryConfig: { retries: 0 },
+    rejectRateLimitedCalls: true,
+    timeout: 10 * SECOND,
+    fetch: fetchInTime,
+  };
+  const client = new bolt.webApi.WebClient(botToken, clientOptions);
+  const account = new AccountWatch(client, options.teamId, log);
+  const intake = new Intake(() => account.account?.team, log);
+  const app = new bolt.App({
+    receiver: intake,
+    authorize: () => Promise.resolve(authorization(botToken, account)),
+    convoStore: false,
+    logger,
+    clientOptions,
+  });
+  listenTo(app, options, account);
+  let socket: SocketMode | undefined;
+  if (appToken) socket = await createSocketMode({ appToken, apiUrl, intake, clock, log, slackLog: logger });
+  else if (signingSecret)
+    mountHttpMode({ app: http, intake, signingSecret, isValid: bolt.isValidSlackRequest, clock, log });
+  return assemble(
+    { account, intake, socket, checkEvery: options.checkEvery ?? MINUTE },
+    createNotifier(client, account),
+  );
+}
+
+function listenTo(app: App, options: SlackOptions, account: AccountWatch): void {
+  // Bolt would log the error and pass it on; the intake logs it once.
+  app.error((error) => Promise.reject(error));
+  listen(app, {
+    receive: options.receive,
+    log: options.log,
+    command: options.commandPrefix ?? '/signalbox',
+    receiver: () => receiver(options.workspace, account),
+  });
+}
+
+interface Parts {
+  readonly account: AccountWatch;
+  readonly intake: Intake;
+  readonly socket: SocketMode | undefined;
+  readonly checkEvery: number;
+}
+
+function assemble(
+  { account, intake, socket, checkEvery }: Parts,
+  notifier: Adapter['notifier'] & object,
+): Adapter {
+  let state: 'new' | 'started' | 'stopped' = 'new';
+  return {
+    name: 'slack',
+    notifier,
+    async start() {
+      await account.start(checkEvery);
+      await intake.start();
+      state = 'started';
+      try {
+        await socket?.start();
+      } catch (error) {
+        account.stop();
+        await intake.stop();
+        throw error;
+      }
+    },
+    async stop(deadline) {
+      state = 'stopped';
+      account.stop();
+      await intake.stop();
+      await intake.drain(deadline);
+      await socket?.stop(deadline);
+    },
+    health(): Health {
+      if (state !== 'started') return { state: 'off', reason: state === 'new' ? 'not started' : 'stopped' };
+      const reason = account.problem ?? socket?.problem;
+      return reason === undefined ? { state: 'on' } : { state: 'deaf', reason };
+    },
+  };
+}
+
+function receiver(workspace: string, { account }: AccountWatch): Receiver {
+  // The intake lets nothing through before the account is known.
+  if (account === undefined) throw new Refusal('unavailable', 'Slack has not said who we are yet.');
+  return { workspace, team: account.team, botUser: account.botUser };
+}
+
+function authorization(botToken: string, { account }: AccountWatch) {
+  return {
+    botToken,
+    ...(account === undefined
+      ? {}
+      : { botId: account.botId, botUserId: account.botUser, teamId: account.team }),
+  };
+}
+
+/** Bolt posts to a `response_url` without any time-out of its own. */
+const fetchInTime: typeof fetch = (input, init) =>
+  fetch(input, { ...init, signal: init?.signal ?? AbortSignal.timeout(10 * SECOND) });

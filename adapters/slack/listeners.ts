@@ -1,0 +1,83 @@
+import type { App, RespondFn } from '@slack/bolt';
+import type { Logger } from 'pino';
+import type { Receive } from '../../src/core/adapter.ts';
+import type { Inbound } from '../../src/core/message.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { fromClick, fromMention, fromSlashCommand, isNoise, type Receiver } from './decode.ts';
+import { ACTION_PREFIX, render, renderAnswer, type Rendered } from './render.ts';
+
+export interface ListenerOptions {
+  readonly receive: Receive;
+  readonly log: Logger;
+  /** The slash command, with its slash; `/sb` is always another word for it. */
+  readonly command: string;
+  readonly receiver: () => Receiver;
+}
+
+/** What Bolt calls. Everything is committed before it is acknowledged: `receive` resolves after the commit. */
+export function listen(app: App, { receive, log, command, receiver }: ListenerOptions): void {
+  for (const name of new Set([command, '/sb'])) {
+    app.command(name, async ({ body, ack }) => {
+      const answer = await answered(receive, () => fromSlashCommand(body, receiver()));
+      await ack({ response_type: 'ephemeral', ...answer });
+    });
+  }
+
+  app.event('app_mention', async ({ body }) => {
+    if (isNoise(body)) return;
+    const message = readOr(() => fromMention(body, receiver()), log);
+    // The answer goes through the outbox into the thread.
+    if (message !== undefined) await receive(message);
+  });
+
+  app.action(
+    { action_id: new RegExp(`^${ACTION_PREFIX}`), type: 'block_actions' },
+    async ({ body, ack, respond }) => {
+      let thread: string | undefined;
+      const answer = await answered(receive, () => {
+        const click = fromClick(body, receiver());
+        thread = click.thread;
+        return click.message;
+      });
+      await ack();
+      await tell(respond, answer, thread, log);
+    },
+  );
+}
+
+/** The rendered answer, also where the payload cannot be read. */
+async function answered(receive: Receive, decode: () => Inbound): Promise<Rendered> {
+  let message: Inbound;
+  try {
+    message = decode();
+  } catch (error) {
+    if (error instanceof Refusal) return render({ text: error.message });
+    throw error;
+  }
+  return renderAnswer(await receive(message));
+}
+
+function readOr(decode: () => Inbound, log: Logger): Inbound | undefined {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    log.warn({ err: error }, 'slack event cannot be read');
+    return undefined;
+  }
+}
+
+/** Shows the clicker the answer. The effect stands whether or not Slack takes it. */
+async function tell(
+  respond: RespondFn,
+  answer: Rendered,
+  thread: string | undefined,
+  log: Logger,
+): Promise<void> {
+  const place = thread === undefined ? {} : { thread_ts: thread };
+  try {
+    await respond({ response_type: 'ephemeral', replace_original: false, ...place, ...answer });
+  } catch (error) {
+    log.warn({ err: error }, 'slack did not take the answer to a click');
+  }
+}

@@ -1,0 +1,94 @@
+import type { webApi } from '@slack/bolt';
+import type { Notifier, Outbound } from '../../src/core/adapter.ts';
+import type { Address } from '../../src/core/message.ts';
+import { SECOND } from '../../src/domain/clock.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { type AccountWatch, isTokenRefused, platformError } from './account.ts';
+import { render } from './render.ts';
+
+/** Slack's own troubles, which pass. */
+const PASSING = new Set([
+  'internal_error',
+  'fatal_error',
+  'service_unavailable',
+  'request_timeout',
+  'team_added_to_org',
+  'accesslimited',
+]);
+
+/** Where a message cannot go, however often it is tried. */
+const NO_PLACE = new Set([
+  'channel_not_found',
+  'is_archived',
+  'not_in_channel',
+  'message_not_found',
+  'thread_not_found',
+  'user_not_found',
+  'restricted_action',
+  'cant_update_message',
+  'edit_window_closed',
+]);
+
+/**
+ * Speaks unasked: `externalId` is `<channel>:<ts>`. One call is one request; the outbox decides when to try again and
+ * keeps the rate per channel. Slack has no idempotency key, so an answer that got lost may show a message twice.
+ */
+export function createNotifier(client: webApi.WebClient, account: AccountWatch): Notifier {
+  return {
+    async send(to: Address, message: Outbound): Promise<{ externalId: string }> {
+      if (to.channel !== 'slack')
+        throw new Refusal('invalid_argument', `Slack cannot reach an address of ${to.channel}.`);
+      const sent = await deliver(client, to, message).catch((error: unknown) => {
+        throw readable(error, to, account);
+      });
+      return { externalId: `${sent.channel ?? to.to}:${sent.ts ?? ''}` };
+    },
+  };
+}
+
+async function deliver(
+  client: webApi.WebClient,
+  to: Address,
+  message: Outbound,
+): Promise<{ channel?: string; ts?: string }> {
+  const content = render(message.reply);
+  if (message.replaces !== undefined) return client.chat.update({ ...parsed(message.replaces), ...content });
+  return client.chat.postMessage({
+    channel: to.to,
+    ...content,
+    unfurl_links: false,
+    unfurl_media: false,
+    ...(to.thread === undefined ? {} : { thread_ts: to.thread }),
+  });
+}
+
+function parsed(externalId: string): { channel: string; ts: string } {
+  const [, channel, ts] = /^([A-Z0-9]+):(\d+\.\d+)$/.exec(externalId) ?? [];
+  if (channel === undefined || ts === undefined)
+    throw new Refusal('invalid_argument', `"${externalId}" is not a Slack message: expected <channel>:<ts>.`);
+  return { channel, ts };
+}
+
+/** Refusals for what the outbox has to know; anything else means: try again later. */
+function readable(error: unknown, to: Address, account: AccountWatch): unknown {
+  if (error instanceof Refusal) return error;
+  const seconds = retryAfter(error);
+  if (seconds !== undefined)
+    return new Refusal('rate_limited', 'Slack asks to wait.', { retryAfter: seconds * SECOND, cause: error });
+  const word = platformError(error);
+  if (word === undefined || PASSING.has(word))
+    return new Error('Slack did not take the message.', { cause: error });
+  if (word === 'ratelimited')
+    return new Refusal('rate_limited', 'Slack asks to wait.', { retryAfter: SECOND, cause: error });
+  if (isTokenRefused(word)) {
+    account.tokenRefused(word);
+    return new Refusal('unauthenticated', `Slack refuses the bot token (${word}).`, { cause: error });
+  }
+  const code = NO_PLACE.has(word) ? 'not_found' : 'invalid_argument';
+  return new Refusal(code, `Slack cannot deliver to ${to.to}: ${word}.`, { cause: error });
+}
+
+function retryAfter(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('retryAfter' in error)) return undefined;
+  return typeof error.retryAfter === 'number' ? error.retryAfter : undefined;
+}

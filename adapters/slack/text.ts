@@ -1,0 +1,57 @@
+/**
+ * Slack's own text markup, both ways. Slack escapes exactly `&`, `<` and `>`, and puts mentions and links between angle
+ * brackets (docs.slack.dev/messaging/formatting-message-text).
+ */
+const TOKEN = /<([^<>]*)>|&(amp|lt|gt);/g;
+const ENTITY = { amp: '&', lt: '<', gt: '>' } as const;
+
+/** Text as a person typed it: entities undone once, links as their address, a person as `<@U123>`. */
+export function plain(markup: string): string {
+  return markup.replace(TOKEN, (_, token: string | undefined, entity: keyof typeof ENTITY | undefined) =>
+    token === undefined ? ENTITY[entity ?? 'amp'] : readToken(token),
+  );
+}
+
+function readToken(token: string): string {
+  const bar = token.indexOf('|');
+  const target = bar < 0 ? token : token.slice(0, bar);
+  const label = bar < 0 ? '' : token.slice(bar + 1);
+  // The label of a person is a display name, which anybody may choose: the id stays, the name goes.
+  if (target.startsWith('@')) return `<${target}>`;
+  if (target.startsWith('#')) return label ? `#${unescaped(label)}` : `<${target}>`;
+  if (target.startsWith('!')) return label ? unescaped(label) : `@${target.slice(1)}`;
+  if (/^(mailto|tel):/.test(target)) return unescaped(label || target.slice(target.indexOf(':') + 1));
+  return unescaped(target);
+}
+
+const unescaped = (text: string): string =>
+  text.replace(/&(amp|lt|gt);/g, (_, entity: keyof typeof ENTITY) => ENTITY[entity]);
+
+/** What follows the bot's own mention at the start of a message; the text as it is where there is none. */
+export function withoutMention(markup: string, botUser: string): string {
+  const match = /^\s*<@([A-Z0-9]+)(?:\|[^<>]*)?>[\s:,]*/.exec(markup);
+  return match?.[1] === botUser ? markup.slice(match[0].length) : markup;
+}
+
+/** Text that Slack shows as it is: no mention, link or broadcast comes out of what a user wrote. */
+export function escaped(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(UNPRINTABLE, '')
+    .replace(/[&<>]/g, (c) => (c === '&' ? '&amp;' : c === '<' ? '&lt;' : '&gt;'));
+}
+
+/** Control characters but tab and line feed: Slack drops them, and each would cost six characters of JSON. */
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
+const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
+
+/** The longest prefix end within `limit` that cuts neither an entity nor a surrogate pair; at a line's end if one is near. */
+export function cutAt(text: string, limit: number): number {
+  if (text.length <= limit) return text.length;
+  const line = text.lastIndexOf('\n', limit);
+  if (line > limit / 2) return line;
+  const entity = text.lastIndexOf('&', limit - 1);
+  if (entity > limit - '&amp;'.length && text.indexOf(';', entity) >= limit) return entity;
+  const high = text.charCodeAt(limit - 1);
+  return high >= 0xd800 && high <= 0xdbff ? limit - 1 : limit;
+}

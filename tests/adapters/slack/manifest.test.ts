@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { EVENTS, METHODS } from '../../fakes/slack/methods.ts';
+
+interface Manifest {
+  features: { slash_commands: { command: string; url: string; should_escape: boolean }[] };
+  oauth_config: { scopes: { bot: string[] } };
+  settings: {
+    event_subscriptions: { request_url: string; bot_events: string[] };
+    interactivity: { is_enabled: boolean; request_url: string };
+  };
+}
+
+const root = new URL('../../../', import.meta.url);
+const manifest = parse(await readFile(new URL('manifest.yml', root), 'utf8')) as Manifest;
+const { features, oauth_config, settings } = manifest;
+
+/** Web API methods and events that the adapter's source names. */
+async function used(): Promise<{ methods: string[]; events: string[] }> {
+  const files = ['listeners', 'notifier', 'account'].map(
+    (name) => new URL(`adapters/slack/${name}.ts`, root),
+  );
+  const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
+  const all = (pattern: RegExp): string[] => [...source.matchAll(pattern)].map((match) => match[1] ?? '');
+  return { methods: all(/client\.([a-z.A-Z]+)\(/g), events: all(/app\.event\('(\w+)'/g) };
+}
+
+describe('the manifest', () => {
+  test('asks for exactly the scopes that are used', async () => {
+    const { methods, events } = await used();
+    expect(methods).toContain('chat.postMessage');
+    const needed = [
+      'commands',
+      ...methods.map((method) => METHODS[method]?.scope),
+      ...events.map((event) => EVENTS[event]),
+    ];
+    const scopes = new Set(needed.filter((scope) => scope !== undefined));
+    expect(oauth_config.scopes.bot).toEqual([...scopes].toSorted());
+  });
+
+  test('subscribes to exactly the events that are heard', async () => {
+    expect(settings.event_subscriptions.bot_events).toEqual((await used()).events);
+  });
+
+  test('names one address for everything', () => {
+    const { slash_commands } = features;
+    const urls = [
+      settings.event_subscriptions.request_url,
+      settings.interactivity.request_url,
+      ...slash_commands.map(({ url }) => url),
+    ];
+    expect(new Set(urls)).toEqual(new Set(['https://signalbox.example.com/slack/events']));
+  });
+
+  test('has both slash commands, with ids in place of names', () => {
+    expect(features.slash_commands).toMatchObject([
+      { command: '/signalbox', should_escape: true },
+      { command: '/sb', should_escape: true },
+    ]);
+    expect(settings.interactivity.is_enabled).toBe(true);
+  });
+});

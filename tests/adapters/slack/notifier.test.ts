@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest';
+import type { Notifier } from '../../../src/core/adapter.ts';
+import { CHANNEL, setUp } from './support.ts';
+
+const TO = { channel: 'slack', to: CHANNEL } as const;
+const HELLO = { key: 'k1', reply: { text: 'Hello <you> & *me*' } };
+
+async function start() {
+  const { slack, adapter } = await setUp('http');
+  const notifier = adapter.notifier as Notifier;
+  return { slack, notifier };
+}
+
+describe('sending', () => {
+  test('posts escaped text with a fallback', async () => {
+    const { slack, notifier } = await start();
+    const { externalId } = await notifier.send(TO, HELLO);
+    expect(slack.messages).toMatchObject([{ channel: CHANNEL, text: 'Hello &lt;you&gt; &amp; *me*' }]);
+    expect(externalId).toBe(`${CHANNEL}:${slack.messages[0]?.ts}`);
+  });
+
+  test('posts into the thread', async () => {
+    const { slack, notifier } = await start();
+    await notifier.send({ ...TO, thread: '1700000000.000100' }, HELLO);
+    expect(slack.messages[0]?.thread_ts).toBe('1700000000.000100');
+  });
+
+  test('replaces an earlier message', async () => {
+    const { slack, notifier } = await start();
+    const { externalId } = await notifier.send(TO, HELLO);
+    const message = { key: 'k2', reply: { text: 'Approved.' }, replaces: externalId };
+    expect(await notifier.send(TO, message)).toEqual({ externalId });
+    expect(slack.messages).toMatchObject([{ text: 'Approved.' }]);
+    expect(slack.updates).toHaveLength(1);
+  });
+});
+
+describe('failing', () => {
+  test('a rate limit names the wait and holds up no other call', async () => {
+    const { slack, notifier } = await start();
+    slack.failNext('chat.postMessage', { status: 429, retryAfter: 30 });
+    await expect(notifier.send(TO, HELLO)).rejects.toMatchObject({
+      code: 'rate_limited',
+      retryAfter: 30_000,
+    });
+    await notifier.send({ ...TO, to: 'C0OTHER01' }, HELLO);
+    expect(slack.messages.map(({ channel }) => channel)).toEqual(['C0OTHER01']);
+  });
+
+  test.each([
+    ['channel_not_found', 'not_found'],
+    ['is_archived', 'not_found'],
+    ['not_in_channel', 'not_found'],
+    ['invalid_auth', 'unauthenticated'],
+    ['invalid_blocks', 'invalid_argument'],
+    ['ratelimited', 'rate_limited'],
+  ])('%s is the refusal %s', async (error, code) => {
+    const { slack, notifier } = await start();
+    slack.failNext('chat.postMessage', { error });
+    await expect(notifier.send(TO, HELLO)).rejects.toMatchObject({ name: 'Refusal', code });
+  });
+
+  test.each([{ status: 500 }, { status: 503 }, { error: 'internal_error' }, { status: 429 }])(
+    '%o means try again',
+    async (failure) => {
+      const { slack, notifier } = await start();
+      slack.failNext('chat.postMessage', failure);
+      await expect(notifier.send(TO, HELLO)).rejects.toMatchObject({ name: 'Error' });
+    },
+  );
+
+  test('a broken connection is not posted again behind the back of the outbox', async () => {
+    const { slack, notifier } = await start();
+    slack.failNext('chat.postMessage', { drop: true });
+    await expect(notifier.send(TO, HELLO)).rejects.toMatchObject({ name: 'Error' });
+    expect(slack.messages).toHaveLength(1);
+  });
+
+  test.each(['', 'C1', 'C1:now', '../C1:1.2'])('"%s" is no message to replace', async (replaces) => {
+    const { notifier } = await start();
+    const sent = notifier.send(TO, { ...HELLO, replaces });
+    await expect(sent).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+
+  test('a message that is gone cannot be replaced', async () => {
+    const { notifier } = await start();
+    const sent = notifier.send(TO, { ...HELLO, replaces: `${CHANNEL}:1700000000.000100` });
+    await expect(sent).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('another channel is none of its addresses', async () => {
+    const { notifier } = await start();
+    const sent = notifier.send({ channel: 'email', to: 'ana@example.test' }, HELLO);
+    await expect(sent).rejects.toMatchObject({ code: 'invalid_argument' });
+  });
+});
