@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { automatic } from '../../../adapters/email/automatic.ts';
+import { splitMail } from '../../../adapters/email/header.ts';
+import { rawMail } from '../../fakes/mail.ts';
+
+function check(fields: Parameters<typeof rawMail>[0], sender: string | undefined = 'ana@good.test') {
+  const mail = splitMail(Buffer.from(rawMail(fields)));
+  if (!mail) throw new Error('malformed');
+  return automatic(mail.headers, sender, 'bot@example.test');
+}
+
+test.each([
+  [{ 'Auto-Submitted': 'auto-replied' }, 'auto_reply'],
+  [{ 'Auto-Submitted': 'auto-generated (vacation)' }, 'auto_reply'],
+  [{ 'Auto-Submitted': ['no', 'auto-replied'] }, 'auto_reply'],
+  [{ 'Return-Path': '<>' }, 'bounce'],
+  [{ 'Return-Path': '< >' }, 'bounce'],
+  [{ 'Content-Type': 'multipart/report; report-type=delivery-status; boundary=b' }, 'bounce'],
+  [{ 'List-Id': '<dev.good.test>' }, 'list'],
+  [{ 'List-Unsubscribe': '<mailto:x@good.test>' }, 'list'],
+  [{ Precedence: 'Bulk' }, 'list'],
+  [{ 'X-Autoreply': 'yes' }, 'auto_reply'],
+])('%j was not written by hand', (fields, reason) => {
+  expect(check(fields)).toBe(reason);
+});
+
+test('neither were mails of the mail system and of our own', () => {
+  expect(check({}, 'mailer-daemon@good.test')).toBe('bounce');
+  expect(check({}, 'bot@example.test')).toBe('ourselves');
+  expect(check({}, 'Bot+tag@Example.test')).toBe('ourselves');
+});
+
+test('an ordinary mail is', () => {
+  expect(check({ 'Auto-Submitted': 'no', 'Return-Path': '<ana@good.test>', Precedence: 'first-class' })).toBe(
+    undefined,
+  );
+  expect(check({}, undefined)).toBe(undefined);
+});
