@@ -1,0 +1,259 @@
+import { readFileSync } from 'node:fs';
+import pino, { type Logger } from 'pino';
+import { v7 } from 'uuid';
+import { commands as commandList } from '../commands/index.ts';
+import { createHttp, type Http } from '../adapters/http.ts';
+import { mountOperations } from '../adapters/http/operations.ts';
+import { ensureAdmin } from './admin.ts';
+import { createChannels, type ChannelParts, type Off } from './channels.ts';
+import { checkCatalog, type Config } from './config/index.ts';
+import type { Adapter, Health } from './core/adapter.ts';
+import { createAuthenticator, type BearerAuthenticator } from './core/bearer.ts';
+import { syncCatalog } from './core/catalog-sync.ts';
+import { createCommandSet } from './core/command-set.ts';
+import { createDirectory } from './core/directory.ts';
+import { createDispatcher } from './core/dispatch.ts';
+import { createLanguage } from './core/language/index.ts';
+import { createAdmission } from './core/limits.ts';
+import { createFeed } from './core/live-feed.ts';
+import { CHANNELS, type ChannelName } from './core/message.ts';
+import type { Services } from './core/services.ts';
+import { SECOND, systemClock, type Clock } from './domain/clock.ts';
+import type { JsonObject } from './domain/json.ts';
+import { Metrics } from './metrics.ts';
+import { openSqlite, type SqliteStore } from './store/sqlite.ts';
+import { createWorkers, type Workers } from './workers.ts';
+
+/** Parts that tests put in the place of the real ones. */
+export interface Overrides {
+  readonly clock?: Clock;
+  readonly log?: Logger;
+  readonly terminal?: ChannelParts['terminal'];
+  readonly mail?: ChannelParts['mail'];
+}
+
+export interface App {
+  /** What was created on this start and is shown once; undefined when there was an administrator. */
+  readonly adminToken: string | undefined;
+  readonly url: string;
+  readonly port: number;
+  readonly channels: () => readonly ChannelState[];
+  /** Shows the prompt, where a terminal was given: after the banner. */
+  prompt(): Promise<void>;
+  /** Stops intake, lets what runs finish for `grace` milliseconds, closes sockets and database. Idempotent. */
+  stop(grace?: number): Promise<void>;
+}
+
+export interface ChannelState {
+  readonly name: ChannelName;
+  readonly health: Health;
+}
+
+export const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+const GRACE = 10 * SECOND;
+
+/**
+ * The composition root: production and end-to-end tests start the same program.
+ * @throws ConfigError when a rule names no command; Refusal when the database cannot be opened, an address is taken, or a channel refuses its credentials; what
+ * was started by then is stopped again.
+ */
+export async function startApp(config: Config, overrides: Overrides = {}): Promise<App> {
+  const { settings, catalog } = config;
+  const log = overrides.log ?? createLog(settings.logLevel);
+  const clock = overrides.clock ?? systemClock;
+  const store = openSqlite({ path: settings.database, clock });
+  const undo: (() => Promise<unknown>)[] = [() => store.close()];
+  try {
+    await store.transaction(catalog.workspace, (tx) => syncCatalog(tx, catalog));
+    const adminToken = await ensureAdmin(store, catalog.workspace, settings.adminToken);
+    const http = createHttp({ ...settings, log });
+    const built = await build({ config, overrides, store, clock, log, http });
+    undo.push(async () => built.authenticator.close());
+    for (const adapter of built.adapters.filter((a) => a.name !== 'terminal')) {
+      undo.push(() => adapter.stop(AbortSignal.abort()));
+      await adapter.start();
+    }
+    const { port } = await http.listen();
+    undo.push(() => http.close(AbortSignal.abort()));
+    built.workers.start();
+    const prompt = built.adapters.find((a) => a.name === 'terminal');
+    const url = settings.url ?? `http://${printable(settings.host)}:${port}`;
+    const stop = once((grace: number) => stopAll({ ...built, http, store, grace, log }));
+    return {
+      adminToken,
+      url,
+      port,
+      channels: built.channels,
+      prompt: async () => prompt?.start(),
+      stop: (grace = GRACE) => stop(grace),
+    };
+  } catch (error) {
+    for (const step of undo.toReversed())
+      await step().catch((err: unknown) => log.warn({ err }, 'while giving up the start'));
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly overrides: Overrides;
+  readonly store: SqliteStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly http: Http;
+}
+
+interface Built {
+  readonly adapters: readonly Adapter[];
+  readonly authenticator: BearerAuthenticator;
+  readonly workers: Workers;
+  readonly channels: () => readonly ChannelState[];
+}
+
+async function build({ config, overrides, store, clock, log, http }: Parts): Promise<Built> {
+  const { settings, catalog } = config;
+  const publicUrl = settings.url ?? `http://${printable(settings.host)}:${settings.port}`;
+  const commands = createCommandSet(commandList);
+  checkCatalog(
+    config,
+    commandList.map((command) => command.name),
+  );
+  const language = createLanguage(commands);
+  const directory = createDirectory(catalog, (name) => {
+    const needs = commands.find(name)?.needs;
+    return needs === 'none' ? undefined : needs;
+  });
+  const authenticator = createAuthenticator({
+    store,
+    clock,
+    workspace: catalog.workspace,
+    issuer: publicUrl,
+    resolvePrincipal: (tx, identity) => directory.resolve(tx, identity),
+  });
+  const state: { adapters: readonly Adapter[]; off: Off } = { adapters: [], off: new Map() };
+  const channels = () => channelStates(state.adapters, state.off);
+  const metrics = new Metrics(channels);
+  const services: Services = {
+    store,
+    catalog,
+    commands,
+    language,
+    directory,
+    admission: createAdmission(catalog.limits, metrics.limited),
+    clock,
+    newId: () => v7(),
+    log,
+    health: () => healthOf(channels()),
+    answered: metrics.answered,
+  };
+  const receive = createDispatcher(services);
+  const feed = createFeed(store);
+  const parts = {
+    config,
+    http,
+    store,
+    commands,
+    language,
+    authenticator,
+    feed,
+    receive,
+    clock,
+    log,
+    metrics,
+    publicUrl,
+  };
+  const { terminal, mail } = overrides;
+  const made = await createChannels({
+    ...parts,
+    version: VERSION,
+    ...(terminal && { terminal }),
+    ...(mail && { mail }),
+  });
+  Object.assign(state, made);
+  mountOperations({
+    http: http.app,
+    version: VERSION,
+    registry: metrics.registry,
+    channels,
+    ready: () => readiness(store, catalog.workspace, channels()),
+  });
+  const workers = createWorkers({ services, env: config.env, metrics, adapters: made.adapters });
+  return { adapters: made.adapters, authenticator, workers, channels };
+}
+
+/** Logs as JSON lines on standard error, with whatever may be a secret left out. */
+function createLog(level: string): Logger {
+  const paths = [
+    '*.authorization',
+    '*.cookie',
+    '*.password',
+    '*.pass',
+    '*.token',
+    '*.secret',
+    'err.config',
+    'err.request',
+  ];
+  return pino({ level, redact: { paths, censor: '[redacted]' } }, pino.destination({ fd: 2, sync: false }));
+}
+
+function channelStates(adapters: readonly Adapter[], off: Off): ChannelState[] {
+  return CHANNELS.map((name) => {
+    const health = adapters.find((a) => a.name === name)?.health();
+    return {
+      name,
+      health: health ?? { state: 'off', reason: `turn it on with ${off.get(name) ?? 'its variables'}` },
+    };
+  });
+}
+
+function healthOf(channels: readonly ChannelState[]): JsonObject {
+  return {
+    version: VERSION,
+    channels: Object.fromEntries(channels.map(({ name, health }) => [name, { ...health }])),
+  };
+}
+
+/** Ready: the database takes a write lock, the journal can be read, and no channel that is on is deaf. */
+async function readiness(store: SqliteStore, workspace: string, channels: readonly ChannelState[]) {
+  const queue = await store.ping().then(
+    () => 'ok',
+    (error: unknown) => (error instanceof Error ? error.message : 'failed'),
+  );
+  const journal = await store.head(workspace);
+  const deaf = channels.filter(({ health }) => health.state === 'deaf');
+  const states = Object.fromEntries(channels.map(({ name, health }) => [name, { ...health }]));
+  return {
+    ok: queue === 'ok' && deaf.length === 0,
+    checks: { database: queue, migrations: 'ok', queue, journal, channels: states },
+  };
+}
+
+async function stopAll(
+  parts: Built & { http: Http; store: SqliteStore; grace: number; log: Logger },
+): Promise<void> {
+  const { adapters, http, workers, authenticator, store, grace, log } = parts;
+  const deadline = AbortSignal.timeout(grace);
+  const settle = async (steps: readonly Promise<unknown>[]) => {
+    for (const result of await Promise.allSettled(steps)) {
+      if (result.status === 'rejected') log.warn({ err: result.reason as unknown }, 'while stopping');
+    }
+  };
+  await settle([...adapters.map((a) => a.stop(deadline)), http.close(deadline)]);
+  await settle([workers.stop(deadline)]);
+  authenticator.close();
+  await store.close();
+}
+
+function once<A, R>(work: (argument: A) => Promise<R>): (argument: A) => Promise<R> {
+  let running: Promise<R> | undefined;
+  return (argument) => (running ??= work(argument));
+}
+
+/** An address as it stands in a URL; a server on every address is reached on the loopback. */
+function printable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}

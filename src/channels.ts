@@ -1,0 +1,174 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Logger } from 'pino';
+import { createEmailAdapter, type EmailOptions } from '../adapters/email/index.ts';
+import type { Http } from '../adapters/http.ts';
+import { createRestAdapter } from '../adapters/rest/index.ts';
+import { createSlackAdapter } from '../adapters/slack/index.ts';
+import { createTerminalAdapter, type TerminalOptions } from '../adapters/terminal/index.ts';
+import { createWebhookAdapter } from '../adapters/webhook/index.ts';
+import { createWebSocketAdapter } from '../adapters/websocket/index.ts';
+import { ADMIN } from './admin.ts';
+import { sourceSecrets, type Config, type MailServer } from './config/index.ts';
+import type { Adapter, Receive } from './core/adapter.ts';
+import type { Authenticator } from './core/authenticator.ts';
+import type { CommandSet } from './core/command.ts';
+import type { Feed } from './core/feed.ts';
+import type { Language } from './core/language.ts';
+import { CHANNELS, verified, type ChannelName } from './core/message.ts';
+import type { Store } from './core/store.ts';
+import type { Clock } from './domain/clock.ts';
+import { mailboxes } from './domain/records.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface ChannelParts {
+  readonly config: Config;
+  readonly http: Http;
+  readonly store: Store;
+  readonly commands: CommandSet;
+  readonly language: Language;
+  readonly authenticator: Authenticator;
+  readonly feed: Feed;
+  readonly receive: Receive;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly version: string;
+  readonly publicUrl: string;
+  /** A terminal to prompt on; absent: no prompt. */
+  readonly terminal?: Terminal;
+  /** DNS of the mail verifier, for tests. */
+  readonly mail?: Partial<Pick<EmailOptions, 'resolver' | 'pollInterval' | 'retry'>>;
+}
+
+export interface Terminal {
+  readonly input: Readable;
+  readonly output: Writable & { readonly isTTY?: boolean };
+  readonly onExit: () => void;
+}
+
+/** Why a channel is off, by name. */
+export type Off = ReadonlyMap<ChannelName, string>;
+
+/** The channels that are on, in the order in which they start. Nothing of a channel that is off is loaded. */
+export async function createChannels(parts: ChannelParts): Promise<{ adapters: Adapter[]; off: Off }> {
+  const { config, http, clock, log, receive, commands, authenticator, feed, metrics, version, publicUrl } =
+    parts;
+  const { catalog, settings } = config;
+  const { workspace } = catalog;
+  const common = { workspace, receive, clock, log };
+  const adapters: Adapter[] = [
+    createRestAdapter({ ...common, http: http.app, authenticator, commands, feed, publicUrl, version }),
+    createWebSocketAdapter({
+      ...common,
+      server: http.server,
+      authenticator,
+      feed,
+      allowedOrigins: settings.allowedOrigins,
+    }),
+    createWebhookAdapter({
+      ...common,
+      http: http.app,
+      sources: catalog.sources,
+      secrets: (source) => sourceSecrets(config, source),
+      onRefused: metrics.refused,
+    }),
+  ];
+  const off = new Map<ChannelName, string>();
+  if (settings.slack.on) adapters.push(await slack(parts, settings.slack));
+  else off.set('slack', settings.slack.turnOnWith);
+  if (settings.email.on) adapters.push(await email(parts, settings.email));
+  else off.set('email', settings.email.turnOnWith);
+  if (parts.terminal) adapters.push(terminal(parts, parts.terminal));
+  else off.set('terminal', 'start on a terminal');
+  adapters.sort((a, b) => CHANNELS.indexOf(a.name) - CHANNELS.indexOf(b.name));
+  return { adapters, off };
+}
+
+type On<T> = Extract<T, { on: true }>;
+
+function slack(
+  { config, http, receive, clock, log }: ChannelParts,
+  settings: On<Config['settings']['slack']>,
+): Promise<Adapter> {
+  const { botToken, signingSecret, appToken, teamId, apiUrl } = settings;
+  return createSlackAdapter({
+    workspace: config.catalog.workspace,
+    http: http.app,
+    receive,
+    clock,
+    log,
+    botToken,
+    ...(signingSecret !== undefined && { signingSecret }),
+    ...(appToken !== undefined && { appToken }),
+    ...(teamId !== undefined && { teamId }),
+    ...(apiUrl !== undefined && { apiUrl }),
+  });
+}
+
+function email(parts: ChannelParts, settings: On<Config['settings']['email']>): Promise<Adapter> {
+  const { config, store, receive, clock, log, metrics, mail } = parts;
+  const { workspace } = config.catalog;
+  const { imap, smtp, address } = settings;
+  return createEmailAdapter({
+    workspace,
+    address,
+    imap: { ...serverOptions(imap), user: imap.user, pass: imap.password },
+    smtp: serverOptions(smtp),
+    pollInterval: settings.pollInterval,
+    receive,
+    clock,
+    log,
+    dropped: metrics.dropped,
+    cursor: cursorStore(store, workspace, `${imap.user}@${imap.host}`),
+    ...mail,
+  });
+}
+
+function serverOptions({ host, port, secure, user, password, ca }: MailServer) {
+  return {
+    host,
+    port,
+    secure,
+    ...(user !== undefined && { user }),
+    ...(password !== undefined && { pass: password }),
+    ...(ca !== undefined && { tls: { ca } }),
+  };
+}
+
+function cursorStore(store: Store, workspace: string, id: string): EmailOptions['cursor'] {
+  return {
+    load: () => store.transaction(workspace, (tx) => tx.get(mailboxes, { id })),
+    save: ({ uidValidity, lastUid }) =>
+      store.transaction(workspace, async (tx) => {
+        const row = await tx.get(mailboxes, { id });
+        if (row) await tx.update(mailboxes, row, { uidValidity, lastUid });
+        else await tx.insert(mailboxes, { id, uidValidity, lastUid });
+      }),
+  };
+}
+
+/** Whoever sits at the server's own terminal could write the database as well: that is the administrator. */
+function terminal(
+  { config, receive, clock, language, commands }: ChannelParts,
+  { input, output, onExit }: Terminal,
+): Adapter {
+  const { workspace } = config.catalog;
+  const identity = verified({
+    workspace,
+    channel: 'principal',
+    subject: ADMIN,
+    assurance: 'local',
+    scopes: ['*'],
+  });
+  const words = commands.all.map((command) => command.name.replace('.', ' '));
+  return createTerminalAdapter({
+    input,
+    output: output as TerminalOptions['output'],
+    receive,
+    identity,
+    clock,
+    complete: () => words,
+    format: (invocation) => language.format(invocation),
+    onExit,
+  });
+}

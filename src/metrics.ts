@@ -1,0 +1,75 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Health } from './core/adapter.ts';
+import type { Answer, ChannelName, Inbound } from './core/message.ts';
+
+/** Everything `/metrics` shows, in one place, so that names and labels are seen together. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #commands: Histogram<'channel' | 'status'>;
+  readonly #limited: Counter<'channel' | 'scope'>;
+  readonly #refused: Counter<'source'>;
+  readonly #dropped: Counter<'reason'>;
+  readonly #outgoing: Counter<'channel' | 'result'>;
+  readonly #jobs: Counter<'outcome'>;
+
+  constructor(channels: () => readonly { readonly name: ChannelName; readonly health: Health }[]) {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
+    this.#commands = new Histogram({
+      name: 'signalbox_command_seconds',
+      help: 'From admission of a message to its durable answer.',
+      labelNames: ['channel', 'status'],
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2],
+      registers,
+    });
+    this.#limited = new Counter({
+      name: 'signalbox_rate_limited_total',
+      help: 'Messages refused by a rate limit, by channel and by whose limit it was.',
+      labelNames: ['channel', 'scope'],
+      registers,
+    });
+    this.#refused = new Counter({
+      name: 'signalbox_webhook_refused_total',
+      help: 'Webhook deliveries that proved nothing.',
+      labelNames: ['source'],
+      registers,
+    });
+    this.#dropped = new Counter({
+      name: 'signalbox_mail_dropped_total',
+      help: 'Mails that were not run, by reason.',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.#outgoing = new Counter({
+      name: 'signalbox_outgoing_total',
+      help: 'Tries to deliver an outgoing message, by result.',
+      labelNames: ['channel', 'result'],
+      registers,
+    });
+    this.#jobs = new Counter({
+      name: 'signalbox_job_tries_total',
+      help: 'Tries of jobs, by how they ended.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    const up = new Gauge({
+      name: 'signalbox_channel_up',
+      help: '1: on; 0: deaf. Channels that are off are absent.',
+      labelNames: ['channel'],
+      registers,
+      collect() {
+        for (const { name, health } of channels()) {
+          if (health.state !== 'off') up.set({ channel: name }, health.state === 'on' ? 1 : 0);
+        }
+      },
+    });
+  }
+
+  readonly answered = ({ channel }: Inbound, { status, error }: Answer, seconds: number): void =>
+    this.#commands.observe({ channel, status: error?.code ?? status }, seconds);
+  readonly limited = (channel: ChannelName, scope: string): void => this.#limited.inc({ channel, scope });
+  readonly refused = (source: string): void => this.#refused.inc({ source });
+  readonly dropped = (reason: string): void => this.#dropped.inc({ reason });
+  readonly delivered = (channel: string, result: string): void => this.#outgoing.inc({ channel, result });
+  readonly jobEnded = (outcome: string): void => this.#jobs.inc({ outcome });
+}

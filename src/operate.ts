@@ -1,0 +1,83 @@
+import { issueKey, ADMIN, ensureAdmin } from './admin.ts';
+import type { Config } from './config/index.ts';
+import { verifyChains } from './cli/verify.ts';
+import { syncCatalog } from './core/catalog-sync.ts';
+import { Refusal } from './domain/errors.ts';
+import { principals } from './domain/principal.ts';
+import { readJournal } from './store/read-journal.ts';
+import { openSqlite } from './store/sqlite.ts';
+
+/** Subcommands that work on the database file itself, with or without a running server. */
+interface Output {
+  write(text: string): unknown;
+}
+
+/** `signalbox migrate`: makes the database, or brings it to this version's schema. */
+export async function runMigrate({ settings }: Config, output: Output): Promise<0> {
+  const store = openSqlite({ path: settings.database });
+  output.write(`${settings.database} has this version's schema (${store.schema}).\n`);
+  await store.close();
+  return 0;
+}
+
+/** `signalbox token [NAME]`: a new key, for whoever can write the database file anyway. @throws Refusal `not_found`. */
+export async function runToken(
+  { settings, catalog }: Config,
+  name: string | undefined,
+  output: Output,
+): Promise<0> {
+  const store = openSqlite({ path: settings.database });
+  try {
+    const { workspace } = catalog;
+    await store.transaction(workspace, (tx) => syncCatalog(tx, catalog));
+    const first = await ensureAdmin(store, workspace, undefined);
+    const person = name ?? ADMIN;
+    const token =
+      first !== undefined && person === ADMIN
+        ? first
+        : await store.transaction(workspace, async (tx) => {
+            const row = await tx.get(principals, { name: person });
+            if (!row || row.disabled) throw new Refusal('not_found', `There is no person ${person}.`);
+            return issueKey(tx, person, 'signalbox token');
+          });
+    output.write(`${token}\n`);
+    return 0;
+  } finally {
+    await store.close();
+  }
+}
+
+/** `signalbox doctor`: configuration (read by now), database, journal, channels. Exit code 1 when something is wrong. */
+export async function runDoctor(config: Config, output: Output): Promise<0 | 1> {
+  const { settings, file, notes } = config;
+  const say = (ok: boolean, text: string) => output.write(`${ok ? '✓' : '✗'} ${text}\n`);
+  say(true, `Node ${process.versions.node}`);
+  say(true, `configuration: ${file}`);
+  for (const note of notes) output.write(`  ${note}\n`);
+  const store = openSqlite({ path: settings.database });
+  try {
+    const damage = store.integrity();
+    say(
+      damage === undefined,
+      `database: ${settings.database}, schema ${store.schema}${damage ? `: ${damage}` : ''}`,
+    );
+    await store.ping();
+    const { chains, fault } = await verifyChains(readJournal(settings.database));
+    const entries = [...chains.values()].reduce((sum, { seq }) => sum + seq, 0);
+    say(
+      !fault,
+      fault ? `journal: entry ${fault.seq} is broken: ${fault.reason}` : `journal: ${entries} entries hold`,
+    );
+    for (const [name, channel] of [
+      ['slack', settings.slack],
+      ['email', settings.email],
+    ] as const) {
+      output.write(
+        `${channel.on ? '✓' : '○'} ${name}: ${channel.on ? 'on' : `off; turn it on with ${channel.turnOnWith}`}\n`,
+      );
+    }
+    return damage === undefined && !fault ? 0 : 1;
+  } finally {
+    await store.close();
+  }
+}

@@ -1,0 +1,55 @@
+import { hostname } from 'node:os';
+import type { Metrics } from './metrics.ts';
+import type { Adapter, Notifier } from './core/adapter.ts';
+import type { Services } from './core/services.ts';
+import { execute } from './worker/executors/index.ts';
+import { createGuardedFetch } from './worker/guard.ts';
+import { JobWorker } from './worker/jobs.ts';
+import { OutboxWorker } from './worker/outbox.ts';
+import { Router } from './worker/router.ts';
+import { Sweeper } from './worker/sweep.ts';
+
+export interface Workers {
+  start(): void;
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+export interface WorkersOptions {
+  readonly services: Services;
+  /** Where `${env:NAME}` of runbooks and probes comes from. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly metrics: Metrics;
+  readonly adapters: readonly Adapter[];
+}
+
+/** What goes on without a message: jobs, deliveries, subscriptions, time-outs. */
+export function createWorkers({ services, env, metrics, adapters }: WorkersOptions): Workers {
+  const { store, catalog, clock, log, directory, newId } = services;
+  const { workspace, allowedHosts, probes } = catalog;
+  const fetch = createGuardedFetch({ allowedHosts });
+  const jobs = new JobWorker({
+    store,
+    catalog,
+    clock,
+    log,
+    owner: `${hostname()}/${process.pid}/${newId()}`,
+    execute: (execution) => execute(execution, { fetch, env, clock, probes }),
+    ended: (_job, outcome) => metrics.jobEnded(outcome.kind),
+  });
+  const notifiers = new Map<string, Notifier>(
+    adapters.flatMap((a) => (a.notifier ? [[a.name, a.notifier] as const] : [])),
+  );
+  const outbox = new OutboxWorker({ store, workspace, clock, log, notifiers, delivered: metrics.delivered });
+  const router = new Router({ store, workspace, directory, log });
+  const sweeper = new Sweeper(services, workspace);
+  return {
+    start: () => {
+      for (const worker of [jobs, outbox, router, sweeper]) worker.start();
+    },
+    stop: async (deadline) => {
+      await Promise.all([jobs.stop(deadline), router.stop(), sweeper.stop()]);
+      // Last, so that what the others told on their way out may still go out with the next start.
+      await outbox.stop();
+    },
+  };
+}
