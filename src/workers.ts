@@ -26,21 +26,30 @@ export interface WorkersOptions {
 export function createWorkers({ services, env, metrics, adapters }: WorkersOptions): Workers {
   const { store, catalog, clock, log, directory, newId } = services;
   const { workspace, allowedHosts, probes } = catalog;
+  const owner = `${hostname()}/${process.pid}/${newId()}`;
   const fetch = createGuardedFetch({ allowedHosts });
   const jobs = new JobWorker({
     store,
     catalog,
     clock,
     log,
-    owner: `${hostname()}/${process.pid}/${newId()}`,
+    owner,
     execute: (execution) => execute(execution, { fetch, env, clock, probes }),
     ended: (_job, outcome) => metrics.jobEnded(outcome.kind),
   });
   const notifiers = new Map<string, Notifier>(
     adapters.flatMap((a) => (a.notifier ? [[a.name, a.notifier] as const] : [])),
   );
-  const outbox = new OutboxWorker({ store, workspace, clock, log, notifiers, delivered: metrics.delivered });
-  const router = new Router({ store, workspace, directory, log });
+  const outbox = new OutboxWorker({
+    store,
+    workspace,
+    owner,
+    clock,
+    log,
+    notifiers,
+    delivered: metrics.delivered,
+  });
+  const router = new Router({ store, workspace, owner, directory, log });
   const sweeper = new Sweeper(services, workspace);
   return {
     start: () => {

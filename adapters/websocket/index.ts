@@ -37,6 +37,8 @@ class WebSocketAdapter implements Adapter {
   readonly #shared: ConnectionOptions;
   readonly #sockets: WebSocketServer;
   readonly #connections = new Set<Connection>();
+  /** Sockets whose sender is still being proven. */
+  readonly #knocking = new Set<Duplex>();
   readonly #stops: (() => void)[] = [];
   #state: 'new' | 'on' | 'stopping' = 'new';
 
@@ -80,6 +82,7 @@ class WebSocketAdapter implements Adapter {
     this.#state = 'stopping';
     const cut = () => {
       for (const connection of this.#connections) connection.terminate();
+      for (const socket of this.#knocking) socket.destroy();
     };
     deadline.addEventListener('abort', cut, { once: true });
     if (deadline.aborted) cut();
@@ -104,6 +107,7 @@ class WebSocketAdapter implements Adapter {
   async #upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const hungUp = (err: Error) => this.#options.log.debug({ err }, 'an upgrade was cut off');
     socket.on('error', hungUp);
+    this.#knocking.add(socket);
     try {
       const admission = await admit(this.#options, req);
       if (this.#state !== 'on') throw new Refusal('unavailable', 'Signalbox is stopping.');
@@ -118,6 +122,8 @@ class WebSocketAdapter implements Adapter {
     } catch (error) {
       if (asRefusal(error).code === 'internal') this.#options.log.error({ err: error }, 'an upgrade failed');
       refuseUpgrade(socket, error);
+    } finally {
+      this.#knocking.delete(socket);
     }
   }
 }

@@ -19,7 +19,7 @@ export interface Settings {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** Absolute path of the SQLite file, or `:memory:`. */
+  /** Absolute path of the SQLite file. */
   readonly database: string;
   /** As set; undefined: `signalbox.yaml`, or the example where there is none. */
   readonly configFile: string | undefined;
@@ -116,7 +116,7 @@ function compileSettings(
   return {
     host: set.HOST,
     port: set.PORT,
-    database: set.SIGNALBOX_DB === ':memory:' ? ':memory:' : resolve(cwd, set.SIGNALBOX_DB),
+    database: resolve(cwd, set.SIGNALBOX_DB),
     configFile: set.SIGNALBOX_CONFIG,
     adminToken: set.SIGNALBOX_ADMIN_TOKEN,
     url: set.SIGNALBOX_URL,

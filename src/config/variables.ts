@@ -92,7 +92,8 @@ const database = line
         code: 'custom',
         message: 'expected a SQLite path; postgres:// comes with the PostgreSQL store',
       });
-    else if (value === '' || /^[a-z][a-z0-9+.-]+:/i.test(value))
+    // A database in memory would lose what was acknowledged.
+    else if (value === '' || value === ':memory:' || /^[a-z][a-z0-9+.-]+:/i.test(value))
       ctx.addIssue({ code: 'custom', message: 'expected the path of a SQLite file, or sqlite:path' });
   });
 

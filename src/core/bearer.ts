@@ -107,8 +107,9 @@ class Bearers implements BearerAuthenticator {
   async redeemTicket(ticket: string): Promise<VerifiedIdentity> {
     const identity = await this.#run(async (tx) => {
       const held = await takeTicket(tx, ticket);
-      if (held?.['channel'] !== 'key') return held;
-      return (await liveKey(tx, String(held['subject']))) && held;
+      const { channel, subject } = held ?? {};
+      if (channel !== 'key' || typeof subject !== 'string') return held;
+      return (await liveKey(tx, subject)) && held;
     });
     if (identity === undefined) throw refused();
     return verified(identity as unknown as VerifiedIdentity);

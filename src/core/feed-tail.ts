@@ -78,6 +78,8 @@ export class Tail<T extends Positioned> {
   async #read(): Promise<void> {
     const source = this.#source;
     for (;;) {
+      // What was live before the read began must be in it; what comes during it may be missing there.
+      const seen = this.#seen;
       const page = await source.read(this.#position);
       for (const item of page) {
         // Asked in place: between the last answer and the item nothing else may run, or it would be out of date.
@@ -88,7 +90,7 @@ export class Tail<T extends Positioned> {
       }
       for (let wait = source.ready(); wait && !this.#stopped(); wait = source.ready()) await wait;
       if (this.#stopped()) return;
-      if (page.length === 0) this.#skipTo(this.#seen);
+      if (page.length === 0) this.#skipTo(seen);
       if (page.length < PAGE && this.#position >= this.#seen) {
         this.#state = 'live';
         return;

@@ -20,7 +20,7 @@ export function anyMatches(topics: Iterable<string>, event: string): boolean {
 }
 
 /** After these a reader may be somebody else, or nobody: what it may read is looked up again. */
-const IDENTITY = new Set(['person', 'agent', 'principal', 'role', 'key', 'identity', 'config']);
+const IDENTITY = new Set(['person', 'role', 'key', 'identity', 'config']);
 
 export function touchesIdentity(event: string): boolean {
   return IDENTITY.has(event.slice(0, event.indexOf('.')));

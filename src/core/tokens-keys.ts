@@ -37,93 +37,108 @@ export interface KeyRing {
   publicKey(kid: string): Promise<KeyObject | undefined>;
   /** The published set, the coming key included (RFC 7517). */
   jwks(): Promise<{ keys: readonly Record<string, unknown>[] }>;
-  /** Brings the next key in now: published at once, signing after the cache time. For a key that may have leaked. */
+  /** Brings the next key in now: published at once, signing after the cache time. */
   rotate(): Promise<void>;
   stop(): void;
 }
 
-/** Our signing keys in `signing_keys`: published before they sign, kept until the last token of theirs is over. */
-export function createKeyRing(options: {
+export interface KeyRingOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly workspace: string;
   readonly make?: KeyMaker;
-}): KeyRing {
-  const { store, clock, workspace, make = makeRsaKey } = options;
-  let known: readonly KeyRow[] | undefined;
-  let generation = 0;
-  let growing: Promise<void> | undefined;
-  const parsed = new Map<string, KeyObject>();
-  const stop = store.onCommit((commit) => {
-    if (commit.workspace !== workspace || !commit.tables.has(signingKeys.name)) return;
-    generation += 1;
-    known = undefined;
-    parsed.clear();
-  });
+}
 
-  async function rows(): Promise<readonly KeyRow[]> {
-    if (known !== undefined) return known;
-    const before = generation;
-    const read = await store.transaction(workspace, (tx) => readKeys(tx));
-    if (before === generation) known = read;
-    return read;
+/** Our signing keys in `signing_keys`: published before they sign, kept until the last token of theirs is over. */
+export function createKeyRing(options: KeyRingOptions): KeyRing {
+  return new StoredKeyRing(options);
+}
+
+/** When a new key should begin to sign, or undefined while none is wanted. */
+type When = (keys: readonly KeyRow[], now: Date) => Date | undefined;
+
+class StoredKeyRing implements KeyRing {
+  readonly #options: KeyRingOptions;
+  readonly #parsed = new Map<string, KeyObject>();
+  readonly stop: () => void;
+  #rows: readonly KeyRow[] | undefined;
+  /** Raised with each change, so that what was read before it is not remembered after it. */
+  #generation = 0;
+  #growing: Promise<void> | undefined;
+
+  constructor(options: KeyRingOptions) {
+    this.#options = options;
+    this.stop = options.store.onCommit(({ workspace, tables }) => {
+      if (workspace === options.workspace && tables.has(signingKeys.name)) this.#forget();
+    });
+  }
+
+  async signer(): Promise<SigningKey> {
+    const key = signing(await this.#live(), this.#options.clock.now());
+    if (key === undefined) throw new Error('no signing key after one was made');
+    const { id: kid, privatePem } = key;
+    return { kid, privateKey: this.#parse(`private ${kid}`, () => createPrivateKey(privatePem)) };
+  }
+
+  async publicKey(kid: string): Promise<KeyObject | undefined> {
+    const now = this.#options.clock.now();
+    const key = (await this.#read()).find((row) => row.id === kid && row.retiresAt > now);
+    return key && this.#parse(kid, () => publicKeyOf(key.publicJwk));
+  }
+
+  async jwks(): Promise<{ keys: readonly Record<string, unknown>[] }> {
+    const keys = await this.#live();
+    return { keys: keys.map((key) => ({ ...key.publicJwk, kid: key.id, use: 'sig', alg: 'RS256' })) };
+  }
+
+  async rotate(): Promise<void> {
+    await this.#growing;
+    await this.#grow(soon);
+  }
+
+  #forget(): void {
+    this.#generation += 1;
+    this.#rows = undefined;
+    this.#parsed.clear();
+  }
+
+  async #read(): Promise<readonly KeyRow[]> {
+    if (this.#rows !== undefined) return this.#rows;
+    const generation = this.#generation;
+    const rows = await this.#options.store.transaction(this.#options.workspace, (tx) => readKeys(tx));
+    if (generation === this.#generation) this.#rows = rows;
+    return rows;
+  }
+
+  async #live(): Promise<readonly KeyRow[]> {
+    const { clock } = this.#options;
+    if (inTime(await this.#read(), clock.now()) !== undefined) await this.#grow(inTime);
+    const now = clock.now();
+    return (await this.#read()).filter((key) => key.retiresAt > now);
   }
 
   /** One at a time here; another process that came first is seen inside the transaction. */
-  async function grow(when: (keys: readonly KeyRow[], now: Date) => Date | undefined): Promise<void> {
-    growing ??= (async () => {
-      const made = await make();
-      await store.transaction(workspace, async (tx) => {
-        const signsFrom = when(await readKeys(tx), tx.now);
-        if (signsFrom !== undefined) await addKey(tx, made, signsFrom);
-      });
-    })().finally(() => {
-      growing = undefined;
+  async #grow(when: When): Promise<void> {
+    this.#growing ??= this.#add(when).finally(() => {
+      this.#growing = undefined;
     });
-    await growing;
+    await this.#growing;
   }
 
-  async function live(): Promise<readonly KeyRow[]> {
-    let keys = await rows();
-    if (nextStart(keys, clock.now()) !== undefined) {
-      await grow(nextStart);
-      keys = await rows();
-    }
-    const now = clock.now();
-    return keys.filter((key) => key.retiresAt > now);
+  async #add(when: When): Promise<void> {
+    const { store, workspace, make = makeRsaKey } = this.#options;
+    const made = await make();
+    await store.transaction(workspace, async (tx) => {
+      const signsFrom = when(await readKeys(tx), tx.now);
+      if (signsFrom !== undefined) await addKey(tx, made, signsFrom);
+    });
   }
 
-  function parse(id: string, read: () => KeyObject): KeyObject {
-    const key = parsed.get(id) ?? read();
-    parsed.set(id, key);
+  #parse(id: string, read: () => KeyObject): KeyObject {
+    const key = this.#parsed.get(id) ?? read();
+    this.#parsed.set(id, key);
     return key;
   }
-
-  return {
-    stop,
-    async signer() {
-      const key = signing(await live(), clock.now());
-      if (key === undefined) throw new Error('no signing key after one was made');
-      return { kid: key.id, privateKey: parse(`private ${key.id}`, () => createPrivateKey(key.privatePem)) };
-    },
-    async publicKey(kid) {
-      const now = clock.now();
-      const key = (await rows()).find((row) => row.id === kid && row.retiresAt > now);
-      return key && parse(kid, () => publicKeyOf(key.publicJwk));
-    },
-    async jwks() {
-      const keys = await live();
-      return { keys: keys.map((key) => ({ ...key.publicJwk, kid: key.id, use: 'sig', alg: 'RS256' })) };
-    },
-    rotate: () =>
-      grow((keys, now) =>
-        signing(keys, now) === undefined
-          ? now
-          : keys.some((k) => k.signsFrom > now)
-            ? undefined
-            : after(now, JWKS_CACHE),
-      ),
-  };
 }
 
 const after = (at: Date, milliseconds: number): Date => new Date(at.getTime() + milliseconds);
@@ -137,14 +152,19 @@ function signing(keys: readonly KeyRow[], now: Date): KeyRow | undefined {
   return keys.find((key) => key.signsFrom <= now && key.retiresAt > now);
 }
 
-/** When a new key should begin to sign, or undefined while none is wanted. */
-function nextStart(keys: readonly KeyRow[], now: Date): Date | undefined {
+/** On demand: after the cache time, unless one is coming already. */
+const soon: When = (keys, now) => {
+  if (signing(keys, now) === undefined) return now;
+  return keys.some((key) => key.signsFrom > now) ? undefined : after(now, JWKS_CACHE);
+};
+
+/** When the present key nears its end. */
+const inTime: When = (keys, now) => {
   const current = signing(keys, now);
   if (current === undefined) return now;
-  if (keys.some((key) => key.signsFrom > now)) return undefined;
   const publishAt = current.signsFrom.getTime() + ROTATE_EVERY - JWKS_CACHE;
-  return publishAt <= now.getTime() ? after(now, JWKS_CACHE) : undefined;
-}
+  return publishAt <= now.getTime() ? soon(keys, now) : undefined;
+};
 
 /** Adds the key, fixes the end of those before it, and drops those that are over. */
 async function addKey(tx: Tx, made: Awaited<ReturnType<KeyMaker>>, signsFrom: Date): Promise<void> {

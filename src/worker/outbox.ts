@@ -1,6 +1,7 @@
 import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
 import type { Notifier } from '../core/adapter.ts';
+import { holdLease, releaseLease, type Lease } from '../core/leases.ts';
 import type { Address, Reply } from '../core/message.ts';
 import type { Store } from '../core/store.ts';
 import { DAY, HOUR, SECOND, type Clock } from '../domain/clock.ts';
@@ -11,6 +12,8 @@ import type { Row } from '../domain/table.ts';
 export interface OutboxOptions {
   readonly store: Store;
   readonly workspace: string;
+  /** Unique among processes: one of them delivers at a time, so that each destination's order and pace hold. */
+  readonly owner: string;
   readonly clock: Clock;
   readonly log: Logger;
   readonly notifiers: ReadonlyMap<string, Notifier>;
@@ -23,6 +26,9 @@ type Message = Row<typeof outbox>;
 /** Milliseconds between two messages to one destination: Slack's documented one a second, mail a little less. */
 const PACE: Readonly<Record<string, number>> = { slack: 1_050, email: 250 };
 const LOOK_EVERY = 1_000;
+const LEASE = 'outbox';
+/** Milliseconds after which another process takes over from one that is gone. */
+const LEASE_TIME = 10 * SECOND;
 const FIRST_WAIT = 2 * SECOND;
 const LONGEST_WAIT = 4 * HOUR;
 /** How long a message is tried before it is given up (RFC 5321 section 4.5.4.1 asks for days). */
@@ -38,6 +44,7 @@ export class OutboxWorker {
   #pumping: Promise<void> | undefined;
   #again = false;
   #stopped = false;
+  #lease: Lease | undefined;
   readonly #sending = new Set<Promise<void>>();
 
   constructor(options: OutboxOptions) {
@@ -65,6 +72,9 @@ export class OutboxWorker {
     this.#unlisten();
     await this.#pumping;
     await Promise.all(this.#sending);
+    const { store, workspace } = this.#options;
+    const lease = this.#lease;
+    if (lease) await store.transaction(workspace, (tx) => releaseLease(tx, lease));
   }
 
   async #pump(): Promise<void> {
@@ -82,8 +92,10 @@ export class OutboxWorker {
 
   /** The oldest message of each lane that is free; one that waits for its next try holds its lane, to keep the order. */
   async #due(): Promise<Message[]> {
-    const { store, workspace, notifiers } = this.#options;
+    const { store, workspace, notifiers, owner } = this.#options;
     return store.transaction(workspace, async (tx) => {
+      this.#lease = await holdLease(tx, LEASE, owner, LEASE_TIME);
+      if (!this.#lease) return [];
       const queued = await tx.find(outbox, {
         where: { state: 'queued', channel: { in: [...notifiers.keys()] } },
         orderBy: [{ column: 'id' }],

@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
 import type { Directory } from '../core/directory.ts';
 import { mayRead, topicMatches } from '../core/feed.ts';
+import { holdLease, releaseLease, type Lease } from '../core/leases.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { Store, Tx } from '../core/store.ts';
+import { SECOND } from '../domain/clock.ts';
 import { journal } from '../domain/journal.ts';
 import { subscriptions } from '../domain/records.ts';
 import type { Row } from '../domain/table.ts';
@@ -11,6 +13,8 @@ import type { Row } from '../domain/table.ts';
 export interface RouterOptions {
   readonly store: Store;
   readonly workspace: string;
+  /** Unique among processes: one of them routes at a time. */
+  readonly owner: string;
   readonly directory: Directory;
   readonly log: Logger;
 }
@@ -19,6 +23,8 @@ type Subscription = Row<typeof subscriptions>;
 type Entry = Row<typeof journal>;
 
 const PAGE = 200;
+const LEASE = 'router';
+const LEASE_TIME = 10 * SECOND;
 /** Milliseconds in which entries gather, so that a busy journal costs one more commit now and then. */
 const GATHER = 50;
 
@@ -31,6 +37,7 @@ export class Router {
   #unlisten: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
+  #lease: Lease | undefined;
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -48,6 +55,9 @@ export class Router {
     this.#unlisten();
     clearTimeout(this.#timer);
     await this.#running;
+    const { store, workspace } = this.#options;
+    const lease = this.#lease;
+    if (lease) await store.transaction(workspace, (tx) => releaseLease(tx, lease));
   }
 
   #soon(): void {
@@ -69,6 +79,8 @@ export class Router {
   async #page(tx: Tx): Promise<boolean> {
     const subs = await tx.find(subscriptions, { limit: 5_000 });
     if (subs.length === 0) return false;
+    this.#lease = await holdLease(tx, LEASE, this.#options.owner, LEASE_TIME);
+    if (!this.#lease) return false;
     const from = Math.min(...subs.map((s) => s.cursor));
     const entries = await tx.find(journal, {
       where: { seq: { above: from } },

@@ -37,6 +37,7 @@ const VIOLATIONS: readonly (readonly [file: string, line: string, rule: string])
   ['src/config/uses-app.ts', `import '../app.ts';`, LAYER],
   ['src/worker/uses-metrics.ts', `import '../metrics.ts';`, LAYER],
   ['adapters/slack/uses-list.ts', `import '../index.ts';`, LAYER],
+  ['src/vouches.ts', `import { verified } from './core/message.ts';\nverified();`, LAYER],
   ['src/cli/uses-store.ts', `import '../store/sqlite.ts';`, LAYER],
   ['commands/uses-store.ts', `import '../src/store/sqlite.ts';`, LAYER],
   ['commands/uses-adapter.ts', `import '../adapters/slack/index.ts';`, LAYER],

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { auditVerify } from '../../commands/audit/verify.ts';
 import type { Answer } from '../../src/core/message.ts';
 import { checkLink, GENESIS, type JournalEntry } from '../../src/domain/journal.ts';
 import { MINUTE } from '../../src/domain/clock.ts';
@@ -70,7 +71,7 @@ describe('audit search', () => {
 
 describe('audit export', () => {
   const lines = (answer: Answer) =>
-    String(data(answer)['jsonl'])
+    (data(answer)['jsonl'] as string)
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as JournalEntry);
@@ -110,5 +111,44 @@ describe('audit verify', () => {
       'Go on: audit verify --after 7',
     );
     expect((await run(`audit verify --after ${head}`)).reply.text).toContain('nothing');
+  });
+});
+
+describe('audit verify of a journal that was tampered with', () => {
+  /** The command over the journal as somebody changed it behind the store's back. */
+  async function verify(change: (entries: JournalEntry[]) => JournalEntry[], after?: number) {
+    const rows = change(await harness.entries()).map((e) => ({ ...e, at: new Date(e.at) }));
+    const tx = {
+      workspace: 'main',
+      get: async (_: unknown, { seq }: { seq: number }) => rows.find((row) => row.seq === seq),
+      find: async (
+        _: unknown,
+        query: { where?: { seq: { atLeast: number; atMost: number } }; limit: number },
+      ) => {
+        const { atLeast, atMost } = query.where?.seq ?? {
+          atLeast: rows.at(-1)?.seq ?? 0,
+          atMost: Number.MAX_SAFE_INTEGER,
+        };
+        return rows.filter((row) => row.seq >= atLeast && row.seq <= atMost).slice(0, query.limit);
+      },
+    };
+    const ctx = { tx } as unknown as Parameters<typeof auditVerify.run>[0];
+    const reply = await auditVerify.run(ctx, { last: 5_000, after: after ?? 0 });
+    return (reply.data as { fault: { seq: number; reason: string } | null }).fault;
+  }
+
+  test.each<[string, (e: JournalEntry) => JournalEntry | undefined, string]>([
+    ['another actor', (e) => ({ ...e, actor: 'eve' }), 'hash'],
+    ['other details', (e) => ({ ...e, details: { title: 'harmless' } }), 'details'],
+    ['another predecessor', (e) => ({ ...e, previous: GENESIS }), 'follow'],
+    ['an entry less', () => undefined, 'missing'],
+  ])('names the first broken entry: %s', async (_, change, reason) => {
+    const fault = await verify((all) => all.flatMap((e) => (e.seq === 5 ? (change(e) ?? []) : [e])));
+    expect(fault).toMatchObject({ seq: 5, reason: expect.stringContaining(reason) });
+  });
+
+  test('is quiet about an untouched one', async () => {
+    expect(await verify((all) => all)).toBeNull();
+    expect(await verify((all) => all.map((e) => ({ ...e, salt: null, details: {} })))).toBeNull();
   });
 });

@@ -36,7 +36,7 @@ describe('person', () => {
     expect((await run('task create x', 'eve')).status).toBe('ok');
     expect(await events('person.added', 'identity.linked')).toContain('person.added eve');
     const journal = JSON.stringify(await harness.entries());
-    expect(journal).not.toContain(String(data(answer)['key']).split('_')[2]);
+    expect(journal).not.toContain((data(answer)['key'] as string).split('_')[2]);
   });
 
   test.each(['Eve', 'system', '9lives', 'a b'])('refuses the name %j', async (name) => {
@@ -166,7 +166,7 @@ describe('key', () => {
     });
     const listed = JSON.stringify(await run('key list'));
     expect(listed).toContain('laptop');
-    expect(listed).not.toContain(String(made['key']).split('_')[2]);
+    expect(listed).not.toContain((made['key'] as string).split('_')[2]);
     expect(code(await run('key create laptop'))).toBe('conflict');
     expect(code(await run('key create long --expires 367d'))).toBe('invalid_argument');
   });
@@ -195,7 +195,7 @@ describe('key', () => {
     const first = data(await run('key create one'));
     const second = data(await run('key rotate one'));
     expect(second).toMatchObject({ label: 'one', replaces: first['id'] });
-    expect(code(await run(`key revoke ${String(first['id'])}`))).toBe('not_found');
+    expect(code(await run(`key revoke ${first['id'] as string}`))).toBe('not_found');
     await run('key rotate one --overlap 1h');
     const held = data(await run('key list'))['items'] as { label: string; expiresAt: string }[];
     expect(held.find((k) => k.label === 'one (old)')?.expiresAt).toBe('2026-03-02T10:00:00.000Z');

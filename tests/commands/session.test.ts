@@ -138,7 +138,7 @@ describe('yes and no', () => {
   });
 
   test('belongs to one person, one conversation, ten minutes', async () => {
-    const id = String(data(await run(plain))['confirm']);
+    const id = data(await run(plain))['confirm'] as string;
     expect(code(await run('yes', 'dan', { conversation: 'terminal:ana' }))).toBe('not_found');
     expect(code(await run(`yes ${id}`, 'dan'))).toBe('not_found');
     expect(code(await run('yes', 'ana', { conversation: 'elsewhere' }))).toBe('not_found');

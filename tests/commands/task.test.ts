@@ -141,7 +141,7 @@ describe('task list', () => {
     expect(ids(first)).toEqual([]);
     const next = data(first)['next'];
     expect(next).toEqual(expect.any(String));
-    expect(ids(await run(`task list --label rare --after ${String(next)}`))).toEqual(['OLD-2400']);
+    expect(ids(await run(`task list --label rare --after ${next as string}`))).toEqual(['OLD-2400']);
   });
 
   test('refuses a cursor of its own making', async () => {

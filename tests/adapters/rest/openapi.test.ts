@@ -29,7 +29,7 @@ interface Document {
 
 test('the document is valid OpenAPI 3.1', async () => {
   const document = (await (await world.call('/openapi.json')).json()) as Document;
-  const result = await new Validator().validate(structuredClone(document));
+  const result = await new Validator().validate(document as unknown as Record<string, unknown>);
   expect(result.valid ? [] : result.errors).toEqual([]);
   expect(document.servers).toEqual([{ url: 'https://signalbox.example.test' }]);
 });

@@ -15,6 +15,8 @@ import {
   WORKSPACE,
 } from '../support/world.ts';
 
+type Call = Omit<RequestInit, 'headers'> & { readonly headers?: Record<string, string> };
+
 /** The adapter on a real server, with everything behind it in memory; calls are ana's unless they say otherwise. */
 export async function restWorld() {
   const http = await listening();
@@ -36,7 +38,7 @@ export async function restWorld() {
     version: '0.1.0',
   });
   await adapter.start();
-  const call = (path: string, init: RequestInit = {}) =>
+  const call = (path: string, init: Call = {}) =>
     fetch(http.url + path, { ...init, headers: { authorization: 'Bearer test-ana', ...init.headers } });
   return {
     http,

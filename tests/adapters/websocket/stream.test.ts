@@ -156,7 +156,7 @@ test('log.* carries live lines of every job, for readers of jobs only', async ()
   for (const line of ['a', 'b']) world.journal.log('JOB-1', line);
   world.journal.log('JOB-2', 'c');
   const lines = (await ana.take(3)).map((frame) => frame['line']);
-  expect(lines.toSorted()).toEqual(['a', 'b', 'c']);
+  expect(new Set(lines)).toEqual(new Set(['a', 'b', 'c']));
   expect(await fence(ben)).toEqual([]);
 });
 

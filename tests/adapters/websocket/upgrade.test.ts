@@ -54,7 +54,7 @@ test('pages may connect from the same or a named origin only', async () => {
   expect((await world.refused(from('null'))).status).toBe(403);
 });
 
-test('who hangs up during the check leaves nothing behind', async () => {
+test('who hangs up during the check, or is still being checked at the stop, holds nothing up', async () => {
   const gate = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
   const { bearer } = world.authenticator.authenticator;
@@ -63,13 +63,23 @@ test('who hangs up during the check leaves nothing behind', async () => {
     await gate.promise;
     return bearer(header);
   };
-  const socket = world.dial();
-  socket.on('error', () => undefined);
+  const left = world.dial();
+  left.on('error', () => undefined);
   await asked.promise;
-  socket.terminate();
+  left.terminate();
   gate.resolve();
   const client = await world.open();
   client.send({ type: 'command', id: '1', text: 'help' });
-  await client.next();
-  expect(world.stub.messages[0]?.conversation).toBe('ws:c1');
+  expect(await client.next()).toMatchObject({ id: '1' });
+
+  const never = Promise.withResolvers<never>();
+  const again = Promise.withResolvers<void>();
+  world.authenticator.authenticator.bearer = () => {
+    again.resolve();
+    return never.promise;
+  };
+  const cut = new Promise((resolve) => world.dial().on('error', resolve));
+  await again.promise;
+  await world.close();
+  expect(await cut).toBeInstanceOf(Error);
 });
