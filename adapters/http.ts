@@ -8,7 +8,7 @@ import { asRefusal, Refusal } from '../src/domain/errors.ts';
 import { correlationOf, createEdge } from './http/edge.ts';
 import { sendProblem } from './http/problem.ts';
 
-export { readBody, readJson, readObject } from './http/body.ts';
+export { readBody, readObject } from './http/body.ts';
 export { correlationOf } from './http/edge.ts';
 export { parseJson } from './http/json.ts';
 export { decodeBody } from './http/message.ts';

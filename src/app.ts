@@ -49,7 +49,7 @@ export interface ChannelState {
   readonly health: Health;
 }
 
-export const VERSION = (
+const VERSION = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;
 
@@ -113,62 +113,31 @@ interface Built {
   readonly channels: () => readonly ChannelState[];
 }
 
-async function build({ config, overrides, store, clock, log, http }: Parts): Promise<Built> {
+async function build(parts: Parts): Promise<Built> {
+  const { config, overrides, store, http } = parts;
   const { settings, catalog } = config;
-  const publicUrl = settings.url ?? `http://${printable(settings.host)}:${settings.port}`;
-  const commands = createCommandSet(commandList);
-  checkCatalog(
-    config,
-    commandList.map((command) => command.name),
-  );
-  const language = createLanguage(commands);
-  const directory = createDirectory(catalog, (name) => {
-    const needs = commands.find(name)?.needs;
-    return needs === 'none' ? undefined : needs;
-  });
-  const authenticator = createAuthenticator({
-    store,
-    clock,
-    workspace: catalog.workspace,
-    issuer: publicUrl,
-    resolvePrincipal: (tx, identity) => directory.resolve(tx, identity),
-  });
   const state: { adapters: readonly Adapter[]; off: Off } = { adapters: [], off: new Map() };
   const channels = () => channelStates(state.adapters, state.off);
   const metrics = new Metrics(channels);
-  const services: Services = {
-    store,
-    catalog,
-    commands,
-    language,
-    directory,
-    admission: createAdmission(catalog.limits, metrics.limited),
-    clock,
-    newId: () => v7(),
-    log,
-    health: () => healthOf(channels()),
-    answered: metrics.answered,
-  };
-  const receive = createDispatcher(services);
-  const feed = createFeed(store);
-  const parts = {
-    config,
-    http,
-    store,
-    commands,
-    language,
-    authenticator,
-    feed,
-    receive,
-    clock,
-    log,
-    metrics,
-    publicUrl,
-  };
+  const services = createServices(parts, metrics, channels);
+  const publicUrl = settings.url ?? `http://${printable(settings.host)}:${settings.port}`;
+  const authenticator = createAuthenticator({
+    ...services,
+    workspace: catalog.workspace,
+    issuer: publicUrl,
+    resolvePrincipal: (tx, identity) => services.directory.resolve(tx, identity),
+  });
   const { terminal, mail } = overrides;
   const made = await createChannels({
-    ...parts,
+    ...services,
+    config,
+    http,
+    authenticator,
+    metrics,
+    publicUrl,
     version: VERSION,
+    receive: createDispatcher(services),
+    feed: createFeed(store),
     ...(terminal && { terminal }),
     ...(mail && { mail }),
   });
@@ -182,6 +151,33 @@ async function build({ config, overrides, store, clock, log, http }: Parts): Pro
   });
   const workers = createWorkers({ services, env: config.env, metrics, adapters: made.adapters });
   return { adapters: made.adapters, authenticator, workers, channels };
+}
+
+function createServices(
+  { config, store, clock, log }: Parts,
+  metrics: Metrics,
+  channels: Built['channels'],
+): Services {
+  const { catalog } = config;
+  const commands = createCommandSet(commandList);
+  const names = commandList.map((command) => command.name);
+  checkCatalog(config, names);
+  return {
+    store,
+    catalog,
+    commands,
+    language: createLanguage(commands),
+    directory: createDirectory(catalog, (name) => {
+      const needs = commands.find(name)?.needs;
+      return needs === 'none' ? undefined : needs;
+    }),
+    admission: createAdmission(catalog.limits, metrics.limited),
+    clock,
+    newId: () => v7(),
+    log,
+    health: () => healthOf(channels()),
+    answered: metrics.answered,
+  };
 }
 
 /** Logs as JSON lines on standard error, with whatever may be a secret left out. */

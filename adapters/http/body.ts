@@ -40,7 +40,7 @@ export function readBody(req: IncomingMessage, limit = LIMIT): Promise<Buffer> {
  * The body as strict JSON; undefined when there is none.
  * @throws Refusal `unsupported_media_type` unless it says `application/json`, and what `readBody` and `parseJson` throw.
  */
-export async function readJson(req: IncomingMessage, limit = LIMIT): Promise<unknown> {
+async function readJson(req: IncomingMessage, limit = LIMIT): Promise<unknown> {
   const type = req.headers['content-type'];
   if (type !== undefined && type !== 'application/json' && !JSON_TYPE.test(type))
     throw new Refusal(

@@ -1,7 +1,7 @@
 import type { Command, CommandSet } from '../../src/core/command.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { COMPONENTS, ERRORS, OWN_PATHS } from './openapi-own.ts';
-import { without, type ArgsSchema } from './schema.ts';
+import { hoisted, without, type ArgsSchema } from './schema.ts';
 
 export interface OpenApiOptions {
   readonly commands: CommandSet;
@@ -11,7 +11,8 @@ export interface OpenApiOptions {
 }
 
 /** The OpenAPI 3.1 document: the adapter's own paths, and one operation per command that has a route. */
-export function openApi({ commands, schemas, publicUrl, version }: OpenApiOptions): JsonObject {
+export function openApi({ commands, publicUrl, version, ...options }: OpenApiOptions): JsonObject {
+  const { schemas, definitions } = hoisted(options.schemas, '/components/schemas');
   const paths: Record<string, Record<string, Json>> = structuredClone(OWN_PATHS);
   for (const command of commands.all) {
     const schema = schemas.get(command.name);
@@ -35,7 +36,10 @@ export function openApi({ commands, schemas, publicUrl, version }: OpenApiOption
     security: [{ bearer: [] }],
     tags: tagsOf(commands),
     paths,
-    components: { ...COMPONENTS, schemas: { ...(COMPONENTS['schemas'] as JsonObject), ...argsSchemas } },
+    components: {
+      ...COMPONENTS,
+      schemas: { ...(COMPONENTS['schemas'] as JsonObject), ...argsSchemas, ...definitions },
+    },
   };
 }
 

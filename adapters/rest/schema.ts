@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Command, CommandSet } from '../../src/core/command.ts';
-import type { JsonObject } from '../../src/domain/json.ts';
+import type { Json, JsonObject } from '../../src/domain/json.ts';
 
 /** The arguments of a command as JSON Schema (2020-12), an object schema. */
 export interface ArgsSchema {
@@ -25,4 +25,23 @@ export function without(schema: ArgsSchema, names: readonly string[]): ArgsSchem
   const required = (schema.required ?? []).filter((name) => !names.includes(name));
   const { required: _, ...rest } = schema;
   return { ...rest, properties: Object.fromEntries(kept), ...(required.length > 0 && { required }) };
+}
+
+/**
+ * The schemas with what they define for themselves (`$defs`, of recursive types) moved to a place of the document that
+ * they become part of: a reference counts from the document's root.
+ */
+export function hoisted(
+  schemas: ReadonlyMap<string, ArgsSchema>,
+  place: string,
+): { readonly schemas: ReadonlyMap<string, ArgsSchema>; readonly definitions: JsonObject } {
+  const moved = new Map<string, ArgsSchema>();
+  const definitions: Record<string, Json> = {};
+  for (const [name, schema] of schemas) {
+    const text = JSON.stringify(schema).replaceAll('"#/$defs/', `"#${place}/${name}.`);
+    const { $defs = {}, ...own } = JSON.parse(text) as ArgsSchema & { readonly $defs?: JsonObject };
+    moved.set(name, own);
+    for (const [definition, value] of Object.entries($defs)) definitions[`${name}.${definition}`] = value;
+  }
+  return { schemas: moved, definitions };
 }

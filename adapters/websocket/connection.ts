@@ -25,7 +25,7 @@ export interface ConnectionOptions {
 }
 
 /** RFC 6455, 7.4: ours is from the private range. */
-export const CLOSE = { leaving: 1001, tryAgain: 1013, unauthenticated: 4401 } as const;
+const CLOSE = { leaving: 1001, tryAgain: 1013, unauthenticated: 4401 } as const;
 
 const LONGEST_TIMER = 2 ** 31 - 1;
 

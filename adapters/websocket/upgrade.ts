@@ -8,7 +8,7 @@ import { asRefusal, Refusal } from '../../src/domain/errors.ts';
 import type { Principal } from '../../src/domain/principal.ts';
 import { problemOf } from '../http.ts';
 
-export const PATH = '/v1/ws';
+const PATH = '/v1/ws';
 export const PROTOCOL = 'signalbox.v1';
 
 /** A ticket does not tell when the bearer ends that it was given for, so its socket lives as long as an access token. */

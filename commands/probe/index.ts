@@ -39,8 +39,9 @@ const probeList = command({
   examples: [{ text: 'probe list', json: { command: 'probe.list', args: {} } }],
   async run(ctx) {
     const seen = new Map((await ctx.tx.find(probeStates)).map((row) => [row.id, row]));
-    const items = [...ctx.catalog.probes.values()].map((probe) => probeView(probe, seen.get(probe.name)));
-    const lines = items.map((p) => `${String(p['id'])} [${String(p['state'])}] ${String(p['summary'])}`);
+    const probes = [...ctx.catalog.probes.values()];
+    const lines = probes.map((p) => `${p.name} [${seen.get(p.name)?.state ?? 'unknown'}] ${p.summary}`);
+    const items = probes.map((probe) => probeView(probe, seen.get(probe.name)));
     return { text: lines.join('\n') || 'The configuration defines no probes.', data: { items } };
   },
 });

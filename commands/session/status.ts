@@ -33,8 +33,7 @@ export const status = command({
 async function count(ctx: Ctx): Promise<Record<string, Record<string, number>>> {
   const { tx, who } = ctx;
   const counts: Record<string, Record<string, number>> = {};
-  if (may(who, 'task:read'))
-    counts['tasks'] = await each(TASK_STATES, (state) => tx.count(tasks, { state, archived: false }));
+  if (may(who, 'task:read')) counts['tasks'] = await each(TASK_STATES, (state) => tx.count(tasks, { state }));
   if (may(who, 'job:read')) counts['jobs'] = await each(JOB_STATES, (state) => tx.count(jobs, { state }));
   if (may(who, 'approval:read'))
     counts['approvals'] = await each(['pending'] as const, (state) => tx.count(approvals, { state }));

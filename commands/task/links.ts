@@ -11,7 +11,6 @@ const BATCH = 100;
 export async function dependsOn(ctx: Ctx, task: string): Promise<string[]> {
   const rows = await ctx.tx.find(dependencies, {
     where: { task },
-    orderBy: [{ column: 'id' }],
     limit: MOST_DEPENDENCIES,
   });
   return rows.map((row) => row.dependsOn);
@@ -21,7 +20,6 @@ export async function dependsOn(ctx: Ctx, task: string): Promise<string[]> {
 export async function neededBy(ctx: Ctx, task: string): Promise<string[]> {
   const rows = await ctx.tx.find(dependencies, {
     where: { dependsOn: task },
-    orderBy: [{ column: 'id' }],
     limit: 100,
   });
   return rows.map((row) => row.task);

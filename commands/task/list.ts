@@ -78,28 +78,33 @@ async function page(ctx: Ctx, given: Args): Promise<{ rows: TaskRow[]; next: str
 }
 
 /**
- * The next tasks by priority, then age (ids are UUIDv7). Each state and priority is one range of the index
- * (state, priority, id), or with an owner (owner, state, priority, id); at most 21 short reads, however many tasks.
+ * The next tasks by priority, then age (ids are UUIDv7): the best of each state, merged. Each read walks one range of
+ * the index (state, priority, id), or with an owner (owner, state, priority, id), however many tasks there are. The
+ * priority is a range even where one is meant: told that it is equal, SQLite walks all tasks by id instead.
  */
 async function inOrder(ctx: Ctx, given: Args, at: Position | undefined, size: number): Promise<TaskRow[]> {
   const states: readonly TaskState[] = given.state === undefined ? OPEN_STATES : [given.state];
   const owner = given.owner === 'me' ? ctx.who.name : given.owner;
   const found: TaskRow[] = [];
-  for (const priority of given.priority === undefined ? PRIORITIES : [given.priority]) {
-    if (found.length >= size) break;
-    if (at !== undefined && priority < at.priority) continue;
-    const from = at?.priority === priority ? { id: { above: at.id } } : {};
-    const ranges: TaskRow[] = [];
+  for (const range of rangesOf(given.priority, at)) {
+    const best: TaskRow[] = [];
     for (const state of states) {
-      const where = { ...(owner !== undefined && { owner }), state, priority, archived: false, ...from };
-      ranges.push(
-        ...(await ctx.tx.find(tasks, { where, orderBy: [{ column: 'id' }], limit: size - found.length })),
-      );
+      const where = { ...(owner !== undefined && { owner }), state, archived: false, ...range };
+      const orderBy = [{ column: 'priority' }, { column: 'id' }] as const;
+      best.push(...(await ctx.tx.find(tasks, { where, orderBy, limit: size - found.length })));
     }
-    ranges.sort((a, b) => (a.id < b.id ? -1 : 1));
-    found.push(...ranges.slice(0, size - found.length));
+    best.sort((a, b) => (`${a.priority}${a.id}` < `${b.priority}${b.id}` ? -1 : 1));
+    found.push(...best.slice(0, size - found.length));
+    if (found.length >= size) break;
   }
   return found;
+}
+
+/** What is left behind a position: the rest of its priority, then those below it. */
+function rangesOf(only: Priority | undefined, at: Position | undefined) {
+  if (at === undefined) return [only === undefined ? {} : { priority: { atLeast: only, atMost: only } }];
+  const rest = { priority: { atLeast: at.priority, atMost: at.priority }, id: { above: at.id } };
+  return only === undefined ? [rest, { priority: { above: at.priority } }] : [rest];
 }
 
 function matcher({ label, text }: Args): ((row: TaskRow) => boolean) | undefined {

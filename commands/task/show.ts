@@ -36,7 +36,10 @@ export const taskShow = command({
     const holds = await neededBy(ctx, row.ref);
     const said = await ctx.tx.find(comments, {
       where: { task: row.ref },
-      orderBy: [{ column: 'id', descending: true }],
+      orderBy: [
+        { column: 'at', descending: true },
+        { column: 'id', descending: true },
+      ],
       limit: SHOWN,
     });
     const exchange = said

@@ -29,7 +29,7 @@ export async function verifyChains(entries: Chains): Promise<Verdict> {
 const SQLITE_MAGIC = 'SQLite format 3\0';
 
 /** Whether the file is a SQLite database; anything else is read as an export. */
-export function isDatabase(path: string): boolean {
+function isDatabase(path: string): boolean {
   const buffer = Buffer.alloc(SQLITE_MAGIC.length);
   const file = openSync(path, 'r');
   try {
@@ -59,7 +59,7 @@ const exported = z.object({
 });
 
 /** The entries of an export: one JSON object a line. @throws Error naming the first line that is none. */
-export async function* readExport(path: string): AsyncIterable<JournalEntry> {
+async function* readExport(path: string): AsyncIterable<JournalEntry> {
   let number = 0;
   for await (const line of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) {
     number += 1;

@@ -5,7 +5,7 @@ import { refreshTokens, tickets } from '../domain/records.ts';
 import type { Tx } from './store.ts';
 
 /** A family of refresh tokens ends a week after its last use, or with its key. */
-export const REFRESH_LIFE = 7 * DAY;
+const REFRESH_LIFE = 7 * DAY;
 export const TICKET_LIFE = 30 * SECOND;
 
 /** The key behind an id, while it holds: neither revoked nor expired, and its owner still there. */

@@ -68,10 +68,10 @@ export class Call {
     const ctx = this.context(who, approved, accepted.id);
     const policy = approved ? undefined : command.policy?.(args, this.#services.catalog);
     if (!policy) return { status: 'ok', reply: await command.run(ctx, args) };
-    const { format } = this.#services.language;
+    const { language } = this.#services;
     return {
       status: 'pending_approval',
-      reply: await requestApproval(ctx, command, args, invocation, policy, format),
+      reply: await requestApproval(ctx, command, args, invocation, policy, (shown) => language.format(shown)),
     };
   }
 

@@ -1,5 +1,5 @@
 import type { Catalog } from '../domain/catalog.ts';
-import { digest, type Json } from '../domain/json.ts';
+import { digest } from '../domain/json.ts';
 import { identities, principals, roles } from '../domain/principal.ts';
 import type { Row, Table } from '../domain/table.ts';
 import type { Tx } from './store.ts';
@@ -29,7 +29,7 @@ export async function syncCatalog(tx: Tx, catalog: Catalog): Promise<boolean> {
     correlationId: tx.id(),
     cause: null,
     details: {
-      digest: digest({ roles: catalog.roles, principals: catalog.principals } as unknown as Json),
+      digest: digest({ roles: catalog.roles, principals: catalog.principals }),
       roles: catalog.roles.map((r) => r.name),
       principals: catalog.principals.map((p) => p.name),
     },
@@ -75,13 +75,13 @@ async function syncRows<T extends Synced>(
     present.delete(key);
     const full = { ...fields, origin: 'config' };
     if (!row) await tx.insert(table, { id: tx.id(), createdAt: tx.now, ...full } as never);
-    else if (differs(row, full)) await tx.update(table, row as never, full as never);
+    else if (differs(row, full)) await tx.update(table, row, full as never);
     else continue;
     changed = true;
   }
   for (const row of present.values()) {
     if (row.origin !== 'config' || (retire && !differs(row, retire))) continue;
-    if (retire) await tx.update(table, row as never, retire as never);
+    if (retire) await tx.update(table, row, retire as never);
     else await tx.remove(table, { id: row.id } as never);
     changed = true;
   }

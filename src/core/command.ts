@@ -104,5 +104,5 @@ export interface CommandSet {
 
 /** Keeps a command's argument type through its definition. */
 export function command<S extends z.ZodObject>(definition: Command<S>): Command {
-  return definition as unknown as Command;
+  return definition;
 }

@@ -23,7 +23,7 @@ function decodeCell(kind: ColumnKind, cell: Cell): unknown {
     case 'json':
       return JSON.parse(cell as string);
     case 'time':
-      return new Date(cell as number);
+      return new Date(cell);
     case 'bool':
       return cell === 1;
     default:

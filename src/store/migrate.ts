@@ -13,7 +13,7 @@ interface Migration {
 function shipped(folder: string): Migration[] {
   return readdirSync(folder)
     .filter((name) => /^\d{4}\.sql$/.test(name))
-    .sort()
+    .toSorted()
     .map((name) => ({ number: Number(name.slice(0, 4)), sql: readFileSync(`${folder}/${name}`, 'utf8') }));
 }
 

@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { journal, type JournalEntry } from '../domain/journal.ts';
 import type { Row } from '../domain/table.ts';
-import { entryOf } from './sqlite.ts';
+import { entryOf } from './entry.ts';
 import { Statements } from './statements.ts';
 
 const PAGE = 1_000;

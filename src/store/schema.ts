@@ -2,7 +2,7 @@ import { integer, sqliteTable, text, type SQLiteColumn, type SQLiteTable } from 
 import type { ColumnKind, Table } from '../domain/table.ts';
 
 /** `createdAt` → `created_at`: one spelling in SQL, one in code. */
-export const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
 /** What a dialect offers; the PostgreSQL one is cast to this, the SQL it makes differs, the types do not. */
 export interface Dialect {
@@ -18,7 +18,7 @@ export type DrizzleTable = SQLiteTable & Readonly<Record<string, SQLiteColumn>>;
 const NUMERIC: ReadonlySet<ColumnKind> = new Set(['int', 'bool', 'time']);
 
 /** Columns that every table has and no caller writes. */
-export const OWN = { workspace: 'text', id: 'text', version: 'int' } as const;
+const OWN = { workspace: 'text', id: 'text', version: 'int' } as const;
 
 /** Compiles a table description to the dialect's drizzle table. Values pass through our own codec, not drizzle's. */
 export function buildTable(dialect: Dialect, table: Table): DrizzleTable {
@@ -32,5 +32,5 @@ export function buildTable(dialect: Dialect, table: Table): DrizzleTable {
       NUMERIC.has(kind) ? dialect.int(snake(name)) : dialect.text(snake(name)),
     ]),
   );
-  return dialect.table(table.name, columns) as unknown as DrizzleTable;
+  return dialect.table(table.name, columns);
 }

@@ -8,10 +8,12 @@ import { systemClock, type Clock } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { GENESIS, journal, type JournalEntry } from '../domain/journal.ts';
 import type { Row, Table } from '../domain/table.ts';
+import { entryOf } from './entry.ts';
 import { migrate } from './migrate.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
 import { SqliteTx, type ChainHead, type Fixed, type Group } from './sqlite-tx.ts';
 import { Statements } from './statements.ts';
+import { inOneTurn } from './turn.ts';
 
 export interface SqliteOptions {
   readonly path: string;
@@ -294,26 +296,5 @@ export class SqliteStore implements Store {
     } catch (error) {
       throw storageRefusal(error, this.#path);
     }
-  }
-}
-
-/** A journal row as the entry it is; also what the offline verifier reads. */
-export function entryOf(workspace: string, row: Row<typeof journal>): JournalEntry {
-  return { ...row, version: 1, workspace, at: row.at.toISOString(), details: row.details ?? {} };
-}
-
-/**
- * A callback that awaits `tx` alone finishes within the microtasks of this turn. One that is not done when the turn is
- * over waits for something else, and would hold every other command's commit: it is thrown out.
- */
-async function inOneTurn<T>(running: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const turn = setImmediate(() =>
-    late.reject(new Error('A handler held the transaction: it may await nothing but ctx.tx.')),
-  );
-  try {
-    return await Promise.race([running, late.promise]);
-  } finally {
-    clearImmediate(turn);
   }
 }

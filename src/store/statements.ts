@@ -208,5 +208,5 @@ function operators(condition: unknown): [string, unknown][] {
     typeof condition !== 'object' ||
     condition instanceof Date ||
     Object.getPrototypeOf(condition) !== Object.prototype;
-  return plain ? [['eq', condition]] : Object.entries(condition as object).filter(([, v]) => v !== undefined);
+  return plain ? [['eq', condition]] : Object.entries(condition).filter(([, v]) => v !== undefined);
 }

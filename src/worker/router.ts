@@ -123,9 +123,10 @@ export class Router {
 
 function notice({ event, target, actor, at, details, seq }: Entry): Reply {
   const facts = Object.entries(details ?? {})
-    .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
-    .slice(0, 6)
-    .map(([name, value]) => `${name}: ${String(value)}`);
+    .flatMap(([name, value]) =>
+      typeof value === 'string' || typeof value === 'number' ? `${name}: ${value}` : [],
+    )
+    .slice(0, 6);
   return {
     text: [`${event} ${target} (${actor}, ${at.toISOString()})`, ...facts].join('\n'),
     data: { event, target, seq },

@@ -42,8 +42,8 @@ export const event = (name: string, details = {}) => ({
 });
 
 /** What every store must hold, whatever the database: run by each implementation's own test file. */
-export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
-  describe(`store contract: ${name}`, () => {
+export function storeContract(database: string, open: () => Promise<StoreUnderTest>): void {
+  describe(`store contract: ${database}`, () => {
     let under: StoreUnderTest;
     let store: Store;
     beforeEach(async () => {
@@ -77,7 +77,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
           store.transaction('w', (tx) => tx.insert(tasks, newTask('c'))),
         ]);
         expect(results.map((r) => r.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-        expect((await allTasks()).map((t) => t.id).sort()).toEqual(['a', 'c']);
+        expect((await allTasks()).map((t) => t.id).toSorted()).toEqual(['a', 'c']);
         expect(await store.history('w', 0, 10)).toEqual([]);
       });
 
@@ -161,7 +161,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         const ids = (where: Parameters<typeof query>[0]) => query(where);
         async function query(where: Record<string, unknown>): Promise<string[]> {
           const rows = await store.transaction('w', (tx) =>
-            tx.find(tasks, { where: where as never, orderBy: [{ column: 'id', descending: true }] }),
+            tx.find(tasks, { where: where, orderBy: [{ column: 'id', descending: true }] }),
           );
           return rows.map((r) => r.id);
         }
@@ -222,7 +222,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         await append('a');
         await store.transaction('v', (tx) => tx.append(event('b')));
         expect((await store.history('v', 0, 9)).map((e) => [e.seq, e.previous])).toEqual([[1, GENESIS]]);
-        expect((await store.workspaces()).sort()).toEqual(['v', 'w']);
+        expect((await store.workspaces()).toSorted()).toEqual(['v', 'w']);
       });
 
       test('history goes on after a sequence, up to a limit', async () => {
@@ -252,7 +252,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
         const row = await store.transaction('w', (tx) => tx.insert(tasks, newTask('a')));
         const change = (title: string) => store.transaction('w', (tx) => tx.update(tasks, row, { title }));
         const results = await Promise.allSettled([change('x'), change('y')]);
-        expect(results.map((r) => r.status).sort()).toEqual(['fulfilled', 'rejected']);
+        expect(results.map((r) => r.status).toSorted()).toEqual(['fulfilled', 'rejected']);
       });
 
       test('two same keys: the second sees the first receipt', async () => {
@@ -299,7 +299,7 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
             }),
           );
         const results = await Promise.allSettled([send(), send()]);
-        expect(results.map((r) => r.status).sort()).toEqual(['fulfilled', 'rejected']);
+        expect(results.map((r) => r.status).toSorted()).toEqual(['fulfilled', 'rejected']);
       });
     });
 

@@ -156,7 +156,9 @@ test('an error after the head was sent ends the connection instead of lying', as
       sendProblem(res, new Error('late'));
     },
   });
-  await expect(fetch(`${http.url}/late`).then((response) => response.text())).rejects.toThrow(/terminated|fetch failed/);
+  await expect(fetch(`${http.url}/late`).then((response) => response.text())).rejects.toThrow(
+    /terminated|fetch failed/,
+  );
 });
 
 test('shares with named origins only', async () => {

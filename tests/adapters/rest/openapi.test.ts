@@ -56,6 +56,8 @@ test('commands’ routes become operations with their own schemas', async () => 
   expect(paths['/v1/tasks']?.['post']?.responses).toHaveProperty('201');
   expect(Object.keys(paths['/v1/events'] ?? {})).toEqual(['get', 'post']);
   expect(components.schemas).toHaveProperty(['args.task.create']);
+  // A recursive type, which its schema defines once and refers to.
+  expect(components.schemas).toHaveProperty(['task.create.__schema0']);
 });
 
 test('every path of the document is served', async () => {

@@ -23,7 +23,7 @@ export function stillClock(start = '2026-11-20T08:00:00.000Z') {
   };
 }
 
-export const identityOf = (subject: string, workspace = WORKSPACE): VerifiedIdentity =>
+const identityOf = (subject: string, workspace = WORKSPACE): VerifiedIdentity =>
   verified({ workspace, channel: 'key', subject, assurance: 'key', scopes: ['*'] });
 
 export const principalOf = (name: string, permissions: readonly string[] = ['*']): Principal => ({
@@ -102,7 +102,7 @@ export function memoryFeed() {
   return { feed, entries, append, log, listeners: () => entryListeners.size + logListeners.size };
 }
 
-export function entryOf(seq: number, event: string, details: JournalEntry['details'] = {}): JournalEntry {
+function entryOf(seq: number, event: string, details: JournalEntry['details'] = {}): JournalEntry {
   return {
     id: `entry-${seq}`,
     version: 1,
@@ -128,8 +128,7 @@ const LIST: readonly ReturnType<typeof command>[] = [
   command({
     name: 'task.create',
     summary: 'Opens a task.',
-    args: z.object({
-      title: z.string().describe('What is to be done.'),
+    args: z.object({ extra: z.record(z.string(), z.json()).optional(), title: z.string().describe('What is to be done.'),
       priority: z.enum(['P0', 'P1']).optional(),
     }),
     positional: ['title'],
