@@ -38,8 +38,8 @@ export interface App {
   readonly url: string;
   readonly port: number;
   readonly channels: () => readonly ChannelState[];
-  /** Shows the prompt, where a terminal was given: after the banner. */
-  prompt(): Promise<void>;
+  /** Shows the prompt, after the banner; undefined where no terminal was given. */
+  readonly prompt: (() => Promise<void>) | undefined;
   /** Stops intake, lets what runs finish for `grace` milliseconds, closes sockets and database. Idempotent. */
   stop(grace?: number): Promise<void>;
 }
@@ -87,7 +87,7 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
       url,
       port,
       channels: built.channels,
-      prompt: async () => prompt?.start(),
+      prompt: prompt && (() => prompt.start()),
       stop: (grace = GRACE) => stop(grace),
     };
   } catch (error) {
@@ -195,6 +195,7 @@ function createLog(level: string): Logger {
   return pino({ level, redact: { paths, censor: '[redacted]' } }, pino.destination({ fd: 2, sync: false }));
 }
 
+/** Every channel: what its adapter says, or which variables turn it on. */
 function channelStates(adapters: readonly Adapter[], off: Off): ChannelState[] {
   return CHANNELS.map((name) => {
     const health = adapters.find((a) => a.name === name)?.health();

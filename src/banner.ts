@@ -2,11 +2,13 @@ import type { App } from './app.ts';
 
 /** What a newcomer reads after `npm start`: what is on, how to get in, and a tour to paste. */
 export function banner(
-  { url, adminToken, channels }: Pick<App, 'url' | 'adminToken' | 'channels'>,
+  { url, adminToken, channels, prompt }: Pick<App, 'url' | 'adminToken' | 'channels' | 'prompt'>,
   notes: readonly string[],
 ): string {
   const state = channels().map(({ name, health }) =>
-    health.state === 'on' ? `  ● ${name}` : `  ○ ${name.padEnd(10)} ${health.state}: ${health.reason}`,
+    health.state === 'on' || (name === 'terminal' && prompt)
+      ? `  ● ${name}`
+      : `  ○ ${name.padEnd(10)} ${health.state}; ${health.reason}`,
   );
   return [
     '',
@@ -25,18 +27,18 @@ export function banner(
   ].join('\n');
 }
 
+/** Lines to paste, one after another: each works on a fresh installation with the example configuration. */
 function tour(url: string, token: string | undefined): string[] {
-  const key = token ?? 'YOUR_TOKEN';
-  const send = `npx signalbox send`;
+  const send = 'npx signalbox send';
   return [
     '  A tour in 60 seconds, in another terminal:',
     '',
-    `    export SIGNALBOX_URL=${url} SIGNALBOX_TOKEN=${key}`,
+    `    export SIGNALBOX_URL=${url} SIGNALBOX_TOKEN=${token ?? 'YOUR_TOKEN'}`,
+    '    node examples/watch.mjs &      # jobs, approvals and probes, live over WebSocket',
     `    ${send} 'task create "Fix login" --priority P0'`,
-    `    ${send} 'job run deploy --service web --env staging'     # waits: somebody else has to approve`,
-    `    ${send} 'person add ben --roles operator,approver --add-key'   # prints Ben's token`,
-    `    SIGNALBOX_TOKEN=BENS_TOKEN ${send} 'approve APR-1'       # and now it runs`,
-    `    ${send} 'job logs JOB-1'`,
+    `    ${send} 'job run deploy --service web --env staging'      # waits: somebody else has to approve`,
+    `    ${send} 'person add ben --roles operator --roles approver --key'      # prints Ben's token`,
+    `    SIGNALBOX_TOKEN=BENS_TOKEN ${send} 'approve APR-1'      # and now it runs`,
     `    ${send} 'probe run self'`,
     `    ${send} 'audit verify'`,
   ];

@@ -71,7 +71,7 @@ async function start(config: Config): Promise<number> {
     });
   }
   output.write(`${banner(app, config.notes)}\n`);
-  await app.prompt();
+  await app.prompt?.();
   const code = await stopped.promise;
   await app.stop();
   return code;

@@ -26,10 +26,15 @@ export function approvalText(row: ApprovalRow, formatted: string): string {
   return [
     `${row.ref}: ${row.requester} asks to run`,
     formatted,
-    `Risk: ${row.risk}. Needs ${row.policy.quorum} approval${row.policy.quorum === 1 ? '' : 's'}.`,
-    `Expires: ${row.expiresAt.toISOString()}. Digest: ${row.digest.slice(0, 12)}.`,
+    `Risk: ${row.risk}. Needs ${needed(row.policy.quorum)}.`,
+    `Expires: ${minute(row.expiresAt)}. Digest: ${row.digest.slice(0, 12)}.`,
   ].join('\n');
 }
+
+const needed = (quorum: number): string => `${quorum} approval${quorum === 1 ? '' : 's'}`;
+
+/** `2026-03-02 10:00 UTC`, for people. */
+const minute = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
 /** Writes the request and what waits for it, and asks every approver who is linked to a channel that can be asked. */
 export async function requestApproval(
@@ -70,7 +75,7 @@ export async function requestApproval(
   await ask(ctx, row, approvalText(row, format(invocation)));
   const people = [...policy.roles.map((r) => `role ${r}`), ...policy.persons].join(', ');
   return {
-    text: `${ref}: waiting for ${policy.quorum} approval${policy.quorum === 1 ? '' : 's'} (${people}) until ${row.expiresAt.toISOString()}.`,
+    text: `${held ? `${held.target} waits for ${ref}` : `${ref} waits`}: ${needed(policy.quorum)} (${people}) until ${minute(row.expiresAt)}.`,
     data: { approval: ref, digest: row.digest, target: row.target, expiresAt: row.expiresAt.toISOString() },
   };
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Database } from 'better-sqlite3';
 import { Refusal } from '../domain/errors.ts';
+import { seedStatistics } from './statistics.ts';
 
 const FOLDER = fileURLToPath(new URL('../../migrations/sqlite/', import.meta.url));
 
@@ -34,7 +35,10 @@ export function migrate(db: Database, folder = FOLDER): number[] {
       );
     const due = known.filter((m) => m.number > present);
     for (const { sql } of due) db.exec(sql);
-    if (due.length > 0) db.pragma(`user_version = ${newest}`);
+    if (due.length > 0) {
+      seedStatistics(db);
+      db.pragma(`user_version = ${newest}`);
+    }
     return due.map((m) => m.number);
   });
   return apply.immediate();

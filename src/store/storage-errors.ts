@@ -17,6 +17,10 @@ const STORAGE: readonly [prefix: string, text: (path: string) => string][] = [
 
 /** What the database says, in words for the operator; other errors are passed on as they are. */
 export function storageRefusal(error: unknown, path: string): unknown {
+  if (isSystemError(error))
+    return new Refusal('unavailable', `The database ${path} cannot be opened: ${error.message}.`, {
+      cause: error,
+    });
   if (!(error instanceof SqliteError)) return error;
   if (error.code === 'SQLITE_CONSTRAINT_UNIQUE' || error.code === 'SQLITE_CONSTRAINT_PRIMARYKEY')
     return new Refusal('conflict', 'It exists already.', { cause: error });
@@ -24,6 +28,10 @@ export function storageRefusal(error: unknown, path: string): unknown {
   if (!known) return error;
   return new Refusal('unavailable', known[1](path), { cause: error, retryAfter: 1_000 });
 }
+
+/** What the operating system says: the folder cannot be made, or is a file. */
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && 'syscall' in error;
 
 /** Whether the database itself failed: then the whole group is undone, not only the callback that met it. */
 export function endsTransaction(error: unknown): boolean {
