@@ -1,8 +1,8 @@
-// Runs one command over the WebSocket and shows what jobs do and log, live, until one is over:
+// A client of the WebSocket: runs one command and shows live what jobs do and log, until one of them is over.
 //
-//   SIGNALBOX_URL=http://127.0.0.1:8080 SIGNALBOX_TOKEN=sb_… node examples/watch.mjs 'approve APR-1'
+//   SIGNALBOX_URL=http://127.0.0.1:8080 SIGNALBOX_TOKEN=… node examples/watch.mjs 'approve APR-1'
 //
-// Without a command it only watches, until Ctrl-C. The frames are described in docs/specs/message-schema.md.
+// Without a command it watches until Ctrl-C. The frames are described in docs/specs/message-schema.md.
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 import { WebSocket } from 'ws';
@@ -15,24 +15,34 @@ const socket = new WebSocket(`${SIGNALBOX_URL.replace('http', 'ws')}/v1/ws`, 'si
   headers: { authorization: `Bearer ${SIGNALBOX_TOKEN}` },
 });
 const send = (frame) => socket.send(JSON.stringify(frame));
-// Escape sequences in a job's output are not for this terminal.
-const print = (text) => process.stdout.write(`${text.replaceAll(/[^\P{Cc}\n\t]/gu, '�')}\n`);
+// Escape sequences in what a job prints are not for this terminal.
+const print = (text) => process.stdout.write(`${text.replaceAll(/(?![\n\t])\p{Cc}/gu, '�')}\n`);
+const fail = (text) => {
+  print(`✗ ${text}`);
+  process.exitCode = 1;
+  socket.close();
+};
 
-socket.on('open', () => {
-  send({ type: 'subscribe', topics: ['job.*', 'log.*'] });
-  // The same id again would give the first reply again.
-  if (command !== undefined) send({ type: 'command', id: randomUUID(), text: command });
-});
+socket.on('open', () => send({ type: 'subscribe', topics: ['job.*', 'approval.*', 'probe.*', 'log.*'] }));
 socket.on('message', (data) => {
   const frame = JSON.parse(data);
-  if (frame.type === 'reply') print(frame.reply.text);
-  if (frame.type === 'event') print(`● ${frame.event} ${frame.target}`);
-  if (frame.type === 'log') print(`  ${frame.line}`);
-  if (frame.type === 'error') print(`✗ ${frame.message}`);
-  if (frame.status === 'error' || frame.type === 'error') process.exitCode = 1;
-  if (command !== undefined && (OVER.includes(frame.event) || process.exitCode === 1)) socket.close();
+  if (frame.type === 'subscribed') {
+    // The same id again would give the first reply again.
+    if (command !== undefined) send({ type: 'command', id: randomUUID(), text: command });
+    else print('Watching jobs, approvals and probes.');
+  } else if (frame.type === 'reply') {
+    if (frame.status === 'error') fail(frame.reply.text);
+    else print(frame.reply.text);
+  } else if (frame.type === 'event') {
+    print(`● ${frame.event} ${frame.target}`);
+    if (command !== undefined && OVER.includes(frame.event)) socket.close();
+  } else if (frame.type === 'log') {
+    print(`  ${frame.line}`);
+  } else if (frame.type === 'error') {
+    fail(frame.message);
+  }
 });
-socket.on('error', (error) => {
-  print(`✗ ${error.message}`);
-  process.exitCode = 1;
+socket.on('error', (error) => fail(error.message));
+socket.on('close', (code) => {
+  if (code === 1001) print('Signalbox is stopping.');
 });

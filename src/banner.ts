@@ -34,11 +34,10 @@ function tour(url: string, token: string | undefined): string[] {
     '  A tour in 60 seconds, in another terminal:',
     '',
     `    export SIGNALBOX_URL=${url} SIGNALBOX_TOKEN=${token ?? 'YOUR_TOKEN'}`,
-    '    node examples/watch.mjs &      # jobs, approvals and probes, live over WebSocket',
     `    ${send} 'task create "Fix login" --priority P0'`,
     `    ${send} 'job run deploy --service web --env staging'      # waits: somebody else has to approve`,
     `    ${send} 'person add ben --roles operator --roles approver --key'      # prints Ben's token`,
-    `    SIGNALBOX_TOKEN=BENS_TOKEN ${send} 'approve APR-1'      # and now it runs`,
+    `    SIGNALBOX_TOKEN=BENS_TOKEN node examples/watch.mjs 'approve APR-1'      # Ben, on the WebSocket, sees it run live`,
     `    ${send} 'probe run self'`,
     `    ${send} 'audit verify'`,
   ];

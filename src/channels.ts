@@ -65,24 +65,32 @@ export async function createChannels(parts: ChannelParts): Promise<{ adapters: A
       feed,
       allowedOrigins: settings.allowedOrigins,
     }),
-    createWebhookAdapter({
-      ...common,
-      http: http.app,
-      sources: catalog.sources,
-      secrets: (source) => sourceSecrets(config, source),
-      onRefused: metrics.refused,
-    }),
   ];
   const off = new Map<ChannelName, string>();
+  if (catalog.sources.size > 0)
+    adapters.push(
+      createWebhookAdapter({
+        ...common,
+        http: http.app,
+        sources: catalog.sources,
+        secrets: (source) => sourceSecrets(config, source),
+        onRefused: metrics.refused,
+      }),
+    );
+  else off.set('webhook', secretsOf(config.sources) || 'a source in the configuration');
   if (settings.slack.on) adapters.push(await slack(parts, settings.slack));
   else off.set('slack', settings.slack.turnOnWith);
   if (settings.email.on) adapters.push(await email(parts, settings.email));
   else off.set('email', settings.email.turnOnWith);
   if (parts.terminal) adapters.push(terminal(parts, parts.terminal));
-  else off.set('terminal', 'start on a terminal');
+  else off.set('terminal', 'a terminal as input and output');
   adapters.sort((a, b) => CHANNELS.indexOf(a.name) - CHANNELS.indexOf(b.name));
   return { adapters, off };
 }
+
+/** The variables of which any one turns webhooks on. */
+const secretsOf = (sources: Config['sources']): string =>
+  [...sources.values()].flatMap((source) => source.secrets).join(' or ');
 
 type On<T> = Extract<T, { on: true }>;
 

@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
-import type { Adapter, HttpApp, Receive } from '../../src/core/adapter.ts';
+import type { Adapter, Health, HttpApp, Receive } from '../../src/core/adapter.ts';
+import { refusalAnswer } from '../../src/core/answer.ts';
 import type { Authenticator } from '../../src/core/authenticator.ts';
 import type { CommandSet } from '../../src/core/command.ts';
 import type { Feed } from '../../src/core/feed.ts';
-import type { Clock } from '../../src/domain/clock.ts';
+import { SECOND, type Clock } from '../../src/domain/clock.ts';
+import { Refusal } from '../../src/domain/errors.ts';
 import { route } from '../http.ts';
 import { listCommands, postCommand } from './commands.ts';
 import { mountDocs } from './docs.ts';
@@ -37,7 +39,17 @@ export function createRestAdapter(options: RestOptions): Adapter {
   const { http, authenticator, workspace, commands, publicUrl, version } = options;
   const open = new Set<() => void>();
   const schemas = schemasOf(commands);
-  const shared = { ...options, schemas, open };
+  let health: Health = { state: 'off', reason: 'not started' };
+  const receive: Receive = async (message) => {
+    if (health.state === 'on') return options.receive(message);
+    const { correlationId = '' } = message;
+    return refusalAnswer(
+      correlationId,
+      correlationId,
+      new Refusal('unavailable', 'Signalbox is stopping.', { retryAfter: 5 * SECOND }),
+    );
+  };
+  const shared = { ...options, receive, schemas, open };
   const own: Handlers = new Map([
     ['/v1/events', { get: pollEvents(shared) }],
     ['/v1/events/stream', { get: streamEvents(shared) }],
@@ -45,7 +57,6 @@ export function createRestAdapter(options: RestOptions): Adapter {
     ['/v1/ws/ticket', { post: postTicket(authenticator, workspace) }],
     ['/.well-known/jwks.json', { get: getKeys(authenticator) }],
   ]);
-  let on = false;
   return {
     name: 'rest',
     start: async () => {
@@ -53,13 +64,13 @@ export function createRestAdapter(options: RestOptions): Adapter {
       route(http, '/v1/commands', { post: postCommand(shared), get: listCommands(shared) });
       mountRoutes(http, shared, own);
       mountDocs(http, () => openApi({ commands, schemas, publicUrl, version }));
-      on = true;
+      health = { state: 'on' };
     },
-    // Requests that are running are the server's to finish; those that only wait are ended.
+    // Commands that are running are the server's to finish; requests that only wait are ended.
     stop: async () => {
-      on = false;
+      health = { state: 'off', reason: 'stopped' };
       for (const end of open) end();
     },
-    health: () => (on ? { state: 'on' } : { state: 'off', reason: 'not started' }),
+    health: () => health,
   };
 }

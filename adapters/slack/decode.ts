@@ -39,10 +39,11 @@ const click = z.object({
 
 const invocation = z.object({ command: z.string(), args: z.record(z.string(), z.unknown()) });
 
-/** `/signalbox …`; without words it is a call for help. The answer is the response, so there is no `replyTo`. */
+/** `/signalbox …`; without words it is a call for help. The answer is the response; later news goes to the channel. */
 export function fromSlashCommand(payload: unknown, to: Receiver): Inbound {
   const { trigger_id, user_id, channel_id, text } = parsed(slashCommand, payload);
-  return inbound(to, user_id, trigger_id, textBody(text), `${channel_id}:${user_id}`);
+  const message = inbound(to, user_id, trigger_id, textBody(text), `${channel_id}:${user_id}`);
+  return { ...message, origin: { channel: 'slack', to: channel_id } };
 }
 
 /** `@signalbox …`; answered in the message's thread, through the outbox. */
@@ -56,11 +57,13 @@ export function fromMention(payload: unknown, to: Receiver): Inbound {
 
 /** A button that `render` made: its value is the invocation. `thread` is where the message with the button stands. */
 export function fromClick(payload: unknown, to: Receiver): { message: Inbound; thread: string | undefined } {
-  const { trigger_id, user, channel, container, message, actions } = parsed(click, payload);
-  const thread = message?.thread_ts ?? container.thread_ts;
+  const { trigger_id, user, channel, container, message: card, actions } = parsed(click, payload);
+  const thread = card?.thread_ts ?? container.thread_ts;
   const place = channel?.id ?? container.channel_id ?? user.id;
   const body = readValue(actions[0].value);
-  return { message: inbound(to, user.id, trigger_id, body, `${place}:${thread ?? user.id}`), thread };
+  const origin: Address = { channel: 'slack', to: place, ...(thread !== undefined && { thread }) };
+  const message = inbound(to, user.id, trigger_id, body, `${place}:${thread ?? user.id}`);
+  return { message: { ...message, origin }, thread };
 }
 
 /** Events that nobody typed to the bot: other bots' messages, edits, deletions and other subtypes. */

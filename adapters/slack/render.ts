@@ -1,3 +1,4 @@
+import { withHints } from '../../src/core/answer.ts';
 import type { Action, Answer, Reply } from '../../src/core/message.ts';
 import { cutAt, escaped } from './text.ts';
 
@@ -53,9 +54,9 @@ export function render(reply: Reply): Rendered {
   return { text: body.slice(0, cutAt(body, FALLBACK_TEXT)), blocks: [...sections(body), ...rows] };
 }
 
-/** An answer to an open call: the reply, and for an error what a report of it should name. */
+/** An answer to an open call: the reply, and for an error what to type instead and what a report of it should name. */
 export function renderAnswer(answer: Answer): Rendered {
-  const rendered = render(answer.reply);
+  const rendered = render(withHints(answer));
   if (answer.error === undefined) return rendered;
   const note = `${escaped(answer.error.code)} · ${escaped(answer.correlationId)}`.slice(0, 300);
   return { ...rendered, blocks: [...rendered.blocks, { type: 'context', elements: [mrkdwn(note)] }] };

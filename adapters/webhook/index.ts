@@ -36,9 +36,9 @@ export interface WebhookOptions {
 export function createWebhookAdapter(options: WebhookOptions): Adapter {
   const endpoints = new Map([...options.sources].map(([name, source]) => [name, endpointOf(source)]));
   const running = new Set<Promise<void>>();
-  let open = false;
+  let closed: string | undefined = 'not started';
   const handle = async (req: Request, res: Response): Promise<void> => {
-    if (!open)
+    if (closed !== undefined)
       throw new Refusal('unavailable', 'Signalbox is stopping or starting.', { retryAfter: 5 * SECOND });
     const endpoint = endpoints.get(String(req.params['source']));
     if (endpoint === undefined) throw new Refusal('not_found', 'There is no webhook source of this name.');
@@ -50,13 +50,13 @@ export function createWebhookAdapter(options: WebhookOptions): Adapter {
   return {
     name: 'webhook',
     start: async () => {
-      open = true;
+      closed = undefined;
     },
     stop: async (deadline) => {
-      open = false;
+      closed = 'stopped';
       await Promise.race([Promise.allSettled(running), aborted(deadline)]);
     },
-    health: () => healthOf(options),
+    health: () => (closed === undefined ? healthOf(options) : { state: 'off', reason: closed }),
   };
 }
 

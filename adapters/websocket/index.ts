@@ -92,9 +92,8 @@ class WebSocketAdapter implements Adapter {
   }
 
   health() {
-    return this.#state === 'on'
-      ? ({ state: 'on' } as const)
-      : ({ state: 'off', reason: 'not started' } as const);
+    if (this.#state === 'on') return { state: 'on' } as const;
+    return { state: 'off', reason: this.#state === 'new' ? 'not started' : 'stopped' } as const;
   }
 
   /** Resolves when the socket is gone, by its own goodbye or because the deadline cut it. */

@@ -48,16 +48,16 @@ export const jobRun = command({
     const row = await createJob(ctx, findRunbook(ctx.catalog, name), args as JsonObject, approval);
     return { target: row.ref };
   },
-  async drop(ctx, _args, { ref, target }) {
+  async drop(ctx, _args, { ref, target }, reason) {
     const row = await findJob(ctx, target);
     if (isOver(row.state)) return;
     checkStep(row.ref, row.state, 'cancelled');
     await ctx.tx.update(jobs, row, {
       state: 'cancelled',
       endedAt: ctx.now,
-      error: `${ref} was not approved`,
+      error: reason,
     });
-    await ctx.emit('job.cancelled', row.ref, { approval: ref });
+    await ctx.emit('job.cancelled', row.ref, { approval: ref, reason });
   },
 });
 

@@ -5,7 +5,7 @@ import { Refusal } from '../../src/domain/errors.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { keys, type KeyRow } from '../../src/domain/principal.ts';
 
-export const USUAL_LIFE = 90 * DAY;
+const USUAL_LIFE = 90 * DAY;
 export const LONGEST_LIFE = 366 * DAY;
 const MOST_KEYS = 100;
 

@@ -5,7 +5,7 @@ import { nearest } from '../../src/core/language/nearest.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { may } from '../../src/domain/permission.ts';
 
-export const mayRun = (ctx: Ctx, c: Command): boolean => c.needs === 'none' || may(ctx.who, c.needs);
+const mayRun = (ctx: Ctx, c: Command): boolean => c.needs === 'none' || may(ctx.who, c.needs);
 
 export const help = command({
   name: 'help',

@@ -11,6 +11,7 @@ const BATCH = 100;
 export async function dependsOn(ctx: Ctx, task: string): Promise<string[]> {
   const rows = await ctx.tx.find(dependencies, {
     where: { task },
+    orderBy: [{ column: 'dependsOn' }],
     limit: MOST_DEPENDENCIES,
   });
   return rows.map((row) => row.dependsOn);
@@ -20,6 +21,7 @@ export async function dependsOn(ctx: Ctx, task: string): Promise<string[]> {
 export async function neededBy(ctx: Ctx, task: string): Promise<string[]> {
   const rows = await ctx.tx.find(dependencies, {
     where: { dependsOn: task },
+    orderBy: [{ column: 'task' }],
     limit: 100,
   });
   return rows.map((row) => row.task);

@@ -59,7 +59,7 @@ type Args = z.output<typeof args>;
 async function page(ctx: Ctx, given: Args): Promise<{ rows: TaskRow[]; next: string | null }> {
   const wanted = matcher(given);
   const rows: TaskRow[] = [];
-  let at = given.after === undefined ? undefined : readCursor(given.after);
+  let at = given.after === undefined ? undefined : readCursor(given.after, given.priority);
   for (let scanned = 0; ; ) {
     // One more than is wanted tells whether there is a next page.
     const size = wanted === undefined ? given.limit + 1 - rows.length : 200;
@@ -79,8 +79,7 @@ async function page(ctx: Ctx, given: Args): Promise<{ rows: TaskRow[]; next: str
 
 /**
  * The next tasks by priority, then age (ids are UUIDv7): the best of each state, merged. Each read walks one range of
- * the index (state, priority, id), or with an owner (owner, state, priority, id), however many tasks there are. The
- * priority is a range even where one is meant: told that it is equal, SQLite walks all tasks by id instead.
+ * the index (state, priority, id), or with an owner (owner, state, priority, id), however many tasks there are.
  */
 async function inOrder(ctx: Ctx, given: Args, at: Position | undefined, size: number): Promise<TaskRow[]> {
   const states: readonly TaskState[] = given.state === undefined ? OPEN_STATES : [given.state];
@@ -102,8 +101,9 @@ async function inOrder(ctx: Ctx, given: Args, at: Position | undefined, size: nu
 
 /** What is left behind a position: the rest of its priority, then those below it. */
 function rangesOf(only: Priority | undefined, at: Position | undefined) {
+  // A range, as told that the priority is equal SQLite may walk all tasks by id instead of this index.
   if (at === undefined) return [only === undefined ? {} : { priority: { atLeast: only, atMost: only } }];
-  const rest = { priority: { atLeast: at.priority, atMost: at.priority }, id: { above: at.id } };
+  const rest = { priority: at.priority, id: { above: at.id } };
   return only === undefined ? [rest, { priority: { above: at.priority } }] : [rest];
 }
 
@@ -117,9 +117,12 @@ function matcher({ label, text }: Args): ((row: TaskRow) => boolean) | undefined
 
 const cursorOf = (row: TaskRow | undefined): string | null => (row ? `${row.priority}~${row.id}` : null);
 
-function readCursor(text: string): Position {
+function readCursor(text: string, only: Priority | undefined): Position {
   const [, priority, id] = CURSOR.exec(text) ?? [];
-  if (priority === undefined || id === undefined)
-    throw new Refusal('invalid_argument', 'after: expected the `next` of the page before.');
+  if (priority === undefined || id === undefined || (only !== undefined && only !== priority))
+    throw new Refusal(
+      'invalid_argument',
+      'after: expected the `next` of the page before, with the same filters.',
+    );
   return { priority: priority as Priority, id };
 }

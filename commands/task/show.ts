@@ -36,10 +36,7 @@ export const taskShow = command({
     const holds = await neededBy(ctx, row.ref);
     const said = await ctx.tx.find(comments, {
       where: { task: row.ref },
-      orderBy: [
-        { column: 'at', descending: true },
-        { column: 'id', descending: true },
-      ],
+      orderBy: [{ column: 'id', descending: true }],
       limit: SHOWN,
     });
     const exchange = said

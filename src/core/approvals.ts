@@ -8,11 +8,15 @@ import {
   type ApprovalPolicy,
   type ApprovalRow,
   type Decision,
+  type VoteRow,
 } from '../domain/approval.ts';
 import { Refusal } from '../domain/errors.ts';
 import { digest } from '../domain/json.ts';
+import { may, type Permission } from '../domain/permission.ts';
 import { identities, principals, type Principal } from '../domain/principal.ts';
 import { outbox } from '../domain/records.ts';
+import { redact } from '../domain/redact.ts';
+import { refusalAnswer } from './answer.ts';
 import type { Command, Ctx } from './command.ts';
 import type { Address, Answer, Invocation, Reply } from './message.ts';
 import { enqueue } from './outgoing.ts';
@@ -20,6 +24,8 @@ import { enqueue } from './outgoing.ts';
 /** Approval requests go out where their approvers are linked. */
 const ASKED_ON = ['slack', 'email'] as const;
 type AskedOn = (typeof ASKED_ON)[number];
+/** What the vote commands take. */
+const DECIDE: Permission = 'approval:decide';
 
 /** What a voter reads before deciding: exactly what will run. */
 export function approvalText(row: ApprovalRow, formatted: string): string {
@@ -72,7 +78,7 @@ export async function requestApproval(
     quorum: policy.quorum,
     target: row.target,
   });
-  await ask(ctx, row, approvalText(row, format(invocation)));
+  await ask(ctx, row, approvalText(row, format({ ...invocation, args: redact(invocation.args) })));
   const people = [...policy.roles.map((r) => `role ${r}`), ...policy.persons].join(', ');
   return {
     text: `${held ? `${held.target} waits for ${ref}` : `${ref} waits`}: ${needed(policy.quorum)} (${people}) until ${minute(row.expiresAt)}.`,
@@ -156,12 +162,7 @@ export async function castVote(
   if (!row) throw new Refusal('not_found', `There is no approval ${vote.approval}.`);
   if (ctx.channel === 'email') await spendToken(ctx, row.ref);
   const standing = await ctx.tx.find(votes, { where: { approval: row.ref } });
-  const voters = await ctx.tx.find(principals, { where: { name: { in: standing.map((v) => v.voter) } } });
-  const still = new Set(
-    voters
-      .filter((v) => !v.disabled && isApprover(row.policy, { ...v, permissions: [], scopes: [] }))
-      .map((v) => v.name),
-  );
+  const still = await stillApprovers(ctx, row, standing);
   const { decision, reason } = vote;
   const state = decide(
     row,
@@ -191,6 +192,20 @@ export async function castVote(
   return settle(ctx, row, state, reason);
 }
 
+/** Who of those that voted could vote today: known, named by the policy, permitted to decide. */
+async function stillApprovers(
+  ctx: Ctx,
+  { policy }: ApprovalRow,
+  standing: readonly VoteRow[],
+): Promise<ReadonlySet<string>> {
+  const still = new Set<string>();
+  for (const { voter } of standing) {
+    const who = await ctx.principal(voter);
+    if (who && isApprover(policy, who) && may(who, DECIDE)) still.add(voter);
+  }
+  return still;
+}
+
 /** Ends a pending request as decided, expired or cancelled. */
 export async function settle(
   ctx: Ctx,
@@ -200,10 +215,13 @@ export async function settle(
 ): Promise<{ row: ApprovalRow; released: Answer | undefined }> {
   const settled = await ctx.tx.update(approvals, row, { state, decidedAt: ctx.now });
   await ctx.emit(`approval.${state}`, row.ref, { target: row.target, reason: reason ?? null });
+  const outcome = `${row.ref} ${state}${reason ? `: ${reason.replace(/\.$/, '')}` : ''}`;
   const released = state === 'approved' ? await release(ctx, settled) : undefined;
-  if (released?.status !== 'ok') await drop(ctx, settled);
-  const outcome = `${row.ref} ${state}${reason ? `: ${reason}` : ''}.`;
-  const text = released ? `${outcome}\n${released.reply.text}` : outcome;
+  const said = released?.reply.text;
+  if (released && released.status !== 'ok')
+    await ctx.emit('approval.voided', row.ref, { target: row.target, reason: said ?? null });
+  if (released?.status !== 'ok') await drop(ctx, settled, said ?? outcome);
+  const text = [`${outcome}.`, said].filter(Boolean).join('\n');
   if (row.replyTo) {
     await enqueue(ctx.tx, {
       key: `approval:${row.ref}:outcome`,
@@ -215,34 +233,46 @@ export async function settle(
   return { row: settled, released };
 }
 
-/** Runs exactly what was approved, as the one who asked, with the permissions that person has now. */
+/**
+ * Runs exactly what was approved, as the one who asked, with the permissions that person has now. Where that is no
+ * longer possible, the answer says why.
+ */
 async function release(ctx: Ctx, row: ApprovalRow): Promise<Answer> {
   const who: Principal | undefined = await ctx.principal(row.requester, row.scopes);
-  if (!who) {
-    await ctx.emit('approval.voided', row.ref, { reason: 'the requester is no longer known' });
-    throw new Refusal('conflict', `${row.requester}, who asked for ${row.ref}, is no longer known here.`);
-  }
+  const voided = (why: string) =>
+    refusalAnswer(row.ref, ctx.correlationId, new Refusal('conflict', `${row.ref} is void: ${why}.`));
+  if (!who) return voided(`${row.requester}, who asked for it, is no longer known here`);
+  if (digest({ command: row.command, args: row.args }) !== row.digest)
+    return voided('it is not what was asked for');
   return ctx.invoke(
     { command: row.command, args: row.args },
     { who, approved: { ref: row.ref, target: row.target } },
   );
 }
 
-async function drop(ctx: Ctx, row: ApprovalRow): Promise<void> {
-  await ctx.commands.find(row.command)?.drop?.(ctx, row.args, { ref: row.ref, target: row.target });
+async function drop(ctx: Ctx, row: ApprovalRow, reason: string): Promise<void> {
+  const { ref, target } = row;
+  await ctx.commands.find(row.command)?.drop?.(ctx, row.args, { ref, target }, reason);
 }
 
-/** After the decision no card keeps its buttons. */
+/** After the decision nobody is asked any more, and no card keeps its buttons. */
 async function withdrawCards(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
-  const sent = await ctx.tx.find(outbox, { where: { key: { prefix: `approval:${row.ref}:slack:` } } });
-  for (const message of sent) {
-    if (message.state === 'queued') await ctx.tx.remove(outbox, { id: message.id });
-    if (message.externalId === null) continue;
-    await enqueue(ctx.tx, {
-      key: `${message.key}:settled`,
-      address: message.address as Address,
-      reply: { text },
-      replaces: message.externalId,
+  for (const channel of ASKED_ON) {
+    // A mail that went out cannot be changed; its token is of no use any more.
+    const instead = channel === 'slack' ? { reply: { text } } : {};
+    const asked = await ctx.tx.find(outbox, {
+      where: { key: { prefix: `approval:${row.ref}:${channel}:` } },
     });
+    for (const message of asked) {
+      if (message.state === 'queued')
+        await ctx.tx.update(outbox, message, { state: 'withdrawn', reply: instead });
+      else if (channel === 'slack' && message.externalId !== null)
+        await enqueue(ctx.tx, {
+          key: `${message.key}:settled`,
+          address: message.address as Address,
+          reply: { text },
+          replaces: message.externalId,
+        });
+    }
   }
 }

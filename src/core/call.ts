@@ -5,6 +5,7 @@ import type { JournalEntry } from '../domain/journal.ts';
 import { may, type Permission } from '../domain/permission.ts';
 import type { Principal } from '../domain/principal.ts';
 import { confirmations } from '../domain/records.ts';
+import { redact } from '../domain/redact.ts';
 import { refusalAnswer } from './answer.ts';
 import { requestApproval } from './approvals.ts';
 import type { ApprovedBy, Command, Ctx } from './command.ts';
@@ -86,7 +87,7 @@ export class Call {
     await this.#record('command.denied', who, invocation, { args: invocation.args, reason });
     const refusal = new Refusal(
       'forbidden',
-      `You may not run ${invocation.command.replace('.', ' ')}: ${reason}.`,
+      `You may not run ${invocation.command.replace('.', ' ')}: ${reason.replace(/\.$/, '')}.`,
     );
     return refusalAnswer(this.#id, this.#correlationId, refusal, invocation);
   }
@@ -103,7 +104,7 @@ export class Call {
       ...invocation,
       expiresAt: new Date(this.#tx.now.getTime() + CONFIRM_WITHIN),
     });
-    const shown = this.#services.language.format(invocation);
+    const shown = this.#services.language.format({ ...invocation, args: redact(invocation.args) });
     const reply: Reply = {
       text: `I read this as:\n${shown}\nSend \`yes\` to run it, \`no\` to forget it.`,
       data: { confirm: id, text: shown },
@@ -134,12 +135,11 @@ export class Call {
       target: command,
       correlationId: this.#correlationId,
       cause: cause ?? this.#id,
-      details: {
-        ...details,
-        channel,
-        identity: `${from.channel}:${from.subject}`,
-        assurance: from.assurance,
-      },
+      // What an approval released is the requester's; the message is the approver's, and recorded with the vote.
+      details:
+        'approval' in details
+          ? details
+          : { ...details, channel, identity: `${from.channel}:${from.subject}`, assurance: from.assurance },
     });
   }
 

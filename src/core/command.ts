@@ -57,7 +57,7 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
    * approval `run` is called with `ctx.approved`; after a denial, a time-out or a cancel, `drop` is.
    */
   hold?(ctx: Ctx, args: z.output<S>, approval: string): Promise<{ target: string }>;
-  drop?(ctx: Ctx, args: z.output<S>, approval: ApprovedBy): Promise<void>;
+  drop?(ctx: Ctx, args: z.output<S>, approval: ApprovedBy, reason: string): Promise<void>;
   /** The approval that these arguments need by the command's own definition (a runbook's policy), if any. */
   policy?(args: z.output<S>, catalog: Catalog): ApprovalPolicy | undefined;
 }

@@ -1,4 +1,5 @@
 import { asRefusal, Refusal } from '../domain/errors.ts';
+import type { Principal } from '../domain/principal.ts';
 import type { Receive } from './adapter.ts';
 import { refusalAnswer, withHints } from './answer.ts';
 import { Call } from './call.ts';
@@ -6,7 +7,7 @@ import type { Reading } from './language.ts';
 import { offerLink } from './link.ts';
 import type { Answer, Inbound } from './message.ts';
 import { enqueue } from './outgoing.ts';
-import { keep, receiptKey, replay, type ReceiptKey } from './receipts.ts';
+import { keep, receiptKey, replay } from './receipts.ts';
 import type { Services } from './services.ts';
 import type { Tx } from './store.ts';
 
@@ -29,11 +30,10 @@ export function createDispatcher(options: Services): Receive {
     let answer: Answer;
     try {
       await admission.admit(message.channel, message.from);
-      const key = receiptKey(message);
       // Reading may load what only plain language needs, so it is done before the transaction, which waits for nothing.
       const reading = await read(options, message);
       answer = await store.transaction(message.from.workspace, (tx) =>
-        handle(options, tx, { message, id, correlationId, key, reading }),
+        handle(options, tx, { message, id, correlationId, reading }),
       );
     } catch (error) {
       const refusal = asRefusal(error);
@@ -52,7 +52,6 @@ interface Received {
   readonly message: Inbound;
   readonly id: string;
   readonly correlationId: string;
-  readonly key: ReceiptKey | undefined;
   readonly reading: Reading | Refusal;
 }
 
@@ -66,10 +65,12 @@ async function read({ language, clock }: Services, message: Inbound): Promise<Re
 }
 
 async function handle(options: Services, tx: Tx, received: Received): Promise<Answer> {
-  const { message, key, id } = received;
+  const { message, id } = received;
+  const who = await options.directory.resolve(tx, message.from);
+  const key = receiptKey(message, who);
   const before = key && (await replay(tx, key));
   if (before) return before;
-  const { answer, final } = await act(options, tx, received);
+  const { answer, final } = await act(options, tx, received, who);
   // A message that is answered through the outbox is answered once, whatever the answer: its source sends it again.
   if (key && (final || message.replyTo)) await keep(tx, key, answer);
   if (message.replyTo) {
@@ -78,27 +79,32 @@ async function handle(options: Services, tx: Tx, received: Received): Promise<An
   return answer;
 }
 
-async function act(options: Services, tx: Tx, received: Received): Promise<Outcome> {
+async function act(
+  options: Services,
+  tx: Tx,
+  received: Received,
+  who: Principal | undefined,
+): Promise<Outcome> {
   const { message, id, correlationId, reading } = received;
-  const who = await options.directory.resolve(tx, message.from);
-  if (!who) return { answer: await stranger(tx, message, id, correlationId), final: true };
+  if (!who) return { answer: await stranger(tx, received), final: true };
   if (reading instanceof Refusal) return { answer: refusalAnswer(id, correlationId, reading), final: false };
   const call = new Call(options, tx, message, id, correlationId);
   return { answer: await call.execute(reading, who, undefined), final: true };
 }
 
 /** Proven, but linked to nobody: recorded, and told how to become known. */
-async function stranger(tx: Tx, message: Inbound, id: string, correlationId: string): Promise<Answer> {
-  const { channel, subject } = message.from;
+async function stranger(tx: Tx, received: Received): Promise<Answer> {
+  const { message, id, correlationId, reading } = received;
+  const { channel, subject, assurance } = message.from;
   const offer = await offerLink(tx, message);
   if (offer) return { id, status: 'ok', reply: offer, correlationId };
   await tx.append({
     event: 'command.denied',
     actor: `${channel}:${subject}`,
-    target: 'unknown',
+    target: reading instanceof Refusal ? 'unknown' : reading.invocation.command,
     correlationId,
     cause: message.cause ?? id,
-    details: { channel: message.channel, reason: 'linked to nobody' },
+    details: { channel: message.channel, assurance, reason: 'linked to nobody' },
   });
   const how = `Send \`link\` here for a code, or ask an administrator for: person link NAME ${channel}:${subject}`;
   return refusalAnswer(

@@ -5,6 +5,8 @@ import type { Inbound, Reply } from './message.ts';
 import type { Tx } from './store.ts';
 
 const VALID = 15 * MINUTE;
+/** Where people write from. What is known by itself (a key, the administrator's terminal) has nothing to link. */
+const LINKABLE = ['slack', 'email'];
 /** Without letters and digits that are taken for one another. */
 const ALPHABET = 'ABCDEFGHJKMNPQRSTUVWXYZ23456789';
 
@@ -19,6 +21,7 @@ export function linkCodeId(code: string): string {
  */
 export async function offerLink(tx: Tx, message: Inbound): Promise<Reply | undefined> {
   const { body, from } = message;
+  if (!LINKABLE.includes(from.channel)) return undefined;
   if (!('text' in body) || body.text.trim().toLowerCase() !== 'link') return undefined;
   const code = Array.from({ length: 10 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
   const { channel, subject, assurance } = from;

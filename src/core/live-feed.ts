@@ -69,22 +69,21 @@ class LogTail {
     this.#again = true;
     if (this.#reading) return;
     this.#reading = true;
-    void this.#read().finally(() => {
-      this.#reading = false;
-    });
+    void this.#read();
   }
 
   async #read(): Promise<void> {
-    while (this.#again) {
-      this.#again = false;
-      try {
+    try {
+      while (this.#again) {
+        this.#again = false;
         const rows = await this.#next();
         for (const row of rows) this.#lines.tell(this.#workspace, lineOf(row));
         if (rows.length === PAGE) this.#again = true;
-      } catch {
-        // The database is away or closing: the next commit wakes this reader, which continues where it was.
-        return;
       }
+    } catch {
+      // The database is away or closing: the next commit wakes this reader, which continues where it was.
+    } finally {
+      this.#reading = false;
     }
   }
 

@@ -1,4 +1,6 @@
+import type { Json, JsonObject } from '../domain/json.ts';
 import { outbox } from '../domain/records.ts';
+import { redact } from '../domain/redact.ts';
 import type { Address, Reply } from './message.ts';
 import type { Tx } from './store.ts';
 
@@ -11,6 +13,15 @@ export interface Outgoing {
   readonly replaces?: string;
 }
 
+/** Whatever somebody typed goes on without secrets; the one that is meant to go out proves a vote by mail. */
+function withoutSecrets(reply: Reply): Reply {
+  const { mailToken } = (reply.data ?? {}) as { mailToken?: Json };
+  const clean = redact(reply as unknown as Json) as unknown as Reply;
+  return mailToken === undefined
+    ? clean
+    : { ...clean, data: { ...(clean.data as JsonObject), mailToken } };
+}
+
 /** Queues a message in the transaction of the effect that it tells of. Returns false when the key was queued before. */
 export async function enqueue(tx: Tx, { key, address, reply, replaces }: Outgoing): Promise<boolean> {
   if (await tx.get(outbox, { key })) return false;
@@ -20,7 +31,7 @@ export async function enqueue(tx: Tx, { key, address, reply, replaces }: Outgoin
     channel: address.channel,
     lane: `${address.channel}:${address.to}`,
     address,
-    reply: replaces === undefined ? { reply } : { reply, replaces },
+    reply: { reply: withoutSecrets(reply), ...(replaces !== undefined && { replaces }) },
     state: 'queued',
     attempts: 0,
     nextAt: tx.now,

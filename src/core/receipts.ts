@@ -1,6 +1,7 @@
 import { DAY } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { digest, sha256, type Json } from '../domain/json.ts';
+import type { Principal } from '../domain/principal.ts';
 import { receipts } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
 import type { Answer, Inbound } from './message.ts';
@@ -9,17 +10,18 @@ import type { Tx } from './store.ts';
 /** Never shorter than a source's own retry horizon. */
 const KEPT = 30 * DAY;
 
-/** The receipt of one keyed message: its id is scoped to channel and sender, its digest to the content. */
+/** The receipt of one keyed message: its id is scoped to channel and principal, its digest to the content. */
 export interface ReceiptKey {
   readonly id: string;
   readonly digest: string;
 }
 
-export function receiptKey(message: Inbound): ReceiptKey | undefined {
+export function receiptKey(message: Inbound, who: Principal | undefined): ReceiptKey | undefined {
   if (message.dedupeKey === undefined) return undefined;
   const { channel, from, dedupeKey } = message;
+  const sender = who ? ['principal', who.name] : [from.channel, from.subject];
   return {
-    id: sha256([channel, from.channel, from.subject, dedupeKey].join('\n')),
+    id: sha256([channel, ...sender, dedupeKey].join('\n')),
     digest: digest(message.body),
   };
 }

@@ -17,7 +17,8 @@ const ALGORITHM = 'RS256';
 const TYPE = 'at+jwt';
 const HEADERS = 'alg,kid,typ';
 const LONGEST = 4_096;
-const SHAPE = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+/** A JSON object in base64url begins with `eyJ`, which tells a token from a key that an operator chose. */
+const SHAPE = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/;
 
 export interface AccessClaims {
   /** The principal's name. */

@@ -115,6 +115,9 @@ export function published(e: JournalEntry) {
 
 export type ChainFault = { readonly seq: number; readonly reason: string };
 
+/** Details without their salt cannot be checked, so there may be none. */
+const isErased = (details: JsonObject): boolean => Object.keys(details).length === 0;
+
 /**
  * Checks one entry against its predecessor's sequence and hash.
  * Returns what is wrong, or nothing. Erased details (no salt) are accepted: the commitment still stands in the chain.
@@ -123,7 +126,8 @@ export function checkLink(e: JournalEntry, expectedSeq: number, previous: string
   if (e.seq !== expectedSeq)
     return { seq: expectedSeq, reason: `entry ${expectedSeq} is missing; found ${e.seq}` };
   if (e.previous !== previous) return { seq: e.seq, reason: 'it does not follow the entry before it' };
-  if (e.salt !== null && commit(e.salt, e.details) !== e.commitment)
+  const whole = e.salt === null ? isErased(e.details) : commit(e.salt, e.details) === e.commitment;
+  if (!whole)
     return { seq: e.seq, reason: 'its details were changed' };
   if (chainHash(e) !== e.hash) return { seq: e.seq, reason: 'its hash does not match its content' };
   return undefined;

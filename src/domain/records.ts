@@ -17,7 +17,8 @@ export const outbox = table('outbox', {
   lane: text(),
   address: json<unknown>(),
   reply: json<unknown>(),
-  state: text<'queued' | 'sent' | 'dead'>(),
+  /** `withdrawn`: no longer of use; if it was on its way just then, `reply` takes its place. */
+  state: text<'queued' | 'sent' | 'dead' | 'withdrawn'>(),
   attempts: int(),
   nextAt: time(),
   externalId: maybe(text()),

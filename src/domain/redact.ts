@@ -4,11 +4,17 @@ import type { Json, JsonObject } from './json.ts';
 const SECRET_NAME =
   /^(?:.*[-_.])?(?:password|passwd|secret|token|api[-_]?key|private[-_]?key|authorization|cookie|credentials?)$/i;
 
+/** The same in camel case: `clientSecret`. */
+const SECRET_CAMEL =
+  /[a-z0-9](?:Password|Passwd|Secret|Token|ApiKey|PrivateKey|Authorization|Cookie|Credentials?)$/;
+
 /** … and by shape: our own keys, Slack, GitHub, AWS, Stripe, JSON Web Tokens, PEM blocks. */
 const SECRET_TEXT =
   /\bsb_[\w-]{6,}_[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}|\bxapp-[\w-]{10,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\b[rs]k_live_\w{10,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
 
 export const REDACTED = '[redacted]';
+
+export const isSecretName = (name: string): boolean => SECRET_NAME.test(name) || SECRET_CAMEL.test(name);
 
 export function redactText(text: string): string {
   return text.length < 12 ? text : text.replace(SECRET_TEXT, REDACTED);
@@ -22,7 +28,7 @@ export function redact(value: Json): Json {
   if (Array.isArray(value)) return value.map((item: Json) => redact(item));
   const copy: Record<string, Json> = {};
   for (const [name, item] of Object.entries(value as JsonObject)) {
-    copy[name] = typeof item === 'string' && item !== '' && SECRET_NAME.test(name) ? REDACTED : redact(item);
+    copy[name] = typeof item === 'string' && item !== '' && isSecretName(name) ? REDACTED : redact(item);
   }
   return copy;
 }

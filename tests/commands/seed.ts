@@ -4,7 +4,7 @@ import { createHarness, type Harness } from '../support/harness.ts';
  * What the examples of task, person, role, key, subscription and session commands refer to: TSK-1 to TSK-4 (2 has an
  * open item, 3 waits for 2, 4 is blocked), dan (operator), the role `unused`, the key `desk`, SUB-1 on Slack.
  */
-export const SEED = [
+const SEED = [
   'task create "Fix login"',
   'task create "Write the guide"',
   'task create "Publish the guide"',

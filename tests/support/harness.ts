@@ -141,6 +141,8 @@ export interface Harness {
   readonly workspace: string;
   /** The database file. */
   readonly file: string;
+  /** Messages that a rate limit refused, as `channel scope`. */
+  readonly limited: readonly string[];
   /** Runs one command as a person, on the terminal unless told otherwise. */
   run(who: string, body: string | Body, over?: Partial<Inbound>): Promise<Answer>;
   /** The journal so far. */
@@ -165,6 +167,7 @@ export async function createHarness(
     return needs === 'none' ? undefined : needs;
   });
   await store.transaction('main', (tx) => syncCatalog(tx, catalog));
+  const limited: string[] = [];
   let ids = 0;
   const receive = createDispatcher({
     store,
@@ -172,7 +175,7 @@ export async function createHarness(
     commands: set,
     language,
     directory,
-    admission: createAdmission(catalog.limits, () => undefined),
+    admission: createAdmission(catalog.limits, (channel, scope) => limited.push(`${channel} ${scope}`)),
     clock,
     newId: () => `m${(ids += 1)}`,
     log: pino({ level: 'silent' }),
@@ -188,6 +191,7 @@ export async function createHarness(
     receive,
     workspace: 'main',
     file,
+    limited,
     run: (who, body, message = {}) =>
       receive({
         channel: 'terminal',

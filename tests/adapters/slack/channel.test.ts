@@ -37,6 +37,7 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
         body: { text: 'task create "Fix & go"' },
         dedupeKey: `slack:${TEAM}:t1`,
         conversation: `slack:${CHANNEL}:U1`,
+        origin: { channel: 'slack', to: CHANNEL },
       },
     ]);
   });
@@ -110,6 +111,7 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
       body: { command: 'approval.approve', args: { approval: 'APR-1', digest: 'abc' } },
       dedupeKey: `slack:${TEAM}:t9`,
       conversation: `slack:${CHANNEL}:U2`,
+      origin: { channel: 'slack', to: CHANNEL },
     });
     expect(received[0]).not.toHaveProperty('replyTo');
     await soon(() => slack.responseUrlPosts).toHaveLength(1);
@@ -128,16 +130,20 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
     const [card] = slack.messages;
     if (card === undefined) throw new Error('no card');
     await slack.clickButton(card, 'approval.deny', 'U2');
-    expect(received[0]?.conversation).toBe(`slack:${CHANNEL}:${thread}`);
+    expect(received[0]).toMatchObject({
+      conversation: `slack:${CHANNEL}:${thread}`,
+      origin: { channel: 'slack', to: CHANNEL, thread },
+    });
     await soon(() => slack.responseUrlPosts[0]?.thread_ts).toBe(thread);
   });
 
   test('a refusal is explained, with what a report of it should name', async () => {
     const { slack, pipeline } = await setUp(mode);
-    pipeline.reply = { text: 'Did you mean `task list`?' };
-    pipeline.error = { code: 'unknown_command' };
+    pipeline.reply = { text: 'There is no command `tsk list`. Did you mean:' };
+    pipeline.error = { code: 'unknown_command', suggestions: ['task list', 'task show'] };
     const taken = await slack.slashCommand('tsk list', { user: 'U1', channel: CHANNEL });
-    expect(taken.body).toMatchObject({ text: 'Did you mean `task list`?' });
+    const text = 'There is no command `tsk list`. Did you mean:\ntask list\ntask show';
+    expect(taken.body).toMatchObject({ text, blocks: [{ text: { text } }, {}] });
     expect(JSON.stringify(taken.body)).toContain('unknown_command · correlation-1');
   });
 

@@ -128,7 +128,9 @@ const LIST: readonly ReturnType<typeof command>[] = [
   command({
     name: 'task.create',
     summary: 'Opens a task.',
-    args: z.object({ extra: z.record(z.string(), z.json()).optional(), title: z.string().describe('What is to be done.'),
+    args: z.object({
+      extra: z.record(z.string(), z.json()).optional(),
+      title: z.string().describe('What is to be done.'),
       priority: z.enum(['P0', 'P1']).optional(),
     }),
     positional: ['title'],
