@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import express from 'express';
 import type { Logger } from 'pino';
 import type { HttpApp } from '../src/core/adapter.ts';
@@ -60,11 +61,17 @@ export function createHttp(options: HttpOptions): Http {
   server.requestTimeout = 30 * SECOND;
   server.headersTimeout = 10 * SECOND;
   server.keepAliveTimeout = 30 * SECOND;
+  // A connection opened ahead of its first request counts as busy to Node, and would hold a stop up to its deadline.
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   return {
     app,
     server,
     listen: () => listen(server, options),
-    close: (deadline) => close(server, deadline),
+    close: (deadline) => close(server, connections, deadline),
   };
 }
 
@@ -123,9 +130,14 @@ function listen(server: Server, { host, port }: HttpOptions): Promise<{ port: nu
   });
 }
 
-async function close(server: Server, deadline: AbortSignal): Promise<void> {
+async function close(
+  server: Server,
+  connections: ReadonlySet<Socket>,
+  deadline: AbortSignal,
+): Promise<void> {
   if (!server.listening) return;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
   // A connection that was busy at the moment of closing turns idle later; nobody but us would end it then.
   const sweep = setInterval(() => server.closeIdleConnections(), 20);
   const cut = () => server.closeAllConnections();

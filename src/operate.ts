@@ -30,16 +30,16 @@ export async function runToken(
   try {
     const { workspace } = catalog;
     await store.transaction(workspace, (tx) => syncCatalog(tx, catalog));
-    const first = await ensureAdmin(store, workspace, undefined);
     const person = name ?? ADMIN;
+    // Only who asks for the administrator's gets it: it is shown this one time.
+    const first = person === ADMIN ? await ensureAdmin(store, workspace, undefined) : undefined;
     const token =
-      first !== undefined && person === ADMIN
-        ? first
-        : await store.transaction(workspace, async (tx) => {
-            const row = await tx.get(principals, { name: person });
-            if (!row || row.disabled) throw new Refusal('not_found', `There is no person ${person}.`);
-            return issueKey(tx, person, 'signalbox token');
-          });
+      first ??
+      (await store.transaction(workspace, async (tx) => {
+        const row = await tx.get(principals, { name: person });
+        if (!row || row.disabled) throw new Refusal('not_found', `There is no person ${person}.`);
+        return issueKey(tx, person, 'signalbox token');
+      }));
     output.write(`${token}\n`);
     return 0;
   } finally {
@@ -62,12 +62,8 @@ export async function runDoctor(config: Config, output: Output): Promise<0 | 1> 
       `database: ${settings.database}, schema ${store.schema}${damage ? `: ${damage}` : ''}`,
     );
     await store.ping();
-    const { chains, fault } = await verifyChains(readJournal(settings.database));
-    const entries = [...chains.values()].reduce((sum, { seq }) => sum + seq, 0);
-    say(
-      !fault,
-      fault ? `journal: entry ${fault.seq} is broken: ${fault.reason}` : `journal: ${entries} entries hold`,
-    );
+    const verdict = await journalFault(settings.database);
+    say(verdict.fault === undefined, `journal: ${verdict.fault ?? `${verdict.entries} entries hold`}`);
     for (const [name, channel] of [
       ['slack', settings.slack],
       ['email', settings.email],
@@ -76,8 +72,18 @@ export async function runDoctor(config: Config, output: Output): Promise<0 | 1> 
         `${channel.on ? '✓' : '○'} ${name}: ${channel.on ? 'on' : `off; turn it on with ${channel.turnOnWith}`}\n`,
       );
     }
-    return damage === undefined && !fault ? 0 : 1;
+    return damage === undefined && verdict.fault === undefined ? 0 : 1;
   } finally {
     await store.close();
+  }
+}
+
+async function journalFault(path: string): Promise<{ entries: number; fault: string | undefined }> {
+  try {
+    const { chains, fault } = await verifyChains(readJournal(path));
+    const entries = [...chains.values()].reduce((sum, { seq }) => sum + seq, 0);
+    return { entries, fault: fault && `entry ${fault.seq} is broken: ${fault.reason}` };
+  } catch (error) {
+    return { entries: 0, fault: (error as Error).message };
   }
 }

@@ -1,5 +1,6 @@
 import type { ApprovalRow, VoteRow } from '../../src/domain/approval.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
+import { redact } from '../../src/domain/redact.ts';
 
 /** The one JSON form of a request for approval. */
 export function approvalView(row: ApprovalRow, votes: readonly VoteRow[] = []): JsonObject {
@@ -7,7 +8,7 @@ export function approvalView(row: ApprovalRow, votes: readonly VoteRow[] = []): 
     id: row.ref,
     version: row.version,
     state: row.state,
-    invocation: { command: row.command, args: row.args },
+    invocation: { command: row.command, args: redact(row.args) },
     digest: row.digest,
     target: row.target,
     risk: row.risk,

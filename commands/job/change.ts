@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { settle } from '../../src/core/approvals.ts';
 import { command } from '../../src/core/command.ts';
+import { runbookArgs } from '../../src/core/runbook-args.ts';
 import { approvals } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { checkStep, isOver, jobs } from '../../src/domain/job.ts';
+import { may } from '../../src/domain/permission.ts';
+import { runbookOf } from '../../src/domain/probe.ts';
 import { ref } from '../shared/fields.ts';
+import { jobDigest } from './create.ts';
 import { findJob, jobReply } from './view.ts';
 
 export const jobCancel = command({
@@ -45,16 +49,24 @@ export const jobRetry = command({
   async run(ctx, { id }) {
     const row = await findJob(ctx, id);
     checkStep(row.ref, row.state, 'queued');
-    const runbook = ctx.catalog.runbooks.get(row.runbook);
+    const runbook = runbookOf(ctx.catalog, row.runbook);
+    if (!runbook)
+      throw new Refusal('conflict', `The configuration no longer defines ${row.runbook}, so it cannot run.`);
+    if (!may(ctx.who, runbook.permission))
+      throw new Refusal('forbidden', `it needs the permission ${runbook.permission}`);
     // A vote is for one run; another run of the same asks for its own.
-    if (runbook?.approval)
+    if (runbook.approval)
       throw new Refusal(
         'conflict',
         `${row.runbook} needs a new approval for each run: use \`job run ${row.runbook}\`.`,
       );
+    // The runbook may have been changed since: it runs as it is now, if it still takes these arguments.
+    const args = runbookArgs(runbook, row.args);
     const queued = await ctx.tx.update(jobs, row, {
       state: 'queued',
-      maxAttempts: row.attempt + (runbook?.tries.max ?? 1),
+      args,
+      digest: jobDigest(runbook, args),
+      maxAttempts: row.attempt + runbook.tries.max,
       runAt: ctx.now,
       cancelRequested: false,
       error: null,

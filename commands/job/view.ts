@@ -3,14 +3,15 @@ import type { Reply } from '../../src/core/message.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { jobs, type JobRow } from '../../src/domain/job.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
+import { redact } from '../../src/domain/redact.ts';
 
-/** The one JSON form of a job. Instants are RFC 3339 in UTC. */
+/** The one JSON form of a job, for whoever may read jobs: without secrets among the arguments. Instants are RFC 3339 in UTC. */
 export function jobView(row: JobRow): JsonObject {
   return {
     id: row.ref,
     version: row.version,
     runbook: row.runbook,
-    args: row.args,
+    args: redact(row.args),
     state: row.state,
     requester: row.requester,
     approval: row.approval,

@@ -180,7 +180,7 @@ CREATE TABLE outbox (
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;
 CREATE UNIQUE INDEX outbox_key ON outbox (workspace, key);
-CREATE INDEX outbox_due ON outbox (workspace, state, next_at);
+CREATE INDEX outbox_lane ON outbox (workspace, state, lane, id);
 
 CREATE TABLE confirmations (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,

@@ -58,7 +58,10 @@ async function withPermissions(tx: Tx, row: PrincipalRow, scopes: readonly strin
   return { name, kind, display, roles: row.roles, permissions, scopes };
 }
 
-/** A source may do what the commands need that its own rules name, and nothing else. */
+/** A runbook that a rule names outright, and not by something that the payload says. */
+const LITERAL = /^\s*(['"])([\w.:-]+)\1\s*$/;
+
+/** A source may do what the commands and runbooks need that its own rules name, and nothing else. */
 function sourcePrincipal(
   catalog: Catalog,
   name: string,
@@ -68,7 +71,10 @@ function sourcePrincipal(
   if (!source) return undefined;
   const named = source.rules
     .filter((rule) => rule.as === undefined)
-    .map((rule) => permissionOf(rule.command));
+    .flatMap(({ command, args }) => {
+      const runbook = LITERAL.exec(args['runbook'] ?? '')?.[2] ?? '';
+      return [permissionOf(command), catalog.runbooks.get(runbook)?.permission];
+    });
   return {
     name: `${SOURCE}${name}`,
     kind: 'source',

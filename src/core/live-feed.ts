@@ -11,9 +11,25 @@ export function createFeed(store: Store): Feed {
   const entries = new Listeners<JournalEntry>();
   const lines = new Listeners<LogLine>();
   const tails = new Map<string, LogTail>();
-  store.onCommit((commit) => {
-    for (const entry of commit.entries) entries.tell(commit.workspace, entry);
-    if (commit.tables.has(jobLogs.name)) tails.get(commit.workspace)?.wake();
+  const held = new Map<string, JournalEntry[]>();
+  const tell = (workspace: string, list: readonly JournalEntry[]) => {
+    for (const entry of list) entries.tell(workspace, entry);
+  };
+  store.onCommit(({ workspace, entries: list, tables }) => {
+    const tail = tails.get(workspace);
+    if (tables.has(jobLogs.name)) tail?.wake();
+    const waiting = held.get(workspace);
+    if (waiting) waiting.push(...list);
+    else if (list.length === 0 || !tail?.busy) tell(workspace, list);
+    else {
+      // A job's last lines were committed before its end, so they are told before it, too.
+      held.set(workspace, [...list]);
+      void tail.caughtUp().then(() => {
+        const late = held.get(workspace) ?? [];
+        held.delete(workspace);
+        tell(workspace, late);
+      });
+    }
   });
   return {
     onEntry: (workspace, listener) => entries.add(workspace, listener),
@@ -55,7 +71,7 @@ class LogTail {
   readonly #workspace: string;
   readonly #lines: Listeners<LogLine>;
   #after: string | undefined;
-  #reading = false;
+  #pass: Promise<void> | undefined;
   #again = false;
 
   constructor(store: Store, workspace: string, lines: Listeners<LogLine>) {
@@ -65,26 +81,33 @@ class LogTail {
     this.wake();
   }
 
+  get busy(): boolean {
+    return this.#pass !== undefined;
+  }
+
   wake(): void {
     this.#again = true;
-    if (this.#reading) return;
-    this.#reading = true;
-    void this.#read();
+    this.#pass ??= this.#read();
+  }
+
+  /** Resolves once everything committed by now was told, or could not be read. */
+  async caughtUp(): Promise<void> {
+    await this.#pass;
+    // What was under way may have begun before; the one after it began later.
+    await this.#pass;
   }
 
   async #read(): Promise<void> {
+    this.#again = false;
     try {
-      while (this.#again) {
-        this.#again = false;
-        const rows = await this.#next();
-        for (const row of rows) this.#lines.tell(this.#workspace, lineOf(row));
-        if (rows.length === PAGE) this.#again = true;
-      }
+      const rows = await this.#next();
+      for (const row of rows) this.#lines.tell(this.#workspace, lineOf(row));
+      if (rows.length === PAGE) this.#again = true;
     } catch {
       // The database is away or closing: the next commit wakes this reader, which continues where it was.
-    } finally {
-      this.#reading = false;
+      this.#again = false;
     }
+    this.#pass = this.#again ? this.#read() : undefined;
   }
 
   /** From the end at first: what was logged before anybody watched is read from history. */

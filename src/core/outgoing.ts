@@ -17,9 +17,7 @@ export interface Outgoing {
 function withoutSecrets(reply: Reply): Reply {
   const { mailToken } = (reply.data ?? {}) as { mailToken?: Json };
   const clean = redact(reply as unknown as Json) as unknown as Reply;
-  return mailToken === undefined
-    ? clean
-    : { ...clean, data: { ...(clean.data as JsonObject), mailToken } };
+  return mailToken === undefined ? clean : { ...clean, data: { ...(clean.data as JsonObject), mailToken } };
 }
 
 /** Queues a message in the transaction of the effect that it tells of. Returns false when the key was queued before. */

@@ -127,8 +127,7 @@ export function checkLink(e: JournalEntry, expectedSeq: number, previous: string
     return { seq: expectedSeq, reason: `entry ${expectedSeq} is missing; found ${e.seq}` };
   if (e.previous !== previous) return { seq: e.seq, reason: 'it does not follow the entry before it' };
   const whole = e.salt === null ? isErased(e.details) : commit(e.salt, e.details) === e.commitment;
-  if (!whole)
-    return { seq: e.seq, reason: 'its details were changed' };
+  if (!whole) return { seq: e.seq, reason: 'its details were changed' };
   if (chainHash(e) !== e.hash) return { seq: e.seq, reason: 'its hash does not match its content' };
   return undefined;
 }

@@ -7,7 +7,10 @@ import { Statements } from './statements.ts';
 
 const PAGE = 1_000;
 
-/** Every entry of a database file, workspace by workspace, oldest first; nothing is written, no server is needed. */
+/**
+ * Every entry of a database file, workspace by workspace, oldest first; nothing is written, no server is needed.
+ * @throws Error that names the first entry that cannot be read.
+ */
 export function* readJournal(path: string): Iterable<JournalEntry> {
   const db = new Database(path, { readonly: true, fileMustExist: true });
   try {
@@ -22,15 +25,34 @@ export function* readJournal(path: string): Iterable<JournalEntry> {
 }
 
 function* entriesOf(statements: Statements, workspace: string): Iterable<JournalEntry> {
-  for (let after = Number.MIN_SAFE_INTEGER; ; ) {
-    const rows = statements.find<typeof journal>(workspace, {
-      where: { seq: { above: after } },
-      orderBy: [{ column: 'seq' }],
-      limit: PAGE,
-    }) as Row<typeof journal>[];
-    for (const row of rows) yield entryOf(workspace, row);
-    const last = rows.at(-1);
-    if (!last || rows.length < PAGE) return;
+  for (let after = Number.MIN_SAFE_INTEGER, most = PAGE; ; ) {
+    let entries: JournalEntry[];
+    try {
+      entries = page(statements, workspace, after, most);
+    } catch (error) {
+      if (most === 1) throw unreadable(workspace, after, error);
+      // One of them cannot be read: those before it can, and are checked first.
+      most = 1;
+      continue;
+    }
+    yield* entries;
+    const last = entries.at(-1);
+    if (!last || entries.length < most) return;
     after = last.seq;
   }
+}
+
+function page(statements: Statements, workspace: string, after: number, limit: number): JournalEntry[] {
+  const rows = statements.find<typeof journal>(workspace, {
+    where: { seq: { above: after } },
+    orderBy: [{ column: 'seq' }],
+    limit,
+  }) as Row<typeof journal>[];
+  return rows.map((row) => entryOf(workspace, row));
+}
+
+function unreadable(workspace: string, after: number, cause: unknown): Error {
+  const seq = Math.max(after, 0) + 1;
+  const why = cause instanceof Error ? cause.message : 'it cannot be read';
+  return new Error(`${workspace}: entry ${seq} is broken: ${why}`, { cause });
 }

@@ -2,12 +2,16 @@ import type { Address } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { Tx } from '../core/store.ts';
 import { checkStep, jobs, type JobRow, type Outcome } from '../domain/job.ts';
-import type { JsonObject } from '../domain/json.ts';
+import { DAY } from '../domain/clock.ts';
+import type { Json, JsonObject } from '../domain/json.ts';
 import { probeStates } from '../domain/probe.ts';
+import { redact, redactText } from '../domain/redact.ts';
 import type { Runbook } from '../domain/runbook.ts';
 
 /** Milliseconds that a claim holds unless it is renewed. */
 export const LEASE = 30_000;
+/** What a far side may ask to wait before the next try. */
+const LONGEST_WAIT = DAY;
 
 const lease = (tx: Tx): Date => new Date(tx.now.getTime() + LEASE);
 
@@ -20,7 +24,7 @@ async function emit(tx: Tx, row: JobRow, event: string, details: JsonObject): Pr
 export async function claim(tx: Tx, owner: string, free: number): Promise<JobRow[]> {
   const due = await tx.find(jobs, {
     where: { state: 'queued', runAt: { atMost: tx.now } },
-    orderBy: [{ column: 'runAt' }],
+    orderBy: [{ column: 'runAt' }, { column: 'id' }],
     limit: free,
   });
   const claimed: JobRow[] = [];
@@ -50,6 +54,10 @@ async function held(tx: Tx, claimed: JobRow): Promise<JobRow | undefined> {
 export async function begin(tx: Tx, claimed: JobRow): Promise<JobRow | undefined> {
   const row = await held(tx, claimed);
   if (!row) return undefined;
+  if (row.cancelRequested) {
+    await end(tx, row, { kind: 'cancelled' }, undefined);
+    return undefined;
+  }
   checkStep(row.ref, row.state, 'running');
   const running = await tx.update(jobs, row, {
     state: 'running',
@@ -94,8 +102,9 @@ export async function finish(
   const row = await held(tx, claimed);
   if (!row) return false;
   if (outcome.kind === 'retry' && row.attempt < row.maxAttempts && !row.cancelRequested && runbook) {
-    const wait = outcome.after ?? backoff(runbook.tries, row.attempt, random);
-    await requeue(tx, row, outcome.reason, wait);
+    const asked = outcome.after === undefined ? undefined : Math.min(outcome.after, LONGEST_WAIT);
+    const wait = asked ?? backoff(runbook.tries, row.attempt, random);
+    await requeue(tx, row, redactText(outcome.reason), wait);
     return true;
   }
   await end(tx, row, outcome, runbook);
@@ -118,8 +127,9 @@ async function end(tx: Tx, row: JobRow, outcome: Outcome, runbook: Runbook | und
   const cancelled = outcome.kind === 'cancelled' || (outcome.kind !== 'done' && row.cancelRequested);
   const state = cancelled ? 'cancelled' : outcome.kind === 'done' ? 'succeeded' : 'failed';
   checkStep(row.ref, row.state === 'assigned' ? 'running' : row.state, state);
-  const error = outcome.kind === 'retry' || outcome.kind === 'fail' ? outcome.reason : null;
-  const result = outcome.kind === 'done' || outcome.kind === 'fail' ? (outcome.result ?? null) : null;
+  const error = outcome.kind === 'retry' || outcome.kind === 'fail' ? redactText(outcome.reason) : null;
+  const result =
+    outcome.kind === 'done' || outcome.kind === 'fail' ? redact<Json>(outcome.result ?? null) : null;
   const ended = await tx.update(jobs, row, {
     state,
     error,
@@ -133,7 +143,9 @@ async function end(tx: Tx, row: JobRow, outcome: Outcome, runbook: Runbook | und
     await recordProbe(tx, ended, runbook.executor.probe, outcome.result);
   }
   if (row.replyTo) {
-    const text = [`${row.ref} ${state}: ${row.runbook}`, error, summary(outcome)].filter(Boolean).join('\n');
+    const text = [`${row.ref} ${state}: ${row.runbook}`, error, outcome.kind === 'done' && summary(result)]
+      .filter(Boolean)
+      .join('\n');
     await enqueue(tx, {
       key: `job:${row.ref}:${row.attempt}:end`,
       address: row.replyTo as Address,
@@ -142,9 +154,8 @@ async function end(tx: Tx, row: JobRow, outcome: Outcome, runbook: Runbook | und
   }
 }
 
-function summary(outcome: Outcome): string | undefined {
-  if (outcome.kind !== 'done') return undefined;
-  const text = JSON.stringify(outcome.result);
+function summary(result: Json): string | undefined {
+  const text = JSON.stringify(result);
   return text === '{}' ? undefined : text.slice(0, 1_000);
 }
 
@@ -193,10 +204,14 @@ export async function recover(tx: Tx): Promise<number> {
   return lost.length;
 }
 
-/** Gives a claim back unharmed when its worker stops: the try does not count. */
-export async function giveBack(tx: Tx, claimed: JobRow): Promise<void> {
+/** Gives a claim back unharmed when its worker stops: the try does not count. Returns false when it was lost. */
+export async function giveBack(tx: Tx, claimed: JobRow): Promise<boolean> {
   const row = await held(tx, claimed);
-  if (!row) return;
+  if (!row) return false;
+  if (row.cancelRequested) {
+    await end(tx, row, { kind: 'cancelled' }, undefined);
+    return true;
+  }
   const queued = await tx.update(jobs, row, {
     state: 'queued',
     attempt: row.attempt - 1,
@@ -205,4 +220,5 @@ export async function giveBack(tx: Tx, claimed: JobRow): Promise<void> {
     leaseOwner: null,
   });
   await emit(tx, queued, 'job.queued', { reason: 'its worker stopped' });
+  return true;
 }

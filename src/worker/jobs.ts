@@ -4,7 +4,7 @@ import type { Catalog } from '../domain/catalog.ts';
 import type { Clock } from '../domain/clock.ts';
 import { jobs, type JobRow, type Outcome } from '../domain/job.ts';
 import { sha256 } from '../domain/json.ts';
-import { probeRunbook } from '../domain/probe.ts';
+import { runbookOf } from '../domain/probe.ts';
 import type { Runbook } from '../domain/runbook.ts';
 import type { Execution } from './executors/execution.ts';
 import { JobLog } from './job-log.ts';
@@ -74,6 +74,7 @@ export class JobWorker {
     else deadline.addEventListener('abort', abort, { once: true });
     await Promise.all([...this.#running.values()].map((r) => r.done));
     clearInterval(this.#timer);
+    await this.#pumping;
   }
 
   async #pump(): Promise<void> {
@@ -120,18 +121,18 @@ export class JobWorker {
     const job = await store.transaction(this.#workspace, (tx) => begin(tx, claimed));
     if (!job) return;
     const log = new JobLog(store, this.#workspace, job.ref);
-    const runbook = this.#runbook(job.runbook);
+    const runbook = runbookOf(this.#options.catalog, job.runbook);
     const outcome = await this.#execute(job, runbook, signal, (stream, line) =>
       log.add(stream, line, clock.now()),
     );
-    await log.flush();
-    if (outcome.kind === 'cancelled' && signal.reason === 'stopping') {
-      await store.transaction(this.#workspace, (tx) => giveBack(tx, job));
-      return;
-    }
-    const kept = await this.#finish(() =>
-      store.transaction(this.#workspace, (tx) => finish(tx, job, runbook, outcome, random)),
-    );
+    const stopped = outcome.kind === 'cancelled' && signal.reason === 'stopping';
+    const kept = await this.#finish(async () => {
+      await log.flush();
+      return store.transaction(this.#workspace, (tx) =>
+        stopped ? giveBack(tx, job) : finish(tx, job, runbook, outcome, random),
+      );
+    });
+    if (stopped) return;
     if (kept) ended?.(job, outcome);
     else
       this.#options.log.warn(
@@ -167,12 +168,5 @@ export class JobWorker {
       this.#options.log.error({ err, job: job.ref }, 'an executor failed unexpectedly');
       return { kind: 'retry', reason: 'the executor failed unexpectedly; see the server log' };
     }
-  }
-
-  #runbook(name: string): Runbook | undefined {
-    const { runbooks, probes } = this.#options.catalog;
-    if (!name.startsWith('probe:')) return runbooks.get(name);
-    const probe = probes.get(name.slice('probe:'.length));
-    return probe && probeRunbook(probe);
   }
 }

@@ -3,11 +3,12 @@ import type { Logger } from 'pino';
 import type { Notifier } from '../core/adapter.ts';
 import { holdLease, releaseLease, type Lease } from '../core/leases.ts';
 import type { Address, Reply } from '../core/message.ts';
-import type { Store } from '../core/store.ts';
+import { enqueue } from '../core/outgoing.ts';
+import type { Store, Tx } from '../core/store.ts';
 import { DAY, HOUR, SECOND, type Clock } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { outbox } from '../domain/records.ts';
-import type { Row } from '../domain/table.ts';
+import type { Patch, Row } from '../domain/table.ts';
 
 export interface OutboxOptions {
   readonly store: Store;
@@ -22,6 +23,14 @@ export interface OutboxOptions {
 }
 
 type Message = Row<typeof outbox>;
+
+/** How a delivery ended, and what is written of it. */
+interface Change {
+  readonly result: 'sent' | 'retry' | 'dead';
+  readonly patch: Patch<typeof outbox>;
+}
+
+const SENT = { state: 'sent', error: null, reply: {} } as const;
 
 /** Milliseconds between two messages to one destination: Slack's documented one a second, mail a little less. */
 const PACE: Readonly<Record<string, number>> = { slack: 1_050, email: 250 };
@@ -96,14 +105,8 @@ export class OutboxWorker {
     return store.transaction(workspace, async (tx) => {
       this.#lease = await holdLease(tx, LEASE, owner, LEASE_TIME);
       if (!this.#lease) return [];
-      const queued = await tx.find(outbox, {
-        where: { state: 'queued', channel: { in: [...notifiers.keys()] } },
-        orderBy: [{ column: 'id' }],
-        limit: 500,
-      });
-      const heads = new Map<string, Message>();
-      for (const message of queued) if (!heads.has(message.lane)) heads.set(message.lane, message);
-      return [...heads.values()].filter((m) => m.nextAt <= tx.now && !this.#busy.has(m.lane));
+      const heads = await oldestOfLanes(tx);
+      return heads.filter((m) => notifiers.has(m.channel) && m.nextAt <= tx.now && !this.#busy.has(m.lane));
     });
   }
 
@@ -132,70 +135,77 @@ export class OutboxWorker {
   }
 
   async #deliver(message: Message): Promise<void> {
-    const { notifiers, delivered, log } = this.#options;
+    const { store, workspace, notifiers, delivered, log } = this.#options;
     const { reply, replaces } = message.reply as { reply: Reply; replaces?: string };
     const outbound = { key: message.key, reply, ...(replaces !== undefined && { replaces }) };
+    let change: Change;
     try {
       const sent = await notifiers.get(message.channel)?.send(message.address as Address, outbound);
       // A token of an approval mail is of no use here any more.
-      await this.#write(message, {
-        state: 'sent',
-        externalId: sent?.externalId ?? null,
-        error: null,
-        reply: {},
-      });
-      delivered?.(message.channel, 'sent');
+      change = { result: 'sent', patch: { ...SENT, externalId: sent?.externalId ?? null } };
     } catch (error) {
-      const result = await this.#failed(message, error);
+      change = this.#failed(message, error);
       log.warn(
-        { err: error, key: message.key, channel: message.channel, result },
+        { err: error, key: message.key, channel: message.channel, result: change.result },
         'a message was not accepted',
       );
-      delivered?.(message.channel, result);
     }
+    await store.transaction(workspace, (tx) => record(tx, message, change));
+    delivered?.(message.channel, change.result);
   }
 
-  async #failed(message: Message, error: unknown): Promise<'retry' | 'dead'> {
+  #failed(message: Message, error: unknown): Change {
     const { clock, random = Math.random } = this.#options;
     const now = clock.now().getTime();
     const text = error instanceof Error ? error.message.slice(0, 500) : 'unknown error';
     const passing =
       !(error instanceof Refusal) || error.code === 'rate_limited' || error.code === 'unavailable';
-    if (!passing || now - message.createdAt.getTime() > GIVE_UP) {
-      await this.#write(
-        message,
-        { state: 'dead', error: text, reply: {} },
-        { channel: message.channel, lane: message.lane, error: text },
-      );
-      return 'dead';
-    }
+    if (!passing || now - message.createdAt.getTime() > GIVE_UP)
+      return { result: 'dead', patch: { state: 'dead', error: text, reply: {} } };
     const asked = error instanceof Refusal ? error.retryAfter : undefined;
     const wait = asked ?? Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** message.attempts) * (0.5 + random() / 2);
-    await this.#write(message, { attempts: message.attempts + 1, nextAt: new Date(now + wait), error: text });
-    return 'retry';
+    const nextAt = new Date(now + wait);
+    return { result: 'retry', patch: { attempts: message.attempts + 1, nextAt, error: text } };
   }
+}
 
-  async #write(
-    message: Message,
-    patch: Partial<Omit<Message, 'id' | 'version'>>,
-    dead?: Record<string, string>,
-  ): Promise<void> {
-    const { store, workspace } = this.#options;
-    await store.transaction(workspace, async (tx) => {
-      const row = await tx.get(outbox, { id: message.id });
-      // Withdrawn in the meantime: what was sent cannot be taken back, and nothing waits for the result.
-      if (!row) return;
-      await tx.update(outbox, row, patch);
-      if (!dead) return;
-      const { key: target } = message;
-      await tx.append({
-        event: 'message.dead',
-        actor: 'system',
-        target,
-        correlationId: message.id,
-        cause: null,
-        details: dead,
-      });
+/** One seek per lane, so that a destination that has been away for days, however much waits for it, holds up no other. */
+async function oldestOfLanes(tx: Tx): Promise<Message[]> {
+  const heads: Message[] = [];
+  for (let after = ''; ; ) {
+    const [head] = await tx.find(outbox, {
+      where: { state: 'queued', lane: { above: after } },
+      orderBy: [{ column: 'lane' }, { column: 'id' }],
+      limit: 1,
     });
+    if (!head) return heads;
+    heads.push(head);
+    after = head.lane;
   }
+}
+
+async function record(tx: Tx, message: Message, { result, patch }: Change): Promise<void> {
+  const row = await tx.get(outbox, { id: message.id });
+  if (!row) return;
+  if (row.state === 'withdrawn') return replaceWithdrawn(tx, row, patch.externalId ?? null);
+  await tx.update(outbox, row, patch);
+  if (result !== 'dead') return;
+  const { key: target, channel, lane } = row;
+  await tx.append({
+    event: 'message.dead',
+    actor: 'system',
+    target,
+    correlationId: row.id,
+    cause: null,
+    details: { channel, lane, error: patch.error ?? null },
+  });
+}
+
+/** It was withdrawn while it was on its way: what was sent is replaced by what holds now. */
+async function replaceWithdrawn(tx: Tx, row: Message, externalId: string | null): Promise<void> {
+  const { reply } = row.reply as { reply?: Reply };
+  if (externalId === null || reply === undefined) return;
+  await tx.update(outbox, row, { externalId });
+  const address = row.address as Address;
+  await enqueue(tx, { key: `${row.key}:settled`, address, reply, replaces: externalId });
 }

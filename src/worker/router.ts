@@ -27,6 +27,11 @@ const LEASE = 'router';
 const LEASE_TIME = 10 * SECOND;
 /** Milliseconds in which entries gather, so that a busy journal costs one more commit now and then. */
 const GATHER = 50;
+/** Milliseconds until a look that came to nothing is repeated. */
+const AGAIN = 2 * SECOND;
+const DEAD = 'message.dead';
+/** How the keys of messages begin that tell of one that was given up. */
+const TOLD_DEAD = 'dead:';
 
 /**
  * Routes journal entries to subscribed addresses. Each subscription has its cursor, moved in the transaction that
@@ -38,6 +43,7 @@ export class Router {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #lease: Lease | undefined;
+  #stopped = false;
 
   constructor(options: RouterOptions) {
     this.#options = options;
@@ -52,6 +58,7 @@ export class Router {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#unlisten();
     clearTimeout(this.#timer);
     await this.#running;
@@ -60,27 +67,32 @@ export class Router {
     if (lease) await store.transaction(workspace, (tx) => releaseLease(tx, lease));
   }
 
-  #soon(): void {
+  #soon(wait = GATHER): void {
+    if (this.#stopped) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#running = this.#route().catch((err: unknown) => {
-        this.#options.log.error({ err }, 'subscriptions could not be routed; the next entry tries again');
+      const before = this.#running;
+      const now = this.#route().catch((err: unknown) => {
+        this.#options.log.error({ err }, 'subscriptions could not be routed; it is tried again shortly');
+        this.#soon(AGAIN);
       });
-    }, GATHER);
+      this.#running = Promise.all([before, now]).then(() => undefined);
+    }, wait);
   }
 
   async #route(): Promise<void> {
     const { store, workspace } = this.#options;
-    const more = await store.transaction(workspace, (tx) => this.#page(tx));
-    if (more) this.#soon();
+    const next = await store.transaction(workspace, (tx) => this.#page(tx));
+    if (next === 'more') this.#soon();
+    // Whoever holds the lease may be gone, and what it left undone has no entry that would come again.
+    if (next === 'not ours') this.#soon(AGAIN);
   }
 
-  /** Routes one page; returns whether there is more. */
-  async #page(tx: Tx): Promise<boolean> {
+  async #page(tx: Tx): Promise<'more' | 'done' | 'not ours'> {
     const subs = await tx.find(subscriptions, { limit: 5_000 });
-    if (subs.length === 0) return false;
+    if (subs.length === 0) return 'done';
     this.#lease = await holdLease(tx, LEASE, this.#options.owner, LEASE_TIME);
-    if (!this.#lease) return false;
+    if (!this.#lease) return 'not ours';
     const from = Math.min(...subs.map((s) => s.cursor));
     const entries = await tx.find(journal, {
       where: { seq: { above: from } },
@@ -88,10 +100,10 @@ export class Router {
       limit: PAGE,
     });
     const last = entries.at(-1);
-    if (!last) return false;
+    if (!last) return 'done';
     const full = entries.length === PAGE;
     for (const sub of subs) await this.#deliver(tx, sub, entries, last.seq, full);
-    return full;
+    return full ? 'more' : 'done';
   }
 
   /** Moves the cursor when something was sent, or when a whole page held nothing of interest. */
@@ -108,14 +120,17 @@ export class Router {
       (e) =>
         e.seq > sub.cursor &&
         sub.patterns.some((p) => topicMatches(p, e.event)) &&
-        // That a message to this very address was given up is told elsewhere, or it would go round for ever.
-        e.details?.['lane'] !== lane,
+        // That a message to this very address was given up is told elsewhere, and that the telling was given up
+        // nowhere, or it would go round for ever.
+        e.details?.['lane'] !== lane &&
+        !(e.event === DEAD && e.target.startsWith(TOLD_DEAD)),
     );
     if (wanted.length === 0 && !full) return;
     const who = await this.#options.directory.byName(tx, sub.principal);
     for (const entry of wanted) {
       if (!who || !mayRead(who, entry.event)) continue;
-      await enqueue(tx, { key: `sub:${sub.ref}:${entry.seq}`, address, reply: notice(entry) });
+      const kind = entry.event === DEAD ? TOLD_DEAD : 'sub:';
+      await enqueue(tx, { key: `${kind}${sub.ref}:${entry.seq}`, address, reply: notice(entry) });
     }
     if (last > sub.cursor) await tx.update(subscriptions, sub, { cursor: last });
   }

@@ -2,8 +2,9 @@ import type { Logger } from 'pino';
 import { settle } from '../core/approvals.ts';
 import { systemContext } from '../core/system-context.ts';
 import type { Services } from '../core/services.ts';
-import { approvals } from '../domain/approval.ts';
+import { approvals, voteTokens } from '../domain/approval.ts';
 import { HOUR, SECOND } from '../domain/clock.ts';
+import { Refusal } from '../domain/errors.ts';
 import { confirmations, linkCodes, receipts, refreshTokens, tickets } from '../domain/records.ts';
 
 /** How often requests whose time is over are looked for, and how often rows that expired are cleared away. */
@@ -27,7 +28,7 @@ export class Sweeper {
 
   start(): void {
     this.#timer = setInterval(() => {
-      this.#running = this.sweep();
+      this.#running = this.#running.then(() => this.sweep());
     }, EXPIRE_EVERY);
   }
 
@@ -59,7 +60,13 @@ export class Sweeper {
       });
       for (const row of over) {
         const ctx = systemContext(this.#services, tx, row.correlationId, row.ref);
-        await settle(ctx, row, 'expired', 'nobody decided in time');
+        try {
+          await tx.attempt(() => settle(ctx, row, 'expired', 'nobody decided in time'));
+        } catch (err) {
+          // The others expire all the same; this one can no longer be voted on anyway.
+          if (!(err instanceof Refusal)) throw err;
+          this.#log.error({ err, approval: row.ref }, 'a request could not be expired');
+        }
       }
     });
   }
@@ -67,7 +74,7 @@ export class Sweeper {
   async #clear(): Promise<void> {
     await this.#services.store.transaction(this.#workspace, async (tx) => {
       const over = { expiresAt: { below: tx.now } };
-      for (const table of [receipts, confirmations, tickets, linkCodes, refreshTokens] as const) {
+      for (const table of [receipts, confirmations, tickets, linkCodes, refreshTokens, voteTokens] as const) {
         await tx.remove(table as typeof receipts, over);
       }
     });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Server, startServer } from '../support/spawn.ts';
 import { tempFolder } from '../support/temp.ts';
 
@@ -9,15 +9,16 @@ const CHOSEN = 'an-example-token-of-the-administrator';
 const SECRET = 'an-example-signing-secret';
 
 let server: Server;
+let folder: string;
 
 beforeAll(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
+  folder = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
   const env = { SIGNALBOX_ADMIN_TOKEN: CHOSEN, CI_WEBHOOK_SECRET: SECRET, LOG_LEVEL: 'trace' };
   server = await Server.start({ folder, env });
-  return async () => {
-    await server.stop();
-    rmSync(folder, { recursive: true });
-  };
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(folder, { recursive: true });
 });
 
 test('/healthz and /readyz need no token and tell what was looked at', async () => {

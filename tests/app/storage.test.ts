@@ -8,6 +8,8 @@ import { tempFolder } from '../support/temp.ts';
 
 const TOKEN = { SIGNALBOX_ADMIN_TOKEN: 'an-example-token-of-the-administrator' };
 
+const LONG = 'x'.repeat(7_000);
+
 async function titles(server: Server): Promise<string[]> {
   const page = (await (await server.fetch('/v1/tasks?limit=200')).json()) as { items: { title: string }[] };
   return page.items.map((task) => task.title);
@@ -72,7 +74,7 @@ test.runIf(small)('a full disk: 503, the process goes on, and nothing acknowledg
   const kept = ['kept'];
   let refused = 0;
   for (let n = 1; refused < 5 && n < 200; n += 1) {
-    const answer = await server.command(`task create task-${n} --description ${'x'.repeat(8_000)}`, `k${n}`);
+    const answer = await server.command(`task create task-${n} --description ${LONG}`, `k${n}`);
     if (answer.status === 200) kept.push(`task-${n}`);
     else {
       refused += 1;
@@ -100,10 +102,9 @@ test('a disk that takes no more bytes: 503, and after kill -9 all that was ackno
   const through = ['sh', '-c', 'ulimit -f 2048; exec "$@"', 'sh'];
   const server = await startServer({ folder, env: TOKEN, through });
   const kept: string[] = [];
-  const text = 'x'.repeat(8_000);
   await vi.waitFor(
     async () => {
-      const answer = await server.command(`task create task-${kept.length} --description ${text}`);
+      const answer = await server.command(`task create task-${kept.length} --description ${LONG}`);
       if (answer.status === 200) kept.push(`task-${kept.length}`);
       expect(answer.status).toBe(503);
     },

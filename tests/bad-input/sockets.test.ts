@@ -93,7 +93,7 @@ test('a slow reader is cut off, the others get everything, and it goes on where 
         type: 'command',
         id: `c${sent}`,
         command: 'task.comment',
-        args: { id: 'TSK-1', text: `${sent} ${text}` },
+        args: { id: 'TSK-1', body: `${sent} ${text}` },
       });
     await until(quick, `c${sent - 1}`);
   };

@@ -31,7 +31,7 @@ sources:
       - name: comment
         when: event == "issue_comment"
         command: task.comment
-        args: { id: '"TSK-1"', text: payload.comment.body }
+        args: { id: '"TSK-1"', body: payload.comment.body }
         as: payload.comment.user.id
       - name: push
         when: event == "push"

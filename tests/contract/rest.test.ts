@@ -2,7 +2,7 @@ import { createRestAdapter } from '../../adapters/rest/index.ts';
 import { createFeed } from '../../src/core/live-feed.ts';
 import { silent } from '../adapters/support/world.ts';
 import { adapterContract, type Line } from './adapter.ts';
-import { typed, type Ask, type World } from './world.ts';
+import { seen, typed, type Ask, type World } from './world.ts';
 
 adapterContract({
   title: 'REST',
@@ -45,9 +45,8 @@ adapterContract({
   },
 });
 
-/** Status, `Retry-After` where there is one, and body. */
 async function post({ http }: World, bearer: string, ask: Ask, key?: string): Promise<string> {
-  const response = await fetch(`${http.url}/v1/commands`, {
+  const response = fetch(`${http.url}/v1/commands`, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${bearer}`,
@@ -56,6 +55,5 @@ async function post({ http }: World, bearer: string, ask: Ask, key?: string): Pr
     },
     body: JSON.stringify({ text: typed(ask) }),
   });
-  const wait = response.headers.get('retry-after');
-  return `${response.status} ${wait === null ? '' : `retry-after=${wait} `}${await response.text()}`;
+  return seen(await response);
 }

@@ -88,7 +88,8 @@ async function open(world: World, transport: Transport, form: Form): Promise<Lin
     },
     async say(from, ask, key) {
       const { status, body } = await tell(userOf(from), ask, key);
-      if (status === 200 && body !== undefined) acknowledged.push(JSON.stringify(body));
+      // Only a slash command's acknowledgement is shown; the others are empty.
+      if (status === 200 && form === command) acknowledged.push(JSON.stringify(body));
     },
     async forge(ask, key) {
       // Whoever has the socket is Slack; what is not ours there is another team's.

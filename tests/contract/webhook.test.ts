@@ -4,7 +4,7 @@ import type { Rule, Source } from '../../src/domain/catalog.ts';
 import { silent } from '../adapters/support/world.ts';
 import { testCatalog } from '../support/harness.ts';
 import { adapterContract, type Line } from './adapter.ts';
-import { PEOPLE, type Ask, type Sender, type World } from './world.ts';
+import { PEOPLE, seen, type Ask, type Sender, type World } from './world.ts';
 
 const SECRET = 'fake-webhook-secret';
 
@@ -85,9 +85,8 @@ adapterContract({
 const payload = ({ command, title }: Ask, author?: number): string =>
   JSON.stringify({ ask: command, title, ...(author !== undefined && { author }) });
 
-/** Status, `Retry-After` where there is one, and body. */
 async function post({ http }: World, body: string, delivery: string, secret: string): Promise<string> {
-  const response = await fetch(`${http.url}/webhooks/ci`, {
+  const response = fetch(`${http.url}/webhooks/ci`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -97,6 +96,5 @@ async function post({ http }: World, body: string, delivery: string, secret: str
     },
     body,
   });
-  const wait = response.headers.get('retry-after');
-  return `${response.status} ${wait === null ? '' : `retry-after=${wait} `}${await response.text()}`;
+  return seen(await response);
 }

@@ -113,6 +113,12 @@ function gateTo(receive: Receive) {
   };
 }
 
+/** What an HTTP client sees: status, `Retry-After` where there is one, and body. */
+export async function seen(response: Response): Promise<string> {
+  const wait = response.headers.get('retry-after');
+  return `${response.status} ${wait === null ? '' : `retry-after=${wait} `}${await response.text()}`;
+}
+
 /** Some turns of the event loop: what would wrongly happen at once has happened by then. */
 export async function turns(count = 20): Promise<void> {
   for (let n = 0; n < count; n++) await turn();

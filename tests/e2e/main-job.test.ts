@@ -1,10 +1,8 @@
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { runVerify } from '../../src/cli/verify.ts';
 import type { JournalEntry } from '../../src/domain/journal.ts';
-import { readJournal } from '../../src/store/read-journal.ts';
-import type { Letter } from './support/mailroom.ts';
+import { flipOneByte, verified } from './support/journal.ts';
 import { Rest } from './support/rest.ts';
 import type { Desk } from './support/socket.ts';
 import { soon } from './support/soon.ts';
@@ -50,6 +48,10 @@ describe.each(['http', 'socket'] as const)('with Slack over %s', (mode) => {
 
     const { entries } = await world.admin.journal();
     causesAreCarried(entries, asked.correlationId, refusals);
+    expect(entries.at(-1)).toMatchObject({
+      event: 'task.commented',
+      correlationId: noted.body.correlationId,
+    });
     await changesNothing(world, async () => {
       expect(await world.github('workflow_run', DELIVERY, FAILURE)).toEqual(opened);
       expect(await click()).toEqual(1);
@@ -58,6 +60,8 @@ describe.each(['http', 'socket'] as const)('with Slack over %s', (mode) => {
         'idempotency-key': 'note-1',
       });
       expect(repeated).toEqual(noted);
+      const other = await story.ana.command('task comment TSK-1 "Else"', { 'idempotency-key': 'note-1' });
+      expect(other).toMatchObject({ status: 422, body: { code: 'key_reused' } });
       const elsewhere = await world.desk(anasKey);
       expect(await elsewhere.command('deploy', 'job run deploy --env staging')).toEqual(asked);
     });
@@ -156,7 +160,7 @@ async function choApprovesByMail({ world, desk }: Story): Promise<() => Promise<
   if (!mail) return choApprovesByRest(world);
   const asked = await mail.received('cho@good.test');
   expect(asked.subject).toContain('[APR-1]');
-  const letter: Letter = await mail.answer(asked, 'cho@good.test', 'approve', '<vote@good.test>');
+  const letter = await mail.answer(asked, 'cho@good.test', 'approve', '<vote@good.test>');
   await mail.deliver(letter);
   expect(await desk.seen({ event: 'approval.voted', actor: 'cho' })).toMatchObject({
     details: { channel: 'email', assurance: 'dkim' },
@@ -235,6 +239,14 @@ function causesAreCarried(
   );
   for (const [index, answered] of [...refusals.values()].entries())
     if (answered !== undefined) expect(denied[index]?.correlationId).toBe(answered);
+  const queued = entries.find(({ event, target }) => event === 'job.queued' && target === 'JOB-1');
+  const released = entries.find(({ id }) => id === queued?.cause);
+  expect(released).toMatchObject({
+    event: 'command.accepted',
+    actor: 'ana',
+    target: 'job.run',
+    details: { approval: 'APR-1' },
+  });
   for (const voter of ['ben', 'cho']) {
     const vote = entries.find(({ event, actor }) => event === 'approval.voted' && actor === voter);
     const command = entries.find(({ id }) => id === vote?.cause);
@@ -257,6 +269,7 @@ async function changesNothing(world: World, repeat: () => Promise<void>): Promis
   expect(await state(world)).toEqual(before);
 }
 
+/** While it runs, and without it: the database file, an export, and a copy that somebody has touched. */
 async function theJournalVerifies({ app, admin, database, folder }: World): Promise<void> {
   const online = await admin.command('audit verify');
   expect(online).toMatchObject({ status: 200, body: { reply: { data: { ok: true } } } });
@@ -271,24 +284,4 @@ async function theJournalVerifies({ app, admin, database, folder }: World): Prom
   copyFileSync(database, broken);
   const seq = flipOneByte(broken, entries);
   expect(await verified(broken)).toEqual([1, expect.stringContaining(`entry ${seq} is broken`)]);
-}
-
-async function verified(path: string): Promise<[code: number, text: string]> {
-  let text = '';
-  const code = await runVerify(path, readJournal, { write: (more: string) => (text += more) });
-  return [code, text];
-}
-
-/** Changes one byte of one entry, wherever it stands in the file; returns the entry's sequence. */
-function flipOneByte(path: string, entries: readonly JournalEntry[]): number {
-  const bytes = readFileSync(path);
-  for (const { seq, commitment } of entries.slice(Math.floor(entries.length / 2))) {
-    const at = bytes.indexOf(commitment);
-    // A page that was split may have left a copy behind that nobody reads.
-    if (at < 0 || bytes.includes(commitment, at + 1)) continue;
-    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
-    writeFileSync(path, bytes);
-    return seq;
-  }
-  throw new Error('no entry stands in the file just once');
 }

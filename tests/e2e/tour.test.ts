@@ -3,8 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { startServer, type Server } from '../support/spawn.ts';
 import { tempFolder } from '../support/temp.ts';
-import { MAIN, ROOT, Running, Shell } from './support/shell.ts';
+import { ROOT, Shell } from './support/shell.ts';
 import { Desk } from './support/socket.ts';
 
 /** What each line of the tour has to print, in order. */
@@ -13,16 +14,14 @@ const PRINTS = [
   /^Opened TSK-1 \[P0 queued\] Fix login$/m,
   /JOB-1 waits for APR-1/,
   /^Added person ben with operator, approver\.\n.*: (sb_\S+)$/m,
-  /You approved APR-1\. JOB-1 is queued[^]*^ {2}web is live on staging$[^]*^● job\.succeeded JOB-1$/m,
+  /You approved APR-1\. JOB-1 is queued[^]*^ {2}web is live on staging\n● job\.succeeded JOB-1$/m,
   /^JOB-2 asks probe self\.$/m,
   /^Entries 1 to (\d+) of \1 verify\.$/m,
 ];
 
 test('the tour of the banner, line by line as it is printed', async () => {
-  const port = await freePort();
-  const server = startServer(port);
-  onTestFinished(() => void server.end('SIGKILL'));
-  const lines = await tourOf(server);
+  const server = await startExample();
+  const lines = tourOf(server);
   const shell = new Shell();
   onTestFinished(() => shell.close());
 
@@ -33,26 +32,26 @@ test('the tour of the banner, line by line as it is printed', async () => {
     bensToken ||= expected.exec(printed)?.[1] ?? '';
   }
   expect(lines).toHaveLength(PRINTS.length);
-
-  const desk = await Desk.open(`http://127.0.0.1:${port}`, bensToken);
-  await desk.subscribe('probe.*');
   await expect.poll(() => shell.run("npx signalbox send 'probe show self'")).toContain('self [ok]');
-  expect(await server.end('SIGTERM'), server.output).toBe(0);
+
+  const desk = await Desk.open(server.url, bensToken);
+  const { code, err } = await server.stop('SIGTERM');
+  expect(code, err).toBe(0);
   expect(await desk.closed).toEqual({ code: 1001 });
 });
 
-/** `npm start` with the example configuration, whose probe asks the port that is usual. */
-function startServer(port: number): Running {
+/** The example configuration, whose probe asks the usual port, on another one. */
+async function startExample(): Promise<Server> {
   const folder = tempFolder();
+  const port = await freePort();
   const example = readFileSync(join(ROOT, 'examples/signalbox.yaml'), 'utf8');
   writeFileSync(join(folder, 'signalbox.yaml'), example.replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`));
-  const env = { PATH: process.env['PATH'], PORT: String(port) };
-  return new Running(process.execPath, [MAIN, 'start'], env, folder);
+  return startServer({ folder, env: { PORT: String(port) } });
 }
 
 /** The lines that the banner gives to paste. */
-async function tourOf(server: Running): Promise<string[]> {
-  const [, block = ''] = await server.printed(/A tour in 60 seconds.*\n\n((?: {4}.+\n)+)\n/);
+function tourOf({ out }: Server): string[] {
+  const [, block = ''] = /A tour in 60 seconds.*\n\n((?: {4}.+\n)+)/.exec(out) ?? [];
   return block
     .trimEnd()
     .split('\n')

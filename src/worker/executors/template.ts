@@ -1,6 +1,6 @@
 import { Refusal } from '../../domain/errors.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
-import { REDACTED } from '../../domain/redact.ts';
+import { isSecretName, REDACTED } from '../../domain/redact.ts';
 
 /** How an argument is written where it lands, so that it stays one value there. */
 export type Place = 'text' | 'url' | 'json' | 'form';
@@ -9,7 +9,7 @@ const PART = /\$\{([^}]*)\}/g;
 /** Shorter values (`1`, `on`) are settings rather than secrets; hiding them would garble every line. */
 const SHORTEST_SECRET = 4;
 
-/** Fills templates of one execution and remembers which environment values went out, to hide them again. */
+/** Fills templates of one execution and remembers which secrets went out, to hide them again. */
 export class Templates {
   readonly #args: JsonObject;
   readonly #env: Readonly<Record<string, string | undefined>>;
@@ -38,7 +38,7 @@ export class Templates {
     return Object.fromEntries(Object.entries(templates).map(([name, value]) => [name, this.fill(value)]));
   }
 
-  /** Text without the environment values that were filled in. */
+  /** Text without the secrets that were filled in: environment values, and arguments whose name tells. */
   hide(text: string): string {
     let hidden = text;
     for (const secret of this.#secrets) hidden = hidden.replaceAll(secret, REDACTED);
@@ -64,7 +64,10 @@ export class Templates {
     const value = Object.hasOwn(this.#args, name) ? this.#args[name] : undefined;
     if (value === undefined)
       throw new Refusal('invalid_argument', `The runbook needs the argument "${name}".`);
-    return write(name, value, place);
+    const text = write(name, value, place);
+    if (isSecretName(name) && typeof value === 'string')
+      for (const form of [value, text]) if (form.length >= SHORTEST_SECRET) this.#secrets.add(form);
+    return text;
   }
 }
 
