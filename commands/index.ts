@@ -1,6 +1,7 @@
 import type { Command } from '../src/core/command.ts';
 import { approvalCommands } from './approval/index.ts';
 import { auditCommands } from './audit/index.ts';
+import { eventCommands } from './event.ts';
 import { jobCommands } from './job/index.ts';
 import { keyCommands } from './key/index.ts';
 import { personCommands } from './person/index.ts';
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   ...approvalCommands,
   ...probeCommands,
   ...subscriptionCommands,
+  ...eventCommands,
   ...auditCommands,
   ...personCommands,
   ...roleCommands,

@@ -1,5 +1,5 @@
 import type { PrincipalKind } from './principal.ts';
-import type { Probe } from './probe.ts';
+import { PROBE, probeRunbook, type Probe } from './probe.ts';
 import type { Runbook } from './runbook.ts';
 
 /** What `signalbox.yaml` defines for one workspace, compiled and checked. */
@@ -60,4 +60,14 @@ export interface Rule {
   readonly args: Readonly<Record<string, string>>;
   /** Run as the person linked to this provider user id (a CEL expression) instead of as the source. */
   readonly as: string | undefined;
+}
+
+/** The runbook of a job by its name, `probe:<name>` included; undefined when the configuration no longer has it. */
+export function runbookOf(
+  { runbooks, probes }: Pick<Catalog, 'runbooks' | 'probes'>,
+  name: string,
+): Runbook | undefined {
+  if (!name.startsWith(PROBE)) return runbooks.get(name);
+  const probe = probes.get(name.slice(PROBE.length));
+  return probe && probeRunbook(probe);
 }

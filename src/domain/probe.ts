@@ -1,4 +1,3 @@
-import type { Catalog } from './catalog.ts';
 import { SECOND } from './clock.ts';
 import type { JsonObject } from './json.ts';
 import type { Runbook } from './runbook.ts';
@@ -38,7 +37,8 @@ export const probeStates = table('probe_states', {
   observation: json<JsonObject>(),
 });
 
-const PROBE = 'probe:';
+/** How the names of jobs that ask a probe begin. */
+export const PROBE = 'probe:';
 
 /** A probe as a runbook of one try, so that running it is a job like any other. */
 export function probeRunbook(probe: Probe): Runbook {
@@ -54,16 +54,6 @@ export function probeRunbook(probe: Probe): Runbook {
     bounds: { logLines: 100, outputBytes: 100_000 },
     executor: { kind: 'probe', probe: probe.name },
   };
-}
-
-/** The runbook of a job by its name, `probe:<name>` included; undefined when the configuration no longer has it. */
-export function runbookOf(
-  { runbooks, probes }: Pick<Catalog, 'runbooks' | 'probes'>,
-  name: string,
-): Runbook | undefined {
-  if (!name.startsWith(PROBE)) return runbooks.get(name);
-  const probe = probes.get(name.slice(PROBE.length));
-  return probe && probeRunbook(probe);
 }
 
 /** What the answer fails of what was expected, one line each; empty: as expected. */

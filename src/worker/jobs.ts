@@ -4,7 +4,7 @@ import type { Catalog } from '../domain/catalog.ts';
 import type { Clock } from '../domain/clock.ts';
 import { jobs, type JobRow, type Outcome } from '../domain/job.ts';
 import { sha256 } from '../domain/json.ts';
-import { runbookOf } from '../domain/probe.ts';
+import { runbookOf } from '../domain/catalog.ts';
 import type { Runbook } from '../domain/runbook.ts';
 import type { Execution } from './executors/execution.ts';
 import { JobLog } from './job-log.ts';

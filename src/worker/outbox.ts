@@ -138,6 +138,9 @@ export class OutboxWorker {
     const { store, workspace, notifiers, delivered, log } = this.#options;
     const { reply, replaces } = message.reply as { reply: Reply; replaces?: string };
     const outbound = { key: message.key, reply, ...(replaces !== undefined && { replaces }) };
+    // It may have been withdrawn while it waited for its turn.
+    const now = await store.transaction(workspace, (tx) => tx.get(outbox, { id: message.id }));
+    if (now?.state !== 'queued') return;
     let change: Change;
     try {
       const sent = await notifiers.get(message.channel)?.send(message.address as Address, outbound);

@@ -23,7 +23,6 @@ const OPS = 'C0OPS0001';
 interface Story {
   readonly world: World;
   readonly ana: Rest;
-  readonly anasKey: string;
   readonly desk: Desk;
 }
 
@@ -33,7 +32,7 @@ describe.each(['http', 'socket'] as const)('with Slack over %s', (mode) => {
     const opened = await aFailedBuildOpensATask(world);
     const anasKey = await world.keyOf('ana', 'cli');
     const desk = await world.desk(anasKey);
-    const story = { world, anasKey, desk, ana: new Rest(world.app.url, await world.keyOf('ana', 'rest')) };
+    const story = { world, desk, ana: new Rest(world.app.url, await world.keyOf('ana', 'rest')) };
     await desk.subscribe('job.*', 'approval.*', 'log.*', 'probe.*');
 
     const asked = await aDeploymentWaits(story);

@@ -32,7 +32,10 @@ const QUERIES: readonly (readonly [string, string])[] = [
   ['SELECT * FROM approvals WHERE workspace = ? AND state = ? AND expires_at <= ?', 'approvals_state'],
   ['SELECT * FROM votes WHERE workspace = ? AND approval = ?', 'votes_voter'],
   ['SELECT * FROM outbox WHERE workspace = ? AND key = ?', 'outbox_key'],
-  ['SELECT * FROM outbox WHERE workspace = ? AND state = ? AND next_at <= ?', 'outbox_due'],
+  [
+    'SELECT * FROM outbox WHERE workspace = ? AND state = ? AND lane > ? ORDER BY lane, id LIMIT 1',
+    'outbox_lane',
+  ],
   ['SELECT * FROM journal WHERE workspace = ? AND target = ? ORDER BY seq LIMIT 9', 'journal_target'],
   ['SELECT * FROM receipts WHERE workspace = ? AND expires_at < ?', 'receipts_expiry'],
 ];
