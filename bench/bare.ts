@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { WebSocketServer } from 'ws';
 import { answerQuestions, cpuSeconds } from './child.ts';
+import { SECRET } from './server.ts';
 
 /**
  * The bare limit: the same libraries doing the least that could be called the same. Express verifies an HMAC over the
@@ -12,15 +13,13 @@ import { answerQuestions, cpuSeconds } from './child.ts';
  */
 export type BareQuestion = 'port' | 'cpu';
 
-export const BARE_SECRET = 'bench-secret-that-signs-nothing-else';
-
 const app = express();
 app.disable('x-powered-by');
 app.disable('etag');
 app.post('/bare', express.raw({ type: 'application/json' }), (req, res) => {
   const raw = req.body as Buffer;
   const given = Buffer.from(req.get('x-signature-256') ?? '', 'hex');
-  const expected = createHmac('sha256', BARE_SECRET).update(raw).digest();
+  const expected = createHmac('sha256', SECRET).update(raw).digest();
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
     res.status(401).end();
     return;

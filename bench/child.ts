@@ -42,7 +42,7 @@ export function answerQuestions(work: (question: never) => Promise<unknown>): vo
       (error: unknown) => process.send?.({ failed: error instanceof Error ? error.message : String(error) }),
     );
   });
-  process.on('disconnect', () => process.exit());
+  process.on('disconnect', () => process.exit(0));
 }
 
 /** CPU seconds of this process, in user and kernel mode. */

@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Good for the bench's own database alone. */
+/** Good for the bench alone. */
 export const TOKEN = `sb_bench_${'not-a-secret-'.repeat(3)}`;
-export const WEBHOOK_SECRET = 'bench-secret-that-signs-nothing-else';
+export const SECRET = 'bench-secret-that-signs-nothing-else';
 
 /** Limits out of the way, and a webhook source whose rule opens a task. */
 const CONFIG = `
@@ -63,7 +63,7 @@ export class Server {
         SIGNALBOX_DB: join(folder, 'signalbox.db'),
         SIGNALBOX_CONFIG: config,
         SIGNALBOX_ADMIN_TOKEN: TOKEN,
-        BENCH_SECRET: WEBHOOK_SECRET,
+        BENCH_SECRET: SECRET,
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -70,6 +70,7 @@ const subscribe = command({
       ref: id,
       principal: ctx.who.name,
       patterns: wanted,
+      scopes: ctx.who.scopes,
       address,
       cursor: seq,
       createdAt: ctx.now,

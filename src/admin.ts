@@ -44,6 +44,7 @@ async function addAdmin(tx: Tx): Promise<void> {
     roles: ['admin'],
     disabled: false,
     origin: 'command',
+    createdBy: null,
     createdAt: tx.now,
   });
   await append(tx, 'person.added', ADMIN, { roles: ['admin'], reason: 'first start' });

@@ -64,11 +64,11 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
   const { settings, catalog } = config;
   const log = overrides.log ?? createLog(settings.logLevel);
   const clock = overrides.clock ?? systemClock;
-  const store = openSqlite({ path: settings.database, clock });
+  const report = (err: unknown) => log.error({ err }, 'the store met an error outside any command');
+  const store = openSqlite({ path: settings.database, clock, report });
   const undo: (() => Promise<unknown>)[] = [() => store.close()];
   try {
     await store.transaction(catalog.workspace, (tx) => syncCatalog(tx, catalog));
-    const adminToken = await ensureAdmin(store, catalog.workspace, settings.adminToken);
     const http = createHttp({ ...settings, log });
     const built = await build({ config, overrides, store, clock, log, http });
     undo.push(async () => built.authenticator.close());
@@ -78,6 +78,8 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
     }
     const { port } = await http.listen();
     undo.push(() => http.close(AbortSignal.abort()));
+    // After all that can fail: a token that was made is shown.
+    const adminToken = await ensureAdmin(store, catalog.workspace, settings.adminToken);
     built.workers.start();
     const prompt = built.adapters.find((a) => a.name === 'terminal');
     const url = settings.url ?? `http://${printable(settings.host)}:${port}`;

@@ -1,7 +1,6 @@
 import { issueKey, ADMIN, ensureAdmin } from './admin.ts';
 import type { Config } from './config/index.ts';
 import { verifyChains } from './cli/verify.ts';
-import { syncCatalog } from './core/catalog-sync.ts';
 import { Refusal } from './domain/errors.ts';
 import { principals } from './domain/principal.ts';
 import { readJournal } from './store/read-journal.ts';
@@ -29,7 +28,6 @@ export async function runToken(
   const store = openSqlite({ path: settings.database });
   try {
     const { workspace } = catalog;
-    await store.transaction(workspace, (tx) => syncCatalog(tx, catalog));
     const person = name ?? ADMIN;
     // Only who asks for the administrator's gets it: it is shown this one time.
     const first = person === ADMIN ? await ensureAdmin(store, workspace, undefined) : undefined;

@@ -26,8 +26,11 @@ export function listen(app: App, { receive, log, command, receiver }: ListenerOp
   app.event('app_mention', async ({ body }) => {
     if (isNoise(body)) return;
     const message = readOr(() => fromMention(body, receiver()), log);
-    // The answer goes through the outbox into the thread.
-    if (message !== undefined) await receive(message);
+    if (message === undefined) return;
+    // The answer goes through the outbox into the thread; where nothing could be written, Slack has to deliver again.
+    const { error } = await receive(message);
+    if (error?.code === 'unavailable' || error?.code === 'internal')
+      throw new Error(`the mention could not be taken: ${error.code}`);
   });
 
   app.action(

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { compileCel } from '../../src/core/cel.ts';
 import { verified, type Inbound, type VerifiedIdentity } from '../../src/core/message.ts';
 import type { Rule, Source } from '../../src/domain/catalog.ts';
@@ -47,6 +48,7 @@ function compileRule(source: Source, rule: Rule): CompiledRule {
       },
       dedupeKey: `webhook:${source.name}:${delivery.id}:${rule.name}`,
       conversation: `webhook:${source.name}`,
+      ...authorOf(source, delivery),
       correlationId: delivery.id,
       cause: `webhook:${source.name}:${delivery.id}`,
     }),
@@ -70,6 +72,18 @@ function senderOf(source: Source, workspace: string, author: unknown): VerifiedI
     subject: global ? id : `${source.name}/${id}`,
   });
 }
+
+/** Who caused the event, as GitHub (`sender`) and GitLab (`user_id` or `user`) say it. */
+function authorOf({ kind }: Source, { payload }: Delivery): Pick<Inbound, 'author'> {
+  if (kind !== 'github' && kind !== 'gitlab') return {};
+  const { sender, user, user_id } = authors.safeParse(payload).data ?? {};
+  const id = kind === 'github' ? sender?.id : (user_id ?? user?.id);
+  return id === undefined ? {} : { author: { channel: kind, subject: String(id) } };
+}
+
+const id = z.union([z.int(), z.string()]).optional().catch(undefined);
+const whose = z.looseObject({ id }).optional().catch(undefined);
+const authors = z.looseObject({ sender: whose, user: whose, user_id: id });
 
 function compile(where: string, expression: string): (delivery: Delivery) => unknown {
   const program = named(where, () => compileCel(expression, VARIABLES));

@@ -1,6 +1,5 @@
-import { BARE_SECRET } from '../bare.ts';
 import type { HttpJob } from '../load/requests.ts';
-import { TOKEN, WEBHOOK_SECRET } from '../server.ts';
+import { SECRET, TOKEN } from '../server.ts';
 import type { Bench, Comparison } from './compare.ts';
 
 const CONNECTIONS = 32;
@@ -32,7 +31,7 @@ export function webhook(bench: Bench): Promise<Comparison> {
     path: '/webhooks/bench',
     headers: { 'X-Delivery-Id': 'bench-$n' },
     body: DELIVERY,
-    secret: WEBHOOK_SECRET,
+    secret: SECRET,
   }));
 }
 
@@ -47,7 +46,7 @@ function bareHttp(bench: Bench, body: string): (first: number) => HttpJob {
     path: '/bare',
     headers: { 'X-Delivery-Id': 'bench-$n' },
     body,
-    secret: BARE_SECRET,
+    secret: SECRET,
   });
 }
 

@@ -4,11 +4,10 @@ import { command } from '../../src/core/command.ts';
 import { runbookArgs } from '../../src/core/runbook-args.ts';
 import { approvals } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { checkStep, isOver, jobs } from '../../src/domain/job.ts';
+import { checkStep, isOver, jobDigest, jobs } from '../../src/domain/job.ts';
 import { may } from '../../src/domain/permission.ts';
 import { runbookOf } from '../../src/domain/catalog.ts';
 import { ref } from '../shared/fields.ts';
-import { jobDigest } from './create.ts';
 import { findJob, jobReply } from './view.ts';
 
 export const jobCancel = command({

@@ -1,11 +1,8 @@
 import type { Ctx } from '../../src/core/command.ts';
 import { runbookArgs } from '../../src/core/runbook-args.ts';
-import { jobs, type JobRow } from '../../src/domain/job.ts';
-import { digest, type JsonObject } from '../../src/domain/json.ts';
+import { jobDigest, jobs, type JobRow } from '../../src/domain/job.ts';
+import type { JsonObject } from '../../src/domain/json.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
-
-/** What a job is bound to: the runbook as it was defined when it was asked for, and its arguments. */
-export const jobDigest = (runbook: Runbook, args: JsonObject): string => digest({ runbook, args });
 
 /** Writes a new job: `queued`, or `waiting` for the approval that is named. */
 export async function createJob(

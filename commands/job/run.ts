@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { checkStep, isOver, jobs } from '../../src/domain/job.ts';
+import { checkStep, isOver, jobDigest, jobs } from '../../src/domain/job.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import { unknown } from '../shared/people.ts';
-import { createJob, jobDigest } from './create.ts';
+import { createJob } from './create.ts';
 import { findJob, jobReply } from './view.ts';
 
 export const jobRun = command({

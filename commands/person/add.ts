@@ -88,6 +88,7 @@ async function enter(
       roles,
       disabled: false,
       origin,
+      createdBy: ctx.who.name,
       createdAt: ctx.now,
     });
   }
@@ -96,5 +97,11 @@ async function enter(
     throw new Refusal('conflict', `${name} was a ${before.kind} before; choose another name for a ${kind}.`);
   // Whoever left the configuration file was disabled without losing these.
   await endAccess(ctx, name);
-  return ctx.tx.update(principals, before, { display, roles, disabled: false, origin: 'command' });
+  return ctx.tx.update(principals, before, {
+    display,
+    roles,
+    disabled: false,
+    origin: 'command',
+    createdBy: ctx.who.name,
+  });
 }

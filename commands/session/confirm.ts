@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
-import { Refusal, STATUS, type RefusalCode } from '../../src/domain/errors.ts';
+import { Refusal } from '../../src/domain/errors.ts';
 import { confirmations } from '../../src/domain/records.ts';
 import type { Row } from '../../src/domain/table.ts';
 
@@ -18,13 +18,8 @@ export const yes = command({
   examples: [{ text: 'yes', json: { command: 'yes', args: {} } }],
   async run(ctx, { id }) {
     const { command: name, args: given } = await take(ctx, id);
-    const { reply, status, error } = await ctx.invoke({ command: name, args: given });
-    if (status === 'ok') return reply;
-    if (status !== 'error') return { ...reply, status };
-    const code = error?.code ?? 'internal';
-    throw new Refusal(isCode(code) ? code : 'internal', reply.text, {
-      suggestions: error?.suggestions ?? [],
-    });
+    const answer = await ctx.invoke({ command: name, args: given });
+    return { ...answer.reply, answer };
   },
 });
 
@@ -55,5 +50,3 @@ async function take(ctx: Ctx, id: string | undefined): Promise<Row<typeof confir
     throw new Refusal('not_found', 'Nothing waits for your yes or no here; it may have been too long ago.');
   return row;
 }
-
-const isCode = (code: string): code is RefusalCode => Object.hasOwn(STATUS, code);

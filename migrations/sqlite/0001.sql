@@ -37,7 +37,7 @@ CREATE INDEX receipts_expiry ON receipts (workspace, expires_at);
 CREATE TABLE principals (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   name TEXT NOT NULL, kind TEXT NOT NULL, display TEXT NOT NULL, roles TEXT NOT NULL,
-  disabled INTEGER NOT NULL, origin TEXT NOT NULL, created_at INTEGER NOT NULL,
+  disabled INTEGER NOT NULL, origin TEXT NOT NULL, created_by TEXT, created_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;
 CREATE UNIQUE INDEX principals_name ON principals (workspace, name);
@@ -192,7 +192,7 @@ CREATE INDEX confirmations_owner ON confirmations (workspace, principal, convers
 
 CREATE TABLE subscriptions (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
-  ref TEXT NOT NULL, principal TEXT NOT NULL, patterns TEXT NOT NULL, address TEXT NOT NULL,
+  ref TEXT NOT NULL, principal TEXT NOT NULL, patterns TEXT NOT NULL, scopes TEXT NOT NULL, address TEXT NOT NULL,
   cursor INTEGER NOT NULL, created_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;

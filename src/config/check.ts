@@ -3,6 +3,9 @@ import { loadConfig, type Config } from './load.ts';
 import { ConfigError, type Problem } from './problem.ts';
 import { suggest } from './suggest.ts';
 
+/** What only people may do: decide, confirm, and say who may do what. */
+const FORBIDDEN = /^(?:approval\.(?:approve|deny|decide|cancel)|yes|no|link|(?:person|role|key)\..*)$/;
+
 /**
  * Checks what needs the command list: that the rules of all sources, also of those that are off, name commands that
  * exist.
@@ -16,7 +19,17 @@ export function checkCatalog(
   const problems: Problem[] = [];
   for (const source of sources.values())
     source.rules.forEach(({ command, name }, index) => {
-      if (known.has(command)) return;
+      if (known.has(command) && !FORBIDDEN.test(command)) return;
+      if (known.has(command)) {
+        problems.push({
+          code: 'SBX022',
+          file,
+          ...locate(['sources', source.name, 'rules', index, 'command']),
+          message: `Rule "${name}": a webhook proves its source, not a person, so it may not run ${command}.`,
+          mend: 'Let a person run it.',
+        });
+        return;
+      }
       problems.push({
         code: 'SBX020',
         file,

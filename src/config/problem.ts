@@ -21,6 +21,7 @@ export const CODES = {
   SBX019: 'a condition that does not compile',
   SBX020: 'an unknown command',
   SBX021: 'an address that cannot be called',
+  SBX022: 'a command that no webhook may run',
   SBX101: 'an environment variable is not what was expected',
   SBX102: 'a channel is only half set',
 } as const;

@@ -24,6 +24,8 @@ import { enqueue } from './outgoing.ts';
 /** Approval requests go out where their approvers are linked. */
 const ASKED_ON = ['slack', 'email'] as const;
 type AskedOn = (typeof ASKED_ON)[number];
+/** More people than a workspace has; nobody who may decide goes unasked. */
+const EVERYBODY = 100_000;
 /** What the vote commands take. */
 const DECIDE: Permission = 'approval:decide';
 
@@ -64,7 +66,7 @@ export async function requestApproval(
     risk: command.riskOf?.(args, ctx.catalog) ?? command.risk,
     policy,
     requester: ctx.who.name,
-    chain: [ctx.who.name],
+    chain: await ctx.chain(),
     scopes: ctx.who.scopes,
     correlationId: ctx.correlationId,
     replyTo: ctx.replyTo ?? null,
@@ -87,13 +89,17 @@ export async function requestApproval(
 }
 
 async function ask(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
-  const people = await ctx.tx.find(principals, { where: { kind: 'person', disabled: false }, limit: 500 });
+  const people = await ctx.tx.find(principals, {
+    where: { kind: 'person', disabled: false },
+    limit: EVERYBODY,
+  });
   const asked = people
     .filter((p) => !row.chain.includes(p.name))
     .filter((p) => isApprover(row.policy, { ...p, permissions: [], scopes: [] }))
     .map((p) => p.name);
   const linked = await ctx.tx.find(identities, {
     where: { principal: { in: asked }, channel: { in: [...ASKED_ON] } },
+    limit: EVERYBODY,
   });
   for (const { principal, channel, subject } of linked) {
     const to = channel as AskedOn;
@@ -160,6 +166,8 @@ export async function castVote(
 ): Promise<{ row: ApprovalRow; released: Answer | undefined }> {
   const row = await ctx.tx.get(approvals, { ref: vote.approval });
   if (!row) throw new Refusal('not_found', `There is no approval ${vote.approval}.`);
+  if (ctx.assurance === 'signature')
+    throw new Refusal('forbidden', 'A webhook proves its source, not a person, so it cannot vote.');
   if (ctx.channel === 'email') await spendToken(ctx, row.ref);
   const standing = await ctx.tx.find(votes, { where: { approval: row.ref } });
   const still = await stillApprovers(ctx, row, standing);

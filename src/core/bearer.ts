@@ -176,7 +176,9 @@ class Bearers implements BearerAuthenticator {
     const claims = await verifyToken(token, (kid) => this.keyRing.publicKey(kid), this.#binding, clock.now());
     const key = await this.#run((tx) => liveKey(tx, claims.keyId));
     if (key === undefined || key.principal !== claims.subject) throw refused();
-    return { identity: this.#identity(key.id, 'token', claims.scopes), expiresAt: claims.expiresAt };
+    const { expiresAt } = claims;
+    const first = key.expiresAt && key.expiresAt < expiresAt ? key.expiresAt : expiresAt;
+    return { identity: this.#identity(key.id, 'token', claims.scopes), expiresAt: first };
   }
 
   #identity(subject: string, assurance: 'key' | 'token', scopes: readonly string[]): VerifiedIdentity {

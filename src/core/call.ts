@@ -43,13 +43,8 @@ export class Call {
         command.risk === 'read'
           ? { status: 'ok' as const, reply: await command.run(this.context(who, approved, null), args) }
           : await this.#tx.attempt(() => this.#change(reading, who, approved));
-      return {
-        id: this.#id,
-        status: statusOf(reply, status),
-        invocation,
-        reply,
-        correlationId: this.#correlationId,
-      };
+      if (reply.answer) return { ...reply.answer, invocation };
+      return { id: this.#id, status, invocation, reply, correlationId: this.#correlationId };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       if (error.code === 'forbidden') return this.#deny(reading, who, error.message);
@@ -146,7 +141,7 @@ export class Call {
   /** What a command gets to see and do, as `who`. */
   context(who: Principal, approved: ApprovedBy | undefined, cause: string | null): Ctx {
     const { catalog, commands, directory, health, language } = this.#services;
-    const { channel, conversation, replyTo, origin, ifMatch, proof, from } = this.#message;
+    const { channel, conversation, replyTo, origin, ifMatch, proof, from, author } = this.#message;
     const tx = this.#tx;
     const correlationId = this.#correlationId;
     return {
@@ -162,6 +157,7 @@ export class Call {
       ifMatch,
       proof,
       assurance: from.assurance,
+      chain: () => directory.chain(tx, who, author),
       approved,
       catalog,
       health,
@@ -176,5 +172,3 @@ export class Call {
     };
   }
 }
-
-const statusOf = (reply: Reply, status: Status): Status => reply.status ?? status;

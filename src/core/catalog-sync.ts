@@ -43,7 +43,7 @@ const wantedRoles = ({ roles: list }: Catalog): Wanted[] =>
 const wantedPeople = ({ principals: list }: Catalog): Wanted[] =>
   list.map(({ name, kind, display, roles: held }) => ({
     key: name,
-    fields: { name, kind, display, roles: held, disabled: false },
+    fields: { name, kind, display, roles: held, disabled: false, createdBy: null },
   }));
 
 const wantedIdentities = ({ principals: list }: Catalog): Wanted[] =>

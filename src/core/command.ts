@@ -81,6 +81,8 @@ export interface Ctx {
   readonly cause: string | null;
   readonly ifMatch: string | undefined;
   readonly proof: string | undefined;
+  /** Everybody who caused this, `who` first: none of them may approve it. */
+  chain(): Promise<readonly string[]>;
   /** How strongly the sender is proven on this message. */
   readonly assurance: Assurance;
   /** Set when an approval released this very invocation. */

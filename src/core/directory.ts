@@ -7,7 +7,7 @@ import {
   type Principal,
   type PrincipalRow,
 } from '../domain/principal.ts';
-import type { VerifiedIdentity } from './message.ts';
+import type { Inbound, VerifiedIdentity } from './message.ts';
 import type { Tx } from './store.ts';
 
 /** Who is behind a proven identity, read inside the transaction that acts on it, so a revoked role counts at once. */
@@ -15,6 +15,8 @@ export interface Directory {
   /** Undefined when the identity is linked to nobody, or to somebody disabled, or its key was revoked. */
   resolve(tx: Tx, identity: VerifiedIdentity): Promise<Principal | undefined>;
   byName(tx: Tx, name: string, scopes?: readonly string[]): Promise<Principal | undefined>;
+  /** Everybody who caused what `who` asks: `who`, the one who made an agent, the linked author of a webhook. */
+  chain(tx: Tx, who: Principal, author: Inbound['author']): Promise<string[]>;
 }
 
 export function createDirectory(
@@ -28,6 +30,12 @@ export function createDirectory(
   };
   return {
     byName,
+    async chain(tx, who, author) {
+      const owner =
+        who.kind === 'agent' ? (await tx.get(principals, { name: who.name }))?.createdBy : undefined;
+      const writer = author && (await linkedName(tx, author.channel, author.subject));
+      return [...new Set([who.name, owner, writer])].filter((name) => typeof name === 'string');
+    },
     async resolve(tx, identity) {
       const { channel, subject, scopes } = identity;
       if (channel === 'principal') return byName(tx, subject, scopes);

@@ -61,6 +61,11 @@ export interface Inbound {
   readonly correlationId?: string;
   /** What led to this message: a webhook's delivery, a job. */
   readonly cause?: string;
+  /**
+   * Whoever caused the message, as its source says without proving it (a webhook's author): counted against them where
+   * nobody may approve their own, never for them.
+   */
+  readonly author?: { readonly channel: string; readonly subject: string };
   /** The strong ETag the sender holds (`If-Match`). */
   readonly ifMatch?: string;
   /** A single-use proof beside the identity, such as the token of an approval mail. */
@@ -78,8 +83,8 @@ export interface Reply {
   readonly text: string;
   readonly data?: Json;
   readonly actions?: readonly Action[];
-  /** Set by a command that passes on what another one answered: `yes` that led to a request for approval. */
-  readonly status?: 'pending_approval' | 'needs_confirmation';
+  /** Set by a command that passes on, as its own, what another one answered: `yes`. */
+  readonly answer?: Answer;
 }
 
 export type Status = 'ok' | 'pending_approval' | 'needs_confirmation' | 'error';

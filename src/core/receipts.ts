@@ -10,7 +10,7 @@ import type { Tx } from './store.ts';
 /** Never shorter than a source's own retry horizon. */
 const KEPT = 30 * DAY;
 
-/** The receipt of one keyed message: its id is scoped to channel and principal, its digest to the content. */
+/** The receipt of one keyed message: its id is scoped to channel and sender, its digest to the content. */
 export interface ReceiptKey {
   readonly id: string;
   readonly digest: string;
@@ -19,7 +19,9 @@ export interface ReceiptKey {
 export function receiptKey(message: Inbound, who: Principal | undefined): ReceiptKey | undefined {
   if (message.dedupeKey === undefined) return undefined;
   const { channel, from, dedupeKey } = message;
-  const sender = who ? ['principal', who.name] : [from.channel, from.subject];
+  // All keys of one principal are one sender; elsewhere the proven identity is, so that what was answered before it was
+  // linked to somebody stays answered.
+  const sender = from.channel === 'key' && who ? ['principal', who.name] : [from.channel, from.subject];
   return {
     id: sha256([channel, ...sender, dedupeKey].join('\n')),
     digest: digest(message.body),

@@ -1,5 +1,6 @@
 import { Refusal } from './errors.ts';
-import type { JsonObject } from './json.ts';
+import { digest, type JsonObject } from './json.ts';
+import type { Runbook } from './runbook.ts';
 import { bool, int, json, maybe, table, text, time, type Row } from './table.ts';
 
 export type JobState = 'waiting' | 'queued' | 'assigned' | 'running' | 'succeeded' | 'failed' | 'cancelled';
@@ -73,6 +74,9 @@ export function checkStep(ref: string, from: JobState, to: JobState): void {
   if (!NEXT[from].includes(to))
     throw new Refusal('conflict', `${ref} is ${from}, so it cannot become ${to}.`);
 }
+
+/** What a job is bound to: the runbook as it was defined when it was asked for, and its arguments. */
+export const jobDigest = (runbook: Runbook, args: JsonObject): string => digest({ runbook, args });
 
 /** How a try ended. Outcomes are values; an exception is the unexpected and counts as `retry`. */
 export type Outcome =

@@ -14,6 +14,8 @@ export const principals = table('principals', {
   roles: json<readonly string[]>(),
   disabled: bool(),
   origin: text<Origin>(),
+  /** Who made an agent by command: its requests are theirs, too. */
+  createdBy: maybe(text()),
   createdAt: time(),
 });
 

@@ -40,6 +40,8 @@ export const subscriptions = table('subscriptions', {
   ref: text(), // SUB-3
   principal: text(),
   patterns: json<readonly string[]>(),
+  /** What the key that subscribed was narrowed to; delivery is, too. */
+  scopes: json<readonly string[]>(),
   address: json<unknown>(),
   /** The last sequence that was routed. */
   cursor: int(),

@@ -2,11 +2,11 @@ import type { Json, JsonObject } from './json.ts';
 
 /** What must never reach the journal, a stored answer, a log or another person: by the name of the field … */
 const SECRET_NAME =
-  /^(?:.*[-_.])?(?:password|passwd|secret|token|api[-_]?key|private[-_]?key|authorization|cookie|credentials?)$/i;
+  /^(?:.*[-_.])?(?:passwords?|passwd|passphrase|secrets?|tokens?|api[-_]?keys?|access[-_]?keys?|private[-_]?keys?|authorization|cookies?|credentials?)$/i;
 
 /** The same in camel case: `clientSecret`. */
 const SECRET_CAMEL =
-  /[a-z0-9](?:Password|Passwd|Secret|Token|ApiKey|PrivateKey|Authorization|Cookie|Credentials?)$/;
+  /[a-z0-9](?:Passwords?|Passwd|Passphrase|Secrets?|Tokens?|ApiKeys?|AccessKeys?|PrivateKeys?|Authorization|Cookies?|Credentials?)$/;
 
 /** … and by shape: our own keys, Slack, GitHub, AWS, Stripe, JSON Web Tokens, PEM blocks. */
 const SECRET_TEXT =
@@ -28,7 +28,14 @@ export function redact(value: Json): Json {
   if (Array.isArray(value)) return value.map((item: Json) => redact(item));
   const copy: Record<string, Json> = {};
   for (const [name, item] of Object.entries(value as JsonObject)) {
-    copy[name] = typeof item === 'string' && item !== '' && isSecretName(name) ? REDACTED : redact(item);
+    copy[name] = carries(name, item) && isSecretName(name) ? REDACTED : redact(item);
   }
   return copy;
 }
+
+/** Whether a field could carry a secret: nothing, a flag and a count (`tokens: 812`) say none. */
+const carries = (name: string, value: Json): boolean =>
+  value !== null &&
+  value !== '' &&
+  typeof value !== 'boolean' &&
+  !(typeof value === 'number' && name.endsWith('s'));

@@ -23,6 +23,7 @@ export interface Group {
   head(workspace: string): ChainHead;
 }
 
+/** The savepoint of a callback and those of its attempts have names of their own: undoing the first undoes them all. */
 export interface Fixed {
   readonly savepoint: Statement;
   readonly release: Statement;

@@ -1,14 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { v7 } from 'uuid';
 import type { Commit, Store, Tx } from '../core/store.ts';
 import { systemClock, type Clock } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
-import { GENESIS, journal, type JournalEntry } from '../domain/journal.ts';
-import type { Row, Table } from '../domain/table.ts';
-import { entryOf } from './entry.ts';
+import { GENESIS, type JournalEntry } from '../domain/journal.ts';
+import type { Table } from '../domain/table.ts';
+import { Announcer } from './announcer.ts';
+import { CommittedJournal } from './committed-journal.ts';
 import { migrate } from './migrate.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
 import { SqliteTx, type ChainHead, type Fixed, type Group } from './sqlite-tx.ts';
@@ -21,6 +21,8 @@ export interface SqliteOptions {
   readonly newId?: () => string;
   /** Milliseconds to wait for another process's write lock before answering `unavailable`. */
   readonly lockTimeout?: number;
+  /** Told of what goes wrong outside any call: a listener that throws, a file that cannot be watched. */
+  readonly report?: (error: unknown) => void;
   /** `present`: the file may not grow, as on a full disk (for tests of just that). */
   readonly maxPages?: 'present';
 }
@@ -35,8 +37,6 @@ interface Waiting {
 /** A group yields to the event loop after this many callbacks or milliseconds, whichever comes first. */
 const GROUP_SIZE = 256;
 const GROUP_TIME = 8;
-/** How often to look for commits of other processes on the same file, in milliseconds. */
-const WATCH_EVERY = 1_000;
 
 /** Opens (and makes or migrates) the database file. @throws Refusal `unavailable` saying what is wrong with it. */
 export function openSqlite(options: SqliteOptions): SqliteStore {
@@ -59,19 +59,23 @@ export class SqliteStore implements Store {
   readonly #reader: Database.Database;
   readonly #clock: Clock;
   readonly #newId: () => string;
-  readonly #fixed: Fixed & Record<'begin' | 'commit' | 'abort' | 'head', Database.Statement>;
+  readonly #fixed: Fixed &
+    Record<'begin' | 'commit' | 'abort' | 'head' | 'openTurn' | 'closeTurn' | 'undoTurn', Database.Statement>;
   readonly #statements = new Map<Table, Statements>();
-  readonly #readJournal: Statements;
-  readonly #listeners = new Set<(commit: Commit) => void>();
-  /** The last sequence told to listeners, per workspace. */
-  readonly #told = new Map<string, number>();
-  readonly #watch: NodeJS.Timeout;
+  readonly #journal: CommittedJournal;
+  readonly #announcer: Announcer;
   #queue: Waiting[] = [];
   #running: Promise<void> | undefined;
-  #dataVersion: number;
   #closing = false;
 
-  constructor({ path, clock = systemClock, newId, lockTimeout = 2_000, maxPages }: SqliteOptions) {
+  constructor({
+    path,
+    clock = systemClock,
+    newId,
+    lockTimeout = 2_000,
+    report = () => undefined,
+    maxPages,
+  }: SqliteOptions) {
     this.#path = path;
     this.#clock = clock;
     this.#newId = newId ?? (() => v7());
@@ -87,6 +91,9 @@ export class SqliteStore implements Store {
       begin: db.prepare('BEGIN IMMEDIATE'),
       commit: db.prepare('COMMIT'),
       abort: db.prepare('ROLLBACK'),
+      openTurn: db.prepare('SAVEPOINT turn'),
+      closeTurn: db.prepare('RELEASE turn'),
+      undoTurn: db.prepare('ROLLBACK TO turn'),
       savepoint: db.prepare('SAVEPOINT call'),
       release: db.prepare('RELEASE call'),
       rollback: db.prepare('ROLLBACK TO call'),
@@ -96,10 +103,8 @@ export class SqliteStore implements Store {
          ON CONFLICT (workspace, name) DO UPDATE SET value = value + 1 RETURNING value`,
       ),
     };
-    this.#readJournal = new Statements(drizzle({ client: this.#reader }), journal);
-    for (const { workspace, seq } of this.#heads()) this.#told.set(workspace, seq);
-    this.#dataVersion = this.#version();
-    this.#watch = setInterval(() => this.#lookOutside(), WATCH_EVERY).unref();
+    this.#journal = new CommittedJournal(this.#reader);
+    this.#announcer = new Announcer(db, this.#journal, report);
   }
 
   /** The number of the newest migration that was applied. */
@@ -123,20 +128,19 @@ export class SqliteStore implements Store {
   }
 
   onCommit(listener: (commit: Commit) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#announcer.listen(listener);
   }
 
   async history(workspace: string, after: number, limit: number): Promise<JournalEntry[]> {
-    return this.#read(() => this.#entries(workspace, after, limit));
+    return this.#read(() => this.#journal.entries(workspace, after, limit));
   }
 
   async head(workspace: string): Promise<number> {
-    return this.#told.get(workspace) ?? 0;
+    return this.#announcer.head(workspace);
   }
 
   async workspaces(): Promise<string[]> {
-    return this.#read(() => this.#heads().map((h) => h.workspace));
+    return this.#read(() => this.#journal.heads().map((h) => h.workspace));
   }
 
   async ping(): Promise<void> {
@@ -147,19 +151,22 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    clearInterval(this.#watch);
+    this.#announcer.close();
     await this.#running;
     this.#reader.close();
     this.#db.close();
   }
 
   async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
-      // What arrives in the same turn of the event loop joins the group.
-      await new Promise(setImmediate);
-      await this.#runGroup();
+    try {
+      while (this.#queue.length > 0) {
+        // What arrives in the same turn of the event loop joins the group.
+        await new Promise(setImmediate);
+        await this.#runGroup();
+      }
+    } finally {
+      this.#running = undefined;
     }
-    this.#running = undefined;
   }
 
   async #runGroup(): Promise<void> {
@@ -190,15 +197,15 @@ export class SqliteStore implements Store {
     const tx = new SqliteTx(item.workspace, group, this.#fixed, this.#newId);
     const entries = group.entries.length;
     const head = item.workspace === '' ? undefined : { ...group.head(item.workspace) };
-    this.#fixed.savepoint.run();
+    this.#fixed.openTurn.run();
     try {
       const value = await inOneTurn(item.work(tx));
-      this.#fixed.release.run();
+      this.#fixed.closeTurn.run();
       return () => item.resolve(value);
     } catch (error) {
       if (endsTransaction(error)) throw error;
-      this.#fixed.rollback.run();
-      this.#fixed.release.run();
+      this.#fixed.undoTurn.run();
+      this.#fixed.closeTurn.run();
       group.entries.length = entries;
       if (head) Object.assign(group.head(item.workspace), head);
       return () => item.reject(storageRefusal(error, this.#path));
@@ -228,7 +235,7 @@ export class SqliteStore implements Store {
   #statementsOf(table: Table): Statements {
     let found = this.#statements.get(table);
     if (!found) {
-      found = new Statements(drizzle({ client: this.#db }), table);
+      found = new Statements(this.#db, table);
       this.#statements.set(table, found);
     }
     return found;
@@ -237,56 +244,8 @@ export class SqliteStore implements Store {
   #tell(group: Group): void {
     for (const [workspace, tables] of group.tables) {
       const entries = group.entries.filter((e) => e.workspace === workspace);
-      this.#announce(workspace, entries, tables);
+      this.#announcer.announce(workspace, entries, tables);
     }
-  }
-
-  /** Passes on new entries in sequence; what another process wrote in between is read first. */
-  #announce(workspace: string, entries: readonly JournalEntry[], tables: ReadonlySet<string>): void {
-    const told = this.#told.get(workspace) ?? 0;
-    const first = entries[0];
-    const missed = first && first.seq > told + 1 ? this.#entries(workspace, told, first.seq - told - 1) : [];
-    const all = missed.length > 0 ? [...missed, ...entries] : entries;
-    const last = all.at(-1);
-    if (last) this.#told.set(workspace, last.seq);
-    for (const listener of this.#listeners) listener({ workspace, entries: all, tables });
-  }
-
-  #lookOutside(): void {
-    const version = this.#version();
-    if (version === this.#dataVersion) return;
-    this.#dataVersion = version;
-    const tables = new Set([...this.#statements.keys()].map((t) => t.name));
-    for (const { workspace, seq } of this.#heads()) {
-      const told = this.#told.get(workspace) ?? 0;
-      if (seq > told) this.#announce(workspace, this.#entries(workspace, told, seq - told), tables);
-    }
-  }
-
-  #entries(workspace: string, after: number, limit: number): JournalEntry[] {
-    const rows = this.#readJournal.find<typeof journal>(workspace, {
-      where: { seq: { above: after } },
-      orderBy: [{ column: 'seq' }],
-      limit,
-    }) as Row<typeof journal>[];
-    return rows.map((row) => entryOf(workspace, row));
-  }
-
-  /** One seek per workspace instead of a scan of the journal. */
-  #heads(): { workspace: string; seq: number }[] {
-    return this.#reader
-      .prepare<[], { workspace: string; seq: number }>(
-        `WITH RECURSIVE w(name) AS (
-           SELECT min(workspace) FROM journal
-           UNION ALL SELECT (SELECT min(workspace) FROM journal WHERE workspace > w.name) FROM w WHERE w.name IS NOT NULL
-         ) SELECT name AS workspace, (SELECT max(seq) FROM journal WHERE workspace = w.name) AS seq
-           FROM w WHERE name IS NOT NULL`,
-      )
-      .all();
-  }
-
-  #version(): number {
-    return this.#db.pragma('data_version', { simple: true }) as number;
   }
 
   #read<T>(query: () => T): T {

@@ -1,3 +1,5 @@
+import type { Database, Statement } from 'better-sqlite3';
+import { CasingCache } from 'drizzle-orm/casing';
 import {
   and,
   asc,
@@ -11,140 +13,115 @@ import {
   lt,
   lte,
   ne,
-  sql,
-  type SQL,
-} from 'drizzle-orm';
-import type { BetterSQLite3Database } from 'drizzle-orm/better-sqlite3';
-import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
-import type { Query, Table, Where } from '../domain/table.ts';
+} from 'drizzle-orm/sql/expressions';
+import { sql, type SQL } from 'drizzle-orm/sql/sql';
+import type { SQLiteColumn } from 'drizzle-orm/sqlite-core/columns/common';
+import type { ColumnKind, Query, Table, Where } from '../domain/table.ts';
 import { encode, kindOf, rowDecoder, type Cell } from './codec.ts';
 import { buildTable, sqliteDialect, type DrizzleTable } from './schema.ts';
 
-type Cells = Record<string, Cell>;
-interface Runnable {
-  run(values: Cells): { changes: number };
-}
-interface Readable {
-  all(values: Cells): Cells[];
-}
+type Prepared = Statement<[Cell[]], Record<string, Cell>>;
 
 const COMPARE = { below: lt, atMost: lte, above: gt, atLeast: gte } as const;
 /** After every text that starts with the prefix: no code point of valid text sorts higher. */
 const LAST = '\u{10ffff}';
 const ROWS = 500;
+const VALUE = sql.placeholder('value');
 
-/** The conditions of a query: SQL with placeholders, once per shape, and the values of this call. */
+/** The conditions of one call: what they look like, and their values in the order of the placeholders. */
 interface Filter {
   readonly shape: string;
-  readonly values: Cells;
-  readonly build: () => SQL | undefined;
+  readonly values: Cell[];
 }
 
-/** The prepared statements of one table, built through drizzle on first use and kept by the shape of the call. */
+/**
+ * The statements of one table. Drizzle writes each once, on first use; it is kept by the shape of the call and run by
+ * the driver itself, since going through drizzle each time costs more than the statement.
+ */
 export class Statements {
-  readonly #db: BetterSQLite3Database;
+  readonly #db: Database;
   readonly #table: Table;
   readonly #drizzle: DrizzleTable;
-  readonly #decode: (raw: Cells) => Record<string, unknown>;
-  readonly #columns: readonly string[];
-  readonly #reads = new Map<string, Readable>();
-  readonly #writes = new Map<string, Runnable>();
+  readonly #decode: (raw: Record<string, Cell>) => Record<string, unknown>;
+  readonly #columns: readonly (readonly [name: string, kind: ColumnKind])[];
+  readonly #prepared = new Map<string, Prepared>();
 
-  constructor(db: BetterSQLite3Database, table: Table) {
+  constructor(db: Database, table: Table) {
     this.#db = db;
     this.#table = table;
     this.#drizzle = buildTable(sqliteDialect, table);
     this.#decode = rowDecoder(table);
-    this.#columns = ['id', 'version', ...Object.keys(table.columns)];
+    const names = ['id', 'version', ...Object.keys(table.columns)];
+    this.#columns = names.map((name) => [name, kindOf(table, name)]);
   }
 
   insert(workspace: string, row: Record<string, unknown>): void {
-    let statement = this.#writes.get('insert');
-    if (!statement) {
-      const placeholders = ['workspace', ...this.#columns].map((name) => [name, sql.placeholder(name)]);
-      statement = this.#db
-        .insert(this.#drizzle)
-        .values(Object.fromEntries(placeholders))
-        .prepare() as Runnable;
-      this.#writes.set('insert', statement);
+    const cells: Cell[] = [workspace];
+    for (const [name, kind] of this.#columns) {
+      const value = row[name];
+      if (value === undefined) throw new TypeError(`${this.#table.name}.${name} is missing`);
+      cells.push(encode(kind, value));
     }
-    const cells: Cells = { workspace };
-    for (const name of this.#columns) {
-      if (row[name] === undefined) throw new TypeError(`${this.#table.name}.${name} is missing`);
-      cells[name] = encode(kindOf(this.#table, name), row[name]);
-    }
-    statement.run(cells);
+    this.#prepare('insert', () => {
+      const names = ['workspace', ...this.#columns.map(([name]) => name)].map((name) => this.#bare(name));
+      const values = names.map(() => VALUE);
+      return sql`insert into ${this.#drizzle} (${list(names)}) values (${list(values)})`;
+    }).run(cells);
   }
 
   /** Returns whether the row still had that version. */
   update(workspace: string, id: string, version: number, patch: Record<string, unknown>): boolean {
     const names = Object.keys(patch);
-    const shape = `update:${names.join()}`;
-    let statement = this.#writes.get(shape);
-    if (!statement) {
-      const set = Object.fromEntries(names.map((name) => [name, sql.placeholder(`set_${name}`)]));
-      const t = this.#drizzle;
-      statement = this.#db
-        .update(t)
-        .set({ ...set, version: sql`${this.#column('version')} + 1` })
-        .where(
-          and(
-            eq(this.#column('workspace'), sql.placeholder('workspace')),
-            eq(this.#column('id'), sql.placeholder('id')),
-            eq(this.#column('version'), sql.placeholder('version')),
-          ),
-        )
-        .prepare() as Runnable;
-      this.#writes.set(shape, statement);
-    }
-    const cells: Cells = { workspace, id, version };
-    for (const name of names) cells[`set_${name}`] = encode(kindOf(this.#table, name), patch[name]);
+    const cells = names.map((name) => encode(kindOf(this.#table, name), patch[name]));
+    const statement = this.#prepare(`update:${names.join()}`, () => {
+      const raised = sql`${this.#bare('version')} = ${this.#column('version')} + 1`;
+      const set = list([...names.map((name) => sql`${this.#bare(name)} = ${VALUE}`), raised]);
+      const own = ['workspace', 'id', 'version'].map((name) => eq(this.#column(name), VALUE));
+      return sql`update ${this.#drizzle} set ${set} where ${and(...own)}`;
+    });
+    cells.push(workspace, id, version);
     return statement.run(cells).changes === 1;
   }
 
   remove<T extends Table>(workspace: string, where: Where<T>): number {
-    const filter = this.#filter(workspace, where);
-    const shape = `remove:${filter.shape}`;
-    let statement = this.#writes.get(shape);
-    if (!statement) {
-      statement = this.#db.delete(this.#drizzle).where(filter.build()).prepare() as Runnable;
-      this.#writes.set(shape, statement);
-    }
-    return statement.run(filter.values).changes;
+    const { shape, values } = this.#filter(workspace, where);
+    const statement = this.#prepare(
+      `remove:${shape}`,
+      () => sql`delete from ${this.#drizzle} where ${this.#conditions(where)}`,
+    );
+    return statement.run(values).changes;
   }
 
   find<T extends Table>(workspace: string, query: Query<T>): Record<string, unknown>[] {
-    const filter = this.#filter(workspace, query.where ?? {});
-    const order = (query.orderBy ?? []).map((o) => `${o.column}${o.descending ? '-' : '+'}`).join();
-    const shape = `find:${filter.shape}:${order}`;
-    let statement = this.#reads.get(shape);
-    if (!statement) {
-      const columns = Object.fromEntries(this.#columns.map((name) => [name, this.#column(name)]));
-      const sorted = (query.orderBy ?? []).map((o) => (o.descending ? desc : asc)(this.#column(o.column)));
-      statement = this.#db
-        .select(columns)
-        .from(this.#drizzle)
-        .where(filter.build())
-        .orderBy(...sorted)
-        .limit(sql.placeholder('rows'))
-        .prepare() as unknown as Readable;
-      this.#reads.set(shape, statement);
-    }
-    filter.values['rows'] = query.limit ?? ROWS;
-    return statement.all(filter.values).map(this.#decode);
+    const { where = {}, orderBy = [], limit = ROWS } = query;
+    const { shape, values } = this.#filter(workspace, where);
+    const order = orderBy.map((o) => `${o.column}${o.descending ? '-' : '+'}`).join();
+    const statement = this.#prepare(`find:${shape}:${order}`, () => {
+      const columns = this.#columns.map(([name]) => sql`${this.#column(name)} as ${sql.identifier(name)}`);
+      const sorted = orderBy.map((o) => (o.descending ? desc : asc)(this.#column(o.column)));
+      const ordered = sorted.length > 0 ? sql` order by ${list(sorted)}` : sql.empty();
+      return sql`select ${list(columns)} from ${this.#drizzle} where ${this.#conditions(where)}${ordered} limit ${VALUE}`;
+    });
+    values.push(limit);
+    return statement.all(values).map(this.#decode);
   }
 
   count<T extends Table>(workspace: string, where: Where<T>): number {
-    const filter = this.#filter(workspace, where);
-    const shape = `count:${filter.shape}`;
-    let statement = this.#reads.get(shape);
+    const { shape, values } = this.#filter(workspace, where);
+    const statement = this.#prepare(
+      `count:${shape}`,
+      () => sql`select count(*) as n from ${this.#drizzle} where ${this.#conditions(where)}`,
+    );
+    return statement.get(values)?.['n'] as number;
+  }
+
+  #prepare(shape: string, build: () => SQL): Prepared {
+    let statement = this.#prepared.get(shape);
     if (!statement) {
-      const n = sql<number>`count(*)`.as('n');
-      const built = this.#db.select({ n }).from(this.#drizzle).where(filter.build()).prepare();
-      statement = built as unknown as Readable;
-      this.#reads.set(shape, statement);
+      statement = this.#db.prepare<[Cell[]], Record<string, Cell>>(textOf(build()));
+      this.#prepared.set(shape, statement);
     }
-    return statement.all(filter.values)[0]?.['n'] as number;
+    return statement;
   }
 
   #column(name: string): SQLiteColumn {
@@ -153,51 +130,55 @@ export class Statements {
     return found;
   }
 
+  /** The column's name without its table, as `insert` and `set` want it. */
+  #bare(name: string): SQL {
+    return sql`${sql.identifier(this.#column(name).name)}`;
+  }
+
   /** Every condition begins with the workspace, so no call can read another's rows. */
   #filter(workspace: string, where: object): Filter {
-    const values: Cells = { workspace };
-    const parts: (() => SQL | undefined)[] = [
-      () => eq(this.#column('workspace'), sql.placeholder('workspace')),
-    ];
+    const values: Cell[] = [workspace];
     let shape = '';
     for (const [name, condition] of Object.entries(where)) {
       if (condition === undefined) continue;
+      const kind = kindOf(this.#table, name);
       for (const [op, value] of operators(condition)) {
-        const key = `${name}_${op}`;
-        shape += `${key}${Array.isArray(value) ? value.length : value === null ? '0' : ''},`;
-        parts.push(this.#condition(name, op, value, key, values));
+        shape += `${name} ${op}${Array.isArray(value) ? value.length : value === null ? '0' : ''},`;
+        if (value === null) continue;
+        if (op === 'in') for (const item of value as readonly unknown[]) values.push(encode(kind, item));
+        else values.push(encode(kind, value));
+        if (op === 'prefix') values.push(`${value as string}${LAST}`);
       }
     }
-    return { shape, values, build: () => and(...parts.map((part) => part())) };
+    return { shape, values };
   }
 
-  #condition(name: string, op: string, value: unknown, key: string, values: Cells): () => SQL | undefined {
-    const column = this.#column(name);
-    const kind = kindOf(this.#table, name);
-    const holder = sql.placeholder(key);
-    if (value === null) return () => (op === 'not' ? isNotNull(column) : isNull(column));
-    if (op === 'in') {
-      const list = value as readonly unknown[];
-      list.forEach((item, i) => {
-        values[`${key}${i}`] = encode(kind, item);
-      });
-      return () =>
-        list.length === 0
-          ? sql`0`
-          : inArray(
-              column,
-              list.map((_, i) => sql.placeholder(`${key}${i}`)),
-            );
+  /** The same conditions as SQL, with a placeholder for each value. */
+  #conditions(where: object): SQL | undefined {
+    const parts = [eq(this.#column('workspace'), VALUE)];
+    for (const [name, condition] of Object.entries(where)) {
+      if (condition === undefined) continue;
+      for (const [op, value] of operators(condition)) parts.push(conditionOf(this.#column(name), op, value));
     }
-    if (op === 'prefix') {
-      values[key] = value as string;
-      values[`${key}_end`] = `${value as string}${LAST}`;
-      return () => and(gte(column, holder), lt(column, sql.placeholder(`${key}_end`)));
+    return and(...parts);
+  }
+}
+
+function conditionOf(column: SQLiteColumn, op: string, value: unknown): SQL {
+  if (value === null) return op === 'not' ? isNotNull(column) : isNull(column);
+  switch (op) {
+    case 'eq':
+      return eq(column, VALUE);
+    case 'in': {
+      const holders = (value as readonly unknown[]).map(() => VALUE);
+      return holders.length === 0 ? sql`0` : inArray(column, holders);
     }
-    values[key] = encode(kind, value);
-    if (op === 'not') return () => sql`(${ne(column, holder)} or ${isNull(column)})`;
-    const compare = op === 'eq' ? eq : COMPARE[op as keyof typeof COMPARE];
-    return () => compare(column, holder);
+    case 'prefix':
+      return sql`(${gte(column, VALUE)} and ${lt(column, VALUE)})`;
+    case 'not':
+      return sql`(${ne(column, VALUE)} or ${isNull(column)})`;
+    default:
+      return COMPARE[op as keyof typeof COMPARE](column, VALUE);
   }
 }
 
@@ -209,4 +190,16 @@ function operators(condition: unknown): [string, unknown][] {
     condition instanceof Date ||
     Object.getPrototypeOf(condition) !== Object.prototype;
   return plain ? [['eq', condition]] : Object.entries(condition).filter(([, v]) => v !== undefined);
+}
+
+const list = (parts: readonly unknown[]): SQL => sql.join([...parts] as SQL[], sql`, `);
+
+function textOf(query: SQL): string {
+  const config = {
+    casing: new CasingCache(),
+    escapeName: (name: string) => `"${name}"`,
+    escapeParam: () => '?',
+    escapeString: (text: string) => `'${text.replaceAll("'", "''")}'`,
+  };
+  return query.toQuery(config).sql;
 }

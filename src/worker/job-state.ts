@@ -204,21 +204,16 @@ export async function recover(tx: Tx): Promise<number> {
   return lost.length;
 }
 
-/** Gives a claim back unharmed when its worker stops: the try does not count. Returns false when it was lost. */
+/**
+ * Gives a claim back when its worker stops. What has begun may have had effects, so the try counts: the job goes on
+ * where tries are left and fails where none is. Returns false when the claim was lost.
+ */
 export async function giveBack(tx: Tx, claimed: JobRow): Promise<boolean> {
   const row = await held(tx, claimed);
   if (!row) return false;
-  if (row.cancelRequested) {
-    await end(tx, row, { kind: 'cancelled' }, undefined);
-    return true;
-  }
-  const queued = await tx.update(jobs, row, {
-    state: 'queued',
-    attempt: row.attempt - 1,
-    runAt: tx.now,
-    leaseUntil: null,
-    leaseOwner: null,
-  });
-  await emit(tx, queued, 'job.queued', { reason: 'its worker stopped' });
+  const reason = 'its worker was stopped while it ran';
+  if (row.cancelRequested) await end(tx, row, { kind: 'cancelled' }, undefined);
+  else if (row.attempt < row.maxAttempts) await requeue(tx, row, reason, 0);
+  else await end(tx, row, { kind: 'fail', reason }, undefined);
   return true;
 }

@@ -1,10 +1,9 @@
 import type { Logger } from 'pino';
 import type { Store } from '../core/store.ts';
-import type { Catalog } from '../domain/catalog.ts';
+import { runbookOf, type Catalog } from '../domain/catalog.ts';
 import type { Clock } from '../domain/clock.ts';
-import { jobs, type JobRow, type Outcome } from '../domain/job.ts';
+import { jobDigest, jobs, type JobRow, type Outcome } from '../domain/job.ts';
 import { sha256 } from '../domain/json.ts';
-import { runbookOf } from '../domain/catalog.ts';
 import type { Runbook } from '../domain/runbook.ts';
 import type { Execution } from './executors/execution.ts';
 import { JobLog } from './job-log.ts';
@@ -160,6 +159,12 @@ export class JobWorker {
     log: (stream: 'out' | 'err' | 'info', line: string) => void,
   ): Promise<Outcome> {
     if (!runbook) return { kind: 'fail', reason: `the configuration no longer defines ${job.runbook}` };
+    // What was approved is what runs, also at a later try and after a restart with another configuration.
+    if (job.approval !== null && jobDigest(runbook, job.args) !== job.digest)
+      return {
+        kind: 'fail',
+        reason: `${job.runbook} was changed since ${job.approval} was given; ask again`,
+      };
     const { args, attempt } = job;
     const idempotencyKey = sha256(`${this.#workspace}\n${job.id}`);
     try {

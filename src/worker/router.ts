@@ -126,7 +126,7 @@ export class Router {
         !(e.event === DEAD && e.target.startsWith(TOLD_DEAD)),
     );
     if (wanted.length === 0 && !full) return;
-    const who = await this.#options.directory.byName(tx, sub.principal);
+    const who = await this.#options.directory.byName(tx, sub.principal, sub.scopes);
     for (const entry of wanted) {
       if (!who || !mayRead(who, entry.event)) continue;
       const kind = entry.event === DEAD ? TOLD_DEAD : 'sub:';

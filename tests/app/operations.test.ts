@@ -121,7 +121,10 @@ test('logs are JSON lines on standard error, and hold no secret whatever is sent
   const lines = server.err.trim().split('\n');
   expect(server.err).toContain('webhook refused');
   for (const line of lines)
-    expect(JSON.parse(line)).toMatchObject({ level: expect.any(Number) as number, msg: expect.any(String) as string });
+    expect(JSON.parse(line)).toMatchObject({
+      level: expect.any(Number) as number,
+      msg: expect.any(String) as string,
+    });
 });
 
 test('/readyz is 503 while a channel that is on is deaf, and says which and why', async () => {

@@ -30,21 +30,6 @@ describe('the banner', () => {
     expect((await second.command('whoami')).status).toBe(200);
   });
 
-  test('its tour works as it is printed', async () => {
-    const server = await startServer({ folder: tempFolder() });
-    const steps = [...server.out.matchAll(/^ +(SIGNALBOX_TOKEN=\S+ )?npx signalbox send '(.*)'/gm)];
-    expect(steps).toHaveLength(7);
-    const admin = server.token;
-    let ben = '';
-    for (const [, other, text = ''] of steps) {
-      server.token = other === undefined ? admin : ben;
-      const answer = await server.command(text);
-      const { reply } = (await answer.json()) as { reply: { text: string } };
-      expect(answer.status, text).toBe(text.startsWith('job run deploy') ? 202 : 200);
-      ben ||= /sb_\S+/.exec(reply.text)?.[0] ?? '';
-    }
-  });
-
   test('does not show a token that was chosen, nor does anything that is written down', async () => {
     const folder = tempFolder();
     const chosen = 'an-example-token-of-the-administrator';
@@ -71,7 +56,10 @@ describe('what cannot start says why and leaves nothing running', () => {
 
   test('a database that is none, and one in a place where there can be none', async () => {
     const folder = tempFolder();
-    writeFileSync(join(folder, 'signalbox.db'), 'Dear diary, today I was opened as a database.\n'.repeat(200));
+    writeFileSync(
+      join(folder, 'signalbox.db'),
+      'Dear diary, today I was opened as a database.\n'.repeat(200),
+    );
     const text = await run(['start'], { folder });
     expect(text).toMatchObject({ code: 1, out: '' });
     expect(text.err).toBe(`✗ ${join(folder, 'signalbox.db')} is not a Signalbox database.\n`);

@@ -65,11 +65,12 @@ test('SIGTERM takes nothing new, lets what runs finish, says goodbye with 1001 a
   await begin(client, file);
   const silent = connect(Number(new URL(server.url).port), '127.0.0.1');
   await once(silent, 'connect');
+  const hungUp = once(silent.resume(), 'close');
 
   server.signal('SIGTERM');
   expect(await client.closed).toMatchObject({ code: 1001 });
   // The port is closed while the job goes on; a connection on which nothing was asked does not hold the stop up.
-  await once(silent.resume(), 'close');
+  await hungUp;
   await expect(server.fetch('/healthz')).rejects.toThrow('fetch failed');
   writeFileSync(file, '');
   expect(await server.ended).toMatchObject({ code: 0, signal: null, err: '' });

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test, vi } from 'vitest';
-import { run, Server, startServer } from '../support/spawn.ts';
+import { run, startServer, type Server } from '../support/spawn.ts';
 import { tempFolder } from '../support/temp.ts';
 
 const TOKEN = { SIGNALBOX_ADMIN_TOKEN: 'an-example-token-of-the-administrator' };
@@ -30,7 +30,10 @@ test('a database that another process has locked: 503 with Retry-After, readyz t
   });
   const readiness = await server.fetch('/readyz');
   expect(readiness.status).toBe(503);
-  expect(await readiness.json()).toMatchObject({ ok: false, checks: { database: expect.stringMatching(/locked/) as string } });
+  expect(await readiness.json()).toMatchObject({
+    ok: false,
+    checks: { database: expect.stringMatching(/locked/) as string },
+  });
   expect((await server.fetch('/healthz')).status).toBe(200);
   other.exec('ROLLBACK');
   other.close();
@@ -69,7 +72,7 @@ test.runIf(small)('a full disk: 503, the process goes on, and nothing acknowledg
   const inside = join(`/proc/${server.pid}/root`, data);
   expect((await server.command('task create kept', 'k0')).status).toBe(200);
   const filler = join(inside, 'filler');
-  expect(() => writeFileSync(filler, Buffer.alloc(4 * 1024 * 1024))).toThrow('ENOSPC');
+  writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024));
 
   const kept = ['kept'];
   let refused = 0;
@@ -84,15 +87,14 @@ test.runIf(small)('a full disk: 503, the process goes on, and nothing acknowledg
     }
   }
   expect(refused).toBe(5);
+  expect(kept.length).toBeGreaterThan(1);
   expect((await server.fetch('/healthz')).status).toBe(200);
   expect((await titles(server)).toSorted()).toEqual(kept.toSorted());
 
   rmSync(filler);
   expect((await server.command('task create after')).status).toBe(200);
   expect((await titles(server)).toSorted()).toEqual([...kept, 'after'].toSorted());
-  const copy = join(folder, 'copy.db');
-  new Database(join(inside, 'signalbox.db')).exec(`VACUUM INTO '${copy}'`).close();
-  expect(await run(['audit', 'verify', copy], { folder })).toMatchObject({ code: 0 });
+  expect(await (await server.command('audit verify')).text()).toContain('"ok":true');
   expect(await server.stop()).toMatchObject({ code: 0 });
 });
 

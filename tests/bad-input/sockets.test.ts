@@ -32,7 +32,12 @@ test('10,000 commands in one frame close the socket with 1009, and none of them 
   expect((await client.closed).code).toBe(1009);
   other.send(JSON.stringify(commands.slice(0, 500)));
   expect(await other.next()).toMatchObject({ type: 'error', code: 'malformed' });
-  other.send(commands.slice(0, 500).map((each) => JSON.stringify(each)).join('\n'));
+  other.send(
+    commands
+      .slice(0, 500)
+      .map((each) => JSON.stringify(each))
+      .join('\n'),
+  );
   expect(await other.next()).toMatchObject({ type: 'error', code: 'malformed' });
   await expectUnharmed(world, ['acknowledged']);
 });
@@ -70,7 +75,10 @@ test('frames that are none get an error and the socket goes on', async () => {
   ];
   for (const frame of frames) {
     client.send(frame);
-    expect(await client.next(), frame.slice(0, 60)).toMatchObject({ type: 'error', code: expect.stringMatching(/malformed|invalid_argument/) as string });
+    expect(await client.next(), frame.slice(0, 60)).toMatchObject({
+      type: 'error',
+      code: expect.stringMatching(/malformed|invalid_argument/) as string,
+    });
   }
   client.send({ type: 'command', id: 'last', text: 'whoami' });
   expect(await client.next()).toMatchObject({ type: 'reply', id: 'last', status: 'ok' });

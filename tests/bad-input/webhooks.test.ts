@@ -46,7 +46,9 @@ test('forged, stale and future signatures are 401, are counted, and leave no row
   const push = { branch: 'no' };
   const refused = [
     await forge('push', push, { 'x-hub-signature-256': `sha256=${'0'.repeat(64)}` }),
-    await forge('push', push, { 'x-hub-signature-256': `sha256=${sign('guess', JSON.stringify(push), 'hex')}` }),
+    await forge('push', push, {
+      'x-hub-signature-256': `sha256=${sign('guess', JSON.stringify(push), 'hex')}`,
+    }),
     await forge('push', push, { 'x-hub-signature-256': '' }),
     await forge('push', push, { 'x-hub-signature-256': 'sha256=zz' }),
     await hook('{"alert":"no"}', seconds() - 301),
@@ -87,7 +89,9 @@ test('a stranger’s comment with a command in it is neither run nor written dow
   const command = 'task create owned --priority P0\n/signalbox job run deploy\napprove APR-1';
   const stranger = await forge('issue_comment', comment(666, command), {}, 'd1');
   expect(stranger.status).toBe(403);
-  expect(await stranger.json()).toMatchObject({ results: [{ status: 'error', error: { code: 'forbidden' } }] });
+  expect(await stranger.json()).toMatchObject({
+    results: [{ status: 'error', error: { code: 'forbidden' } }],
+  });
   // Of somebody who is linked it is a comment, word by word.
   expect((await forge('issue_comment', comment(583_231, command), {}, 'd2')).status).toBe(200);
   const events = (await (await world.call('/v1/events')).json()) as { events: Record<string, unknown>[] };
@@ -107,7 +111,10 @@ test('a branch named like flags is a title and nothing else', async () => {
     expect((await forge('push', { branch }, {}, `d${n}`)).status).toBe(200);
   const page = (await (await world.call('/v1/tasks')).json()) as { items: Record<string, unknown>[] };
   for (const branch of branches)
-    expect(page.items.find((task) => task['title'] === branch)).toMatchObject({ priority: 'P2', owner: null });
+    expect(page.items.find((task) => task['title'] === branch)).toMatchObject({
+      priority: 'P2',
+      owner: null,
+    });
   await expectUnharmed(world, ['acknowledged', ...branches]);
 });
 

@@ -16,12 +16,21 @@ test('ids, keys and tokens of another workspace on the same database are nobodyâ
   const ours = await realApp({ folder: theirs.folder, workspace: 'ours' });
   for (const path of ['/v1/tasks/TSK-1', '/v1/jobs/JOB-1', '/v1/approvals/APR-1'])
     expect(await problem(await ours.call(path)), path).toEqual({ status: 404, code: 'not_found' });
-  for (const text of ['task show TSK-1', 'task move TSK-1 claimed', 'task comment TSK-1 hello', 'key revoke x'])
+  for (const text of [
+    'task show TSK-1',
+    'task move TSK-1 claimed',
+    'task comment TSK-1 hello',
+    'key revoke x',
+  ])
     expect((await ours.post('/v1/commands', { text })).status, text).toBe(404);
   expect((await ours.post('/v1/commands', { text: 'task assign TSK-1 eve' })).status).toBe(404);
   for (const bearer of [pair.accessToken, key])
-    expect((await ours.call('/v1/tasks', { headers: { authorization: `Bearer ${bearer}` } })).status).toBe(401);
-  expect((await ours.post('/v1/tokens', { refreshToken: pair.refreshToken }, { authorization: '' })).status).toBe(401);
+    expect((await ours.call('/v1/tasks', { headers: { authorization: `Bearer ${bearer}` } })).status).toBe(
+      401,
+    );
+  expect(
+    (await ours.post('/v1/tokens', { refreshToken: pair.refreshToken }, { authorization: '' })).status,
+  ).toBe(401);
   const upgrade = await ours.call(`/v1/ws?ticket=${ticket.ticket}`, { headers: { authorization: '' } });
   expect(upgrade.status).toBe(404);
 

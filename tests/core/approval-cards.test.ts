@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Answer, Reply } from '../../src/core/message.ts';
+import { voteTokens } from '../../src/domain/approval.ts';
+import { HOUR } from '../../src/domain/clock.ts';
+import { outbox } from '../../src/domain/records.ts';
+import { createHarness, testRunbook, type Harness } from '../support/harness.ts';
+import { approval, byMail, job, onSlack, outgoing, rows } from './support.ts';
+
+let h: Harness;
+beforeEach(async () => {
+  h = await createHarness();
+});
+afterEach(() => h.close());
+
+const code = (answer: Answer) => answer.error?.code;
+const request = (over = {}) => h.run('ana', 'job run deploy --env staging', over);
+const mailOf = async (name: string, ref = 'APR-1') => {
+  const [row] = await rows(h, outbox, { where: { key: `approval:${ref}:email:${name}@example.test` } });
+  return (row?.reply as { reply: Reply & { data: { mailToken: string } } }).reply;
+};
+
+describe('who is asked', () => {
+  test('every approver where they are linked, and neither the requester nor a program', async () => {
+    await h.run('ben', 'job run deploy --env staging');
+    expect(Object.keys(await outgoing(h))).toEqual([
+      'approval:APR-1:slack:T1/UCHO',
+      'approval:APR-1:email:cho@example.test',
+    ]);
+  });
+
+  test('and is shown exactly what will run, the risk, the end and the digest', async () => {
+    await request();
+    const { text, data, actions } = await mailOf('ben');
+    const { digest } = await approval(h);
+    expect(text.split('\n')).toEqual([
+      'APR-1: ana asks to run',
+      'job run deploy --env staging',
+      'Risk: destructive. Needs 2 approvals.',
+      `Expires: 2026-03-02 10:00 UTC. Digest: ${digest.slice(0, 12)}.`,
+    ]);
+    expect(data).toEqual({ approval: 'APR-1', digest, mailToken: expect.stringMatching(/^[0-9a-f]{36}$/) });
+    expect(actions?.map((a) => [a.label, a.invocation])).toEqual([
+      ['Approve', { command: 'approval.approve', args: { approval: 'APR-1', digest } }],
+      ['Deny', { command: 'approval.deny', args: { approval: 'APR-1', digest } }],
+    ]);
+    const [slack] = await rows(h, outbox, { where: { key: 'approval:APR-1:slack:T1/UBEN' } });
+    expect(slack).toMatchObject({ address: { channel: 'slack', to: 'UBEN' } });
+    expect(JSON.stringify(slack?.reply)).not.toContain('mailToken');
+  });
+
+  test('but is not shown a secret among the arguments', async () => {
+    await h.close();
+    const approvalPolicy = { quorum: 1, roles: ['approver'], persons: [], timeout: HOUR };
+    const args = {
+      type: 'object',
+      properties: { password: { type: 'string' } },
+      additionalProperties: false,
+    };
+    const runbook = testRunbook({ name: 'rotate', args, approval: approvalPolicy });
+    h = await createHarness({ runbooks: new Map([['rotate', runbook]]) });
+    const body = { command: 'job.run', args: { runbook: 'rotate', args: { password: 'hunter2' } } };
+    await h.run('ana', body);
+    expect((await mailOf('ben')).text).toContain('[redacted]');
+    const shown = [await h.run('ben', 'approval show APR-1'), await h.run('vic', 'job show JOB-1')];
+    expect(JSON.stringify([await outgoing(h), shown])).not.toContain('hunter2');
+    await h.run('ben', 'approve APR-1');
+    expect(await job(h)).toMatchObject({ state: 'queued', args: { password: 'hunter2' } });
+  });
+});
+
+describe('a vote by mail', () => {
+  const token = async (name: string, ref?: string) => (await mailOf(name, ref)).data.mailToken;
+
+  test('takes the token that was sent for it', async () => {
+    await request();
+    expect(code(await h.run('', 'approve APR-1', byMail('ben')))).toBe('forbidden');
+    expect(code(await h.run('', 'approve APR-1', byMail('ben', 'f'.repeat(36))))).toBe('forbidden');
+    expect((await h.run('', 'approve APR-1', byMail('ben', await token('ben')))).status).toBe('ok');
+    expect((await rows(h, voteTokens)).map((t) => t.uses).toSorted()).toEqual([0, 1]);
+  });
+
+  test('takes it once, from its own receiver, for its own request, in time', async () => {
+    await request();
+    await request();
+    const bens = await token('ben');
+    expect(code(await h.run('', 'approve APR-1', byMail('cho', bens)))).toBe('forbidden');
+    expect(code(await h.run('', 'approve APR-2', byMail('ben', bens)))).toBe('forbidden');
+    expect((await h.run('', 'approve APR-1', byMail('ben', bens))).status).toBe('ok');
+    expect(code(await h.run('', 'approve APR-1', byMail('ben', bens)))).toBe('forbidden');
+    const late = await token('cho');
+    h.clock.pass(HOUR);
+    expect(code(await h.run('', 'approve APR-1', byMail('cho', late)))).toBe('forbidden');
+  });
+
+  test('is not spent by a vote that did not count', async () => {
+    await request();
+    const proof = await token('ben');
+    expect(code(await h.run('', 'deny APR-1', byMail('ben', proof)))).toBe('invalid_argument');
+    expect((await h.run('', 'deny APR-1 --reason no', byMail('ben', proof))).status).toBe('ok');
+  });
+
+  test('cannot be cast by confirming a reading without the token', async () => {
+    await request();
+    await h.run('', 'please approve APR-1', byMail('ben'));
+    expect(code(await h.run('', 'yes', byMail('ben')))).not.toBeUndefined();
+    expect((await approval(h)).state).toBe('pending');
+  });
+
+  test('leaves no token behind in clear but in the mail itself', async () => {
+    await request();
+    const proof = await token('ben');
+    expect(JSON.stringify([await rows(h, voteTokens), await h.entries()])).not.toContain(proof);
+  });
+});
+
+describe('the outcome', () => {
+  test('goes to the conversation that asked', async () => {
+    await request(onSlack('ana'));
+    await h.run('ben', 'approve APR-1');
+    await h.run('cho', 'approve APR-1');
+    expect((await outgoing(h))['approval:APR-1:outcome']).toBe('APR-1 approved.\nJOB-1 is queued: deploy.');
+    const [row] = await rows(h, outbox, { where: { key: 'approval:APR-1:outcome' } });
+    expect(row?.address).toEqual({ channel: 'slack', to: 'C1', thread: '1.2' });
+  });
+
+  test('withdraws what was not sent yet, and replaces the cards that were', async () => {
+    await request();
+    const [sent] = await rows(h, outbox, { where: { key: 'approval:APR-1:slack:T1/UBEN' } });
+    if (!sent) throw new Error('no card');
+    await h.store.transaction('main', (tx) =>
+      tx.update(outbox, sent, { state: 'sent', externalId: 'D1:7', reply: {} }),
+    );
+    await h.run('ben', 'deny APR-1 --reason "not on a Friday"');
+    const after = await rows(h, outbox, { orderBy: [{ column: 'id' }] });
+    expect(after.map((m) => [m.key, m.state])).toEqual([
+      ['approval:APR-1:slack:T1/UBEN', 'sent'],
+      ['approval:APR-1:email:ben@example.test', 'withdrawn'],
+      ['approval:APR-1:slack:T1/UCHO', 'withdrawn'],
+      ['approval:APR-1:email:cho@example.test', 'withdrawn'],
+      ['approval:APR-1:slack:T1/UBEN:settled', 'queued'],
+    ]);
+    expect(after.at(-1)).toMatchObject({
+      address: { channel: 'slack', to: 'UBEN' },
+      reply: { replaces: 'D1:7', reply: { text: 'APR-1 denied: not on a Friday.' } },
+    });
+    expect(JSON.stringify(after)).not.toContain('mailToken');
+  });
+
+  test('of one request leaves the cards of another alone', async () => {
+    for (let n = 0; n < 10; n += 1) await request();
+    await h.run('ben', 'deny APR-1 --reason no');
+    const states = (await rows(h, outbox, { limit: 100 })).map((m) => `${m.key.split(':')[1]} ${m.state}`);
+    expect([...new Set(states)].filter((s) => s.endsWith('withdrawn'))).toEqual(['APR-1 withdrawn']);
+    expect(states).toContain('APR-10 queued');
+  });
+});

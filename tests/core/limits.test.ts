@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createAdmission } from '../../src/core/limits.ts';
+import { MINUTE } from '../../src/domain/clock.ts';
+import type { Limits } from '../../src/domain/catalog.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { identity, onSlack, outgoing, rows } from './support.ts';
+import { receipts } from '../../src/domain/records.ts';
+
+const MANY = 1_000;
+const limits = (over: Partial<Limits>): Limits => ({
+  perSender: MANY,
+  perChannel: MANY,
+  perWorkspace: MANY,
+  ...over,
+});
+
+describe('incoming messages', () => {
+  const drops: string[] = [];
+  const admission = (over: Partial<Limits>) => {
+    drops.length = 0;
+    return createAdmission(limits(over), (channel, scope) => drops.push(`${channel} ${scope}`));
+  };
+  const ana = identity('key', 'ana');
+  const ben = identity('key', 'ben');
+
+  test('are limited per sender, who is told when to come back', async () => {
+    const { admit } = admission({ perSender: 2 });
+    await admit('rest', ana);
+    await admit('slack', ana);
+    await expect(admit('rest', ana)).rejects.toMatchObject({
+      code: 'rate_limited',
+      message: expect.stringMatching(/^You sent more .* \(2 a minute\)\. Try again in \d+ s\.$/),
+    });
+    const met = await admit('rest', ana).catch((error: { retryAfter: number }) => error);
+    expect((met as { retryAfter: number }).retryAfter).toBeGreaterThan(55_000);
+    expect((met as { retryAfter: number }).retryAfter).toBeLessThanOrEqual(60_000);
+    await admit('rest', ben);
+    expect(drops).toEqual(['rest sender', 'rest sender']);
+  });
+
+  test('are limited per channel', async () => {
+    const { admit } = admission({ perChannel: 2 });
+    await admit('slack', ana);
+    await admit('slack', ben);
+    await expect(admit('slack', identity('key', 'cho'))).rejects.toThrow(/This channel/);
+    await admit('rest', ana);
+    expect(drops).toEqual(['slack channel']);
+  });
+
+  test('are limited per workspace, each by itself', async () => {
+    const { admit } = admission({ perWorkspace: 2 });
+    await admit('slack', ana);
+    await admit('rest', ben);
+    await expect(admit('websocket', identity('key', 'cho'))).rejects.toThrow(/This workspace/);
+    await admit('rest', identity('key', 'ana', { workspace: 'other' }));
+    expect(drops).toEqual(['websocket workspace']);
+  });
+
+  test('of one who sends too much do not use up what others share', async () => {
+    const { admit } = admission({ perSender: 1, perChannel: 3 });
+    await admit('rest', ana);
+    for (let n = 0; n < 20; n += 1) await expect(admit('rest', ana)).rejects.toThrow(/You sent/);
+    await admit('rest', ben);
+    await admit('rest', identity('key', 'cho'));
+  });
+
+  test('are let in again when the minute is over', async () => {
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout'] });
+    try {
+      const { admit } = admission({ perSender: 1 });
+      await admit('rest', ana);
+      await expect(admit('rest', ana)).rejects.toThrow();
+      vi.advanceTimersByTime(60_001);
+      await admit('rest', ana);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('a sender who is over the limit', () => {
+  let h: Harness;
+  beforeEach(async () => {
+    h = await createHarness({ limits: limits({ perSender: 1 }) });
+  });
+  afterEach(() => h.close());
+
+  test('where the answer is read at once gets it each time, and the journal is not flooded', async () => {
+    await h.run('ana', 'status');
+    const before = (await h.entries()).length;
+    for (let n = 0; n < 50; n += 1)
+      expect((await h.run('ana', 'task create x', { dedupeKey: `k${n}` })).error).toMatchObject({
+        code: 'rate_limited',
+        retryAfter: expect.any(Number),
+      });
+    expect(await h.entries()).toHaveLength(before);
+    expect(await rows(h, receipts)).toEqual([]);
+    expect(h.limited).toHaveLength(50);
+    expect(await outgoing(h)).toEqual({});
+  });
+
+  test('elsewhere is told once a minute', async () => {
+    const say = () => h.run('', 'status', onSlack('ana'));
+    await say();
+    const explained = async () =>
+      Object.entries(await outgoing(h)).filter(([key]) => key.startsWith('limited:slack:T1/UANA:'));
+    for (let n = 0; n < 5; n += 1) await say();
+    expect(await explained()).toMatchObject([[expect.any(String), expect.stringContaining('Try again in')]]);
+    h.clock.pass(MINUTE);
+    await say();
+    await say();
+    expect(await explained()).toHaveLength(2);
+  });
+});

@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { isSecretName, redact, REDACTED, redactText } from '../../src/domain/redact.ts';
+
+// Joined, so that no scanner takes them for the real thing.
+const fake = (...parts: string[]) => parts.join('');
+const SHAPES = {
+  'our own key': fake('sb_', '0192f0a1-aaaa', '_', 'x'.repeat(43)),
+  slack: fake('xox', 'b-', '1234567890-abcdef'),
+  'slack app': fake('xap', 'p-', '1-A0000-0000-ffff'),
+  github: fake('gh', 'p_', 'a'.repeat(36)),
+  'github, fine-grained': fake('github', '_pat_', 'a'.repeat(30)),
+  aws: fake('AK', 'IA', 'ABCDEFGHIJKLMNOP'),
+  stripe: fake('sk', '_live_', 'a1b2c3d4e5f6'),
+  'a JSON web token': fake('ey', 'JhbGciOiJub25l', '.', 'ey', 'JzdWIiOiJhbmEi', '.', 'c2ln'),
+  'a PEM block': fake('-----BEGIN ', 'PRIVATE KEY-----\nMIIB\n-----END ', 'PRIVATE KEY-----'),
+};
+
+test.each(Object.entries(SHAPES))('%s is hidden wherever it stands', (_, secret) => {
+  for (const text of [secret, `use ${secret}`, `(${secret})`, `a=${secret}, b`])
+    expect(redactText(text)).toBe(text.replace(secret, REDACTED));
+  expect(redact({ list: ['x', { note: `see ${secret}` }] })).toEqual({
+    list: ['x', { note: `see ${REDACTED}` }],
+  });
+});
+
+test('a PEM block that is cut off is hidden to the end', () => {
+  expect(redactText(`key: ${fake('-----BEGIN RSA ', 'PRIVATE KEY-----\nMIIB')} and so on`)).toBe(
+    `key: ${REDACTED}`,
+  );
+});
+
+describe('by the name of the field', () => {
+  test.each([
+    'password',
+    'PASSWORD',
+    'db_password',
+    'db-password',
+    'dbPassword',
+    'clientSecret',
+    'accessToken',
+    'api_key',
+    'api-key',
+    'apikey',
+    'apiKey',
+    'x.private_key',
+    'Authorization',
+    'cookie',
+    'credential',
+    'credentials',
+  ])('%s', (name) => {
+    expect(redact({ [name]: 'hunter2' })).toEqual({ [name]: REDACTED });
+  });
+
+  test.each(['secretary', 'passwordless', 'keyboard', 'broken', 'title', 'monkey'])('%s is none', (name) => {
+    expect(isSecretName(name)).toBe(false);
+  });
+
+  test('what cannot carry one is kept: nothing, a flag, a count', () => {
+    const value = { token: '', secret: null, password: true, tokens: 812 };
+    expect(redact(value)).toEqual(value);
+  });
+
+  test('a number, a list and what lies below may carry one', () => {
+    expect(
+      redact({ password: 1234, tokens: ['a'], credentials: { user: 'ana' }, below: { token: 'x' } }),
+    ).toEqual({
+      password: REDACTED,
+      tokens: REDACTED,
+      credentials: REDACTED,
+      below: { token: REDACTED },
+    });
+  });
+});
+
+test('property: text without secrets stays as it is, and redacting twice changes nothing more', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      const once = redact(value as Parameters<typeof redact>[0]);
+      expect(redact(once)).toEqual(once);
+    }),
+  );
+  expect(redactText('eyes, sb_ and task-board_x are words; https://x.test/a_b_c')).toBe(
+    'eyes, sb_ and task-board_x are words; https://x.test/a_b_c',
+  );
+});

@@ -1,0 +1,321 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Notifier, Outbound } from '../../src/core/adapter.ts';
+import type { Address } from '../../src/core/message.ts';
+import { enqueue } from '../../src/core/outgoing.ts';
+import { DAY, HOUR, SECOND } from '../../src/domain/clock.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { outbox } from '../../src/domain/records.ts';
+import { OutboxWorker, type OutboxOptions } from '../../src/worker/outbox.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { events, rows } from '../core/support.ts';
+import { flaky, silent, soon } from './support.ts';
+
+let h: Harness;
+const workers: OutboxWorker[] = [];
+beforeEach(async () => {
+  h = await createHarness();
+});
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+  await h.close();
+});
+
+/** A far side that keeps what it accepted and fails as it is told. */
+function farSide() {
+  const sent: (Outbound & { to: string; at: number })[] = [];
+  const failures: (Error | Promise<void>)[] = [];
+  const notifier: Notifier = {
+    async send(to, message) {
+      const failure = failures.shift();
+      if (failure instanceof Error) throw failure;
+      await failure;
+      sent.push({ ...message, to: to.to, at: performance.now() });
+      return { externalId: `x${sent.length}` };
+    },
+  };
+  return { sent, failures, notifier, keys: () => sent.map((m) => m.key) };
+}
+
+// The terminal's lanes have no pace of their own, so nothing here waits but for what it tests.
+const TO: Address = { channel: 'terminal', to: 'a' };
+const queue = (key: string, address: Address = TO, text = key) =>
+  h.store.transaction('main', (tx) => enqueue(tx, { key, address, reply: { text } }));
+function start(notifier: Notifier, over: Partial<OutboxOptions> = {}): OutboxWorker {
+  const { store, clock } = h;
+  const notifiers = new Map([
+    ['terminal', notifier],
+    ['slack', notifier],
+  ]);
+  const worker = new OutboxWorker({
+    store,
+    workspace: 'main',
+    owner: 'w1',
+    clock,
+    log: silent,
+    notifiers,
+    random: () => 1,
+    ...over,
+  });
+  workers.push(worker);
+  worker.start();
+  return worker;
+}
+const message = async (key: string) => {
+  const [row] = await rows(h, outbox, { where: { key } });
+  if (!row) throw new Error(`no ${key}`);
+  return row;
+};
+const becomes = (key: string, state: string) =>
+  soon(async () => expect((await message(key)).state).toBe(state));
+
+describe('a message', () => {
+  test('goes out with its key, once, and is cleared when it was accepted', async () => {
+    const far = farSide();
+    const results: string[] = [];
+    start(far.notifier, { delivered: (channel, result) => results.push(`${channel} ${result}`) });
+    expect(await queue('k1', TO, 'hello')).toBe(true);
+    await becomes('k1', 'sent');
+    expect(await queue('k1', TO, 'hello')).toBe(false);
+    expect(far.sent).toMatchObject([{ key: 'k1', to: 'a', reply: { text: 'hello' } }]);
+    expect(await message('k1')).toMatchObject({ externalId: 'x1', reply: {}, error: null });
+    expect(results).toEqual(['terminal sent']);
+  });
+
+  test('carries what it replaces', async () => {
+    const far = farSide();
+    start(far.notifier);
+    await h.store.transaction('main', (tx) =>
+      enqueue(tx, { key: 'k1', address: TO, reply: { text: 'new' }, replaces: 'x0' }),
+    );
+    await becomes('k1', 'sent');
+    expect(far.sent[0]).toMatchObject({ replaces: 'x0' });
+  });
+
+  test('of a channel that is off stays queued', async () => {
+    const far = farSide();
+    start(far.notifier);
+    await queue('mail', { channel: 'email', to: 'a@example.test' });
+    await queue('k1');
+    await becomes('k1', 'sent');
+    expect((await message('mail')).state).toBe('queued');
+  });
+});
+
+describe('a lane', () => {
+  test('keeps its order, one after another, whatever other lanes do', async () => {
+    const far = farSide();
+    const gate = Promise.withResolvers<void>();
+    far.failures.push(gate.promise);
+    for (let n = 0; n < 5; n += 1) await queue(`a${n}`);
+    start(far.notifier);
+    for (let n = 0; n < 3; n += 1) await queue(`b${n}`, { channel: 'terminal', to: 'b' });
+    await becomes('b2', 'sent');
+    expect(far.keys()).toEqual(['b0', 'b1', 'b2']);
+    gate.resolve();
+    await becomes('a4', 'sent');
+    expect(far.keys().slice(3)).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
+  });
+
+  test('waits for its first message’s next try, to keep the order', async () => {
+    const far = farSide();
+    far.failures.push(new Error('connection reset'));
+    await queue('first');
+    await queue('second');
+    const worker = start(far.notifier);
+    await soon(async () => expect((await message('first')).attempts).toBe(1));
+    expect(await message('first')).toMatchObject({
+      state: 'queued',
+      error: 'connection reset',
+      nextAt: new Date(h.clock.now().getTime() + 2 * SECOND),
+    });
+    worker.wake();
+    expect(far.keys()).toEqual([]);
+    h.clock.pass(2 * SECOND);
+    worker.wake();
+    await becomes('second', 'sent');
+    expect(far.keys()).toEqual(['first', 'second']);
+  });
+
+  test('that is stuck, however much waits in it, holds up no other', async () => {
+    const far = farSide();
+    far.failures.push(new Error('away'));
+    await h.store.transaction('main', async (tx) => {
+      for (let n = 0; n < 700; n += 1) await enqueue(tx, { key: `a${n}`, address: TO, reply: { text: 'x' } });
+    });
+    const worker = start(far.notifier);
+    await soon(async () => expect((await message('a0')).attempts).toBe(1));
+    await queue('b', { channel: 'terminal', to: 'b' });
+    worker.wake();
+    await becomes('b', 'sent');
+    expect(far.keys()).toEqual(['b']);
+  });
+
+  test('of Slack goes at Slack’s pace', async () => {
+    const far = farSide();
+    const C1: Address = { channel: 'slack', to: 'C1' };
+    await queue('s1', C1);
+    await queue('s2', C1);
+    await queue('s3', { channel: 'slack', to: 'C2' });
+    start(far.notifier);
+    await becomes('s2', 'sent');
+    expect(far.keys()).toEqual(['s1', 's3', 's2']);
+    const at = (key: string) => far.sent.find((m) => m.key === key)?.at ?? 0;
+    expect(at('s2') - at('s1')).toBeGreaterThan(1_000);
+    expect(at('s3') - at('s1')).toBeLessThan(900);
+  });
+});
+
+describe('a failure', () => {
+  test('is met with longer and longer waits, up to four hours', async () => {
+    const far = farSide();
+    await queue('k1');
+    const worker = start(far.notifier);
+    await becomes('k1', 'sent');
+    const waits: number[] = [];
+    await queue('k2');
+    for (let n = 1; n <= 15; n += 1) far.failures.push(new Error('away'));
+    for (let n = 1; n <= 15; n += 1) {
+      worker.wake();
+      await soon(async () => expect((await message('k2')).attempts).toBe(n));
+      const wait = (await message('k2')).nextAt.getTime() - h.clock.now().getTime();
+      waits.push(wait);
+      h.clock.pass(wait);
+    }
+    expect(waits.slice(0, 4)).toEqual([2, 4, 8, 16].map((n) => n * SECOND));
+    expect(waits.at(-1)).toBe(4 * HOUR);
+  });
+
+  test('that says when to come back is believed', async () => {
+    const far = farSide();
+    far.failures.push(new Refusal('rate_limited', 'Slow down.', { retryAfter: 7_000 }));
+    await queue('k1');
+    const worker = start(far.notifier);
+    await soon(async () => expect((await message('k1')).attempts).toBe(1));
+    expect((await message('k1')).nextAt.getTime() - h.clock.now().getTime()).toBe(7_000);
+    h.clock.pass(7_000);
+    worker.wake();
+    await becomes('k1', 'sent');
+  });
+
+  test('for good ends it, is journalled, and the lane goes on', async () => {
+    const far = farSide();
+    far.failures.push(new Refusal('not_found', 'channel_not_found'));
+    await queue('k1', TO, 'precious');
+    await queue('k2');
+    start(far.notifier);
+    await becomes('k2', 'sent');
+    expect(await message('k1')).toMatchObject({ state: 'dead', error: 'channel_not_found', reply: {} });
+    expect((await events(h, /^message\./))[0]).toMatchObject({
+      event: 'message.dead',
+      actor: 'system',
+      target: 'k1',
+      details: { channel: 'terminal', lane: 'terminal:a', error: 'channel_not_found' },
+    });
+  });
+
+  test('for two days ends it as well', async () => {
+    const far = farSide();
+    await queue('k1');
+    h.clock.pass(2 * DAY + 1);
+    far.failures.push(new Error('away'));
+    start(far.notifier);
+    await becomes('k1', 'dead');
+  });
+
+  test('to write that it was sent sends it again, with the same key', async () => {
+    const far = farSide();
+    const away = flaky(h.store);
+    const gate = Promise.withResolvers<void>();
+    far.failures.push(gate.promise);
+    await queue('k1');
+    const worker = start(far.notifier, { store: away.store });
+    await soon(() => expect(far.failures).toHaveLength(0));
+    away.away = true;
+    gate.resolve();
+    await soon(() => expect(away.refused).toBeGreaterThan(0));
+    expect((await message('k1')).state).toBe('queued');
+    away.away = false;
+    worker.wake();
+    await becomes('k1', 'sent');
+    expect(far.keys()).toEqual(['k1', 'k1']);
+  });
+});
+
+describe('what was withdrawn', () => {
+  const withdraw = async (key: string, reply: object) => {
+    const row = await message(key);
+    await h.store.transaction('main', (tx) => tx.update(outbox, row, { state: 'withdrawn', reply }));
+  };
+
+  test('is not sent', async () => {
+    const far = farSide();
+    await queue('k1');
+    await withdraw('k1', { reply: { text: 'over' } });
+    start(far.notifier);
+    await queue('k2');
+    await becomes('k2', 'sent');
+    expect(far.keys()).toEqual(['k2']);
+  });
+
+  test('while it was on its way is replaced at once', async () => {
+    const far = farSide();
+    const gate = Promise.withResolvers<void>();
+    far.failures.push(gate.promise);
+    await queue('k1', TO, 'Approve?');
+    start(far.notifier);
+    await soon(() => expect(far.failures).toHaveLength(0));
+    await withdraw('k1', { reply: { text: 'APR-1 denied.' } });
+    gate.resolve();
+    await soon(() => expect(far.keys()).toEqual(['k1', 'k1:settled']));
+    expect(far.sent[1]).toMatchObject({ replaces: 'x1', reply: { text: 'APR-1 denied.' } });
+    expect((await message('k1')).state).toBe('withdrawn');
+  });
+
+  test('and was not accepted is not tried again, nor told as lost', async () => {
+    const far = farSide();
+    const gate = Promise.withResolvers<void>();
+    far.failures.push(gate.promise);
+    await queue('k1');
+    start(far.notifier);
+    await soon(() => expect(far.failures).toHaveLength(0));
+    await withdraw('k1', {});
+    gate.reject(new Refusal('not_found', 'gone'));
+    await queue('k2');
+    await becomes('k2', 'sent');
+    expect((await message('k1')).state).toBe('withdrawn');
+    expect(await events(h, /^message\./)).toEqual([]);
+  });
+});
+
+describe('of several processes', () => {
+  test('one delivers, and another takes over when it is gone', async () => {
+    const one = farSide();
+    const two = farSide();
+    start(one.notifier);
+    await queue('k1');
+    await becomes('k1', 'sent');
+    const other = start(two.notifier, { owner: 'w2' });
+    for (let n = 2; n < 6; n += 1) await queue(`k${n}`);
+    await becomes('k5', 'sent');
+    expect(two.keys()).toEqual([]);
+    await workers[0]?.stop();
+    await queue('k6');
+    other.wake();
+    await becomes('k6', 'sent');
+    expect(two.keys()).toEqual(['k6']);
+  });
+});
+
+test('a stop lets what is under way end and starts nothing more', async () => {
+  const far = farSide();
+  const gate = Promise.withResolvers<void>();
+  far.failures.push(gate.promise);
+  await queue('k1');
+  await queue('k2');
+  const worker = start(far.notifier);
+  await soon(() => expect(far.failures).toHaveLength(0));
+  const stopped = worker.stop();
+  gate.resolve();
+  await stopped;
+  expect([(await message('k1')).state, (await message('k2')).state]).toEqual(['sent', 'queued']);
+});

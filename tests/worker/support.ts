@@ -1,0 +1,79 @@
+import pino from 'pino';
+import { vi } from 'vitest';
+import type { Store } from '../../src/core/store.ts';
+import type { JobRow, Outcome } from '../../src/domain/job.ts';
+import type { Execution } from '../../src/worker/executors/execution.ts';
+import { JobWorker, type JobWorkerOptions } from '../../src/worker/jobs.ts';
+import type { Harness } from '../support/harness.ts';
+
+export const silent = pino({ level: 'silent' });
+
+export const soon = <T>(check: () => T | Promise<T>, timeout = 5_000): Promise<T> =>
+  vi.waitFor(check, { interval: 2, timeout });
+
+/** A try under way, ended by the test. */
+export interface Try extends Execution {
+  end(outcome: Outcome | Error): void;
+}
+
+/** An executor whose tries the test ends; by itself it ends only when it is told to stop. */
+export function controlled(obedient = true) {
+  const tries: Try[] = [];
+  const execute = (execution: Execution): Promise<Outcome> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
+    const end = (outcome: Outcome | Error) => (outcome instanceof Error ? reject(outcome) : resolve(outcome));
+    if (obedient) execution.signal.addEventListener('abort', () => end({ kind: 'cancelled' }));
+    tries.push({ ...execution, end });
+    return promise;
+  };
+  const nth = (n: number): Promise<Try> =>
+    soon(() => {
+      const found = tries[n - 1];
+      if (!found) throw new Error(`try ${n} has not started`);
+      return found;
+    });
+  return { tries, execute, nth };
+}
+
+export function jobWorker(
+  h: Harness,
+  execute: JobWorkerOptions['execute'],
+  over: Partial<JobWorkerOptions> = {},
+): JobWorker & { readonly ended: [JobRow, Outcome][] } {
+  const ended: [JobRow, Outcome][] = [];
+  const worker = new JobWorker({
+    store: h.store,
+    catalog: h.catalog,
+    clock: h.clock,
+    log: silent,
+    owner: 'w1',
+    random: () => 1,
+    execute,
+    ended: (row, outcome) => ended.push([row, outcome]),
+    ...over,
+  });
+  return Object.assign(worker, { ended });
+}
+
+/** The store, out of reach while `away` is set. */
+export function flaky(store: Store): { readonly store: Store; away: boolean; refused: number } {
+  const state = {
+    away: false,
+    refused: 0,
+    store: new Proxy(store, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target) as unknown;
+        if (name !== 'transaction') return typeof value === 'function' ? value.bind(target) : value;
+        return (...args: Parameters<Store['transaction']>) => {
+          if (!state.away) return target.transaction(...args);
+          state.refused += 1;
+          return Promise.reject(new Error('the database is away'));
+        };
+      },
+    }),
+  };
+  return state;
+}
+
+/** Stops at once, whatever runs. */
+export const now = (): AbortSignal => AbortSignal.abort();

@@ -1,0 +1,112 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { voteTokens } from '../../src/domain/approval.ts';
+import { DAY, HOUR, MINUTE } from '../../src/domain/clock.ts';
+import { jobs } from '../../src/domain/job.ts';
+import { confirmations, linkCodes, receipts } from '../../src/domain/records.ts';
+import type { Services } from '../../src/core/services.ts';
+import { Sweeper } from '../../src/worker/sweep.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { approval, events, job, onSlack, outgoing, rows } from '../core/support.ts';
+import { flaky, silent, soon } from './support.ts';
+
+let h: Harness;
+let sweeper: Sweeper;
+const services = (over: Partial<Services> = {}): Services => ({
+  store: h.store,
+  catalog: h.catalog,
+  commands: h.commands,
+  language: h.language,
+  directory: h.directory,
+  admission: { admit: async () => undefined },
+  clock: h.clock,
+  newId: () => 'id',
+  log: silent,
+  health: () => ({}),
+  ...over,
+});
+beforeEach(async () => {
+  h = await createHarness();
+  sweeper = new Sweeper(services(), 'main');
+});
+afterEach(() => h.close());
+
+const request = (over = {}) =>
+  h.run('ana', 'job run deploy --env staging', { correlationId: 'corr-1', ...over });
+
+describe('a request whose time is over', () => {
+  test('is denied by that: the job is cancelled, whoever asked is told, under its correlation id', async () => {
+    await request(onSlack('ana'));
+    await h.run('ben', 'approve APR-1');
+    h.clock.pass(HOUR - 1);
+    await sweeper.sweep();
+    expect((await approval(h)).state).toBe('pending');
+    h.clock.pass(1);
+    await sweeper.sweep();
+    expect([(await approval(h)).state, (await job(h)).state]).toEqual(['expired', 'cancelled']);
+    expect((await outgoing(h))['approval:APR-1:outcome']).toBe('APR-1 expired: nobody decided in time.');
+    const ends = (await h.entries()).slice(-2);
+    expect(ends).toMatchObject([
+      { event: 'approval.expired', actor: 'system', target: 'APR-1', correlationId: 'corr-1' },
+      { event: 'job.cancelled', actor: 'system', target: 'JOB-1', correlationId: 'corr-1' },
+    ]);
+    await sweeper.sweep();
+    expect(await events(h, /^approval\.expired$/)).toHaveLength(1);
+  });
+
+  test('that cannot be dropped does not hold up the others', async () => {
+    await request();
+    await request();
+    await h.store.transaction('main', (tx) => tx.remove(jobs, { ref: 'JOB-1' }));
+    h.clock.pass(HOUR);
+    await sweeper.sweep();
+    expect([(await approval(h)).state, (await approval(h, 'APR-2')).state]).toEqual(['pending', 'expired']);
+    expect((await h.run('ben', 'approve APR-1')).error?.code).toBe('conflict');
+  });
+
+  test('and a last vote at the same time: one of them decides', async () => {
+    await request();
+    await h.run('ben', 'approve APR-1');
+    h.clock.pass(HOUR);
+    const [, vote] = await Promise.all([sweeper.sweep(), h.run('cho', 'approve APR-1')]);
+    expect(vote.error?.code).toBe('conflict');
+    expect((await approval(h)).state).toBe('expired');
+  });
+});
+
+test('what has run out is cleared away, hourly, and nothing else', async () => {
+  await sweeper.sweep();
+  await h.run('ana', 'task create one', { dedupeKey: 'old' });
+  await request();
+  await h.run('ana', 'please open a task to water the plants');
+  await h.run('', 'link', onSlack('new'));
+  const count = async () =>
+    Promise.all([receipts, confirmations, linkCodes, voteTokens].map(async (t) => (await rows(h, t)).length));
+  expect(await count()).toEqual([1, 1, 1, 2]);
+  h.clock.pass(30 * MINUTE);
+  await sweeper.sweep();
+  expect(await count()).toEqual([1, 1, 1, 2]);
+  h.clock.pass(HOUR);
+  await sweeper.sweep();
+  expect(await count()).toEqual([1, 0, 0, 0]);
+  h.clock.pass(30 * DAY);
+  await sweeper.sweep();
+  expect(await count()).toEqual([0, 0, 0, 0]);
+  expect((await h.entries()).length).toBeGreaterThan(3);
+});
+
+test('it looks by itself until it is stopped, and a database that is away does not end it', async () => {
+  const away = flaky(h.store);
+  const own = new Sweeper(services({ store: away.store }), 'main');
+  await request();
+  h.clock.pass(HOUR);
+  away.away = true;
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  own.start();
+  vi.advanceTimersByTime(1_000);
+  vi.useRealTimers();
+  await soon(() => expect(away.refused).toBeGreaterThan(0));
+  away.away = false;
+  await own.sweep();
+  await own.stop();
+  expect((await approval(h)).state).toBe('expired');
+});
