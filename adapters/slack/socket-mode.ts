@@ -55,12 +55,15 @@ export class SocketMode {
   /** Closes the socket; at the deadline without waiting for Slack's closing frame. */
   async stop(deadline: AbortSignal): Promise<void> {
     this.#closing.abort();
-    const closed = Promise.all([this.#client.disconnect(), this.#loop]);
-    const force = (): void => void this.#client.disconnect();
-    if (deadline.aborted) force();
-    deadline.addEventListener('abort', force, { once: true });
-    await closed;
-    deadline.removeEventListener('abort', force);
+    const disconnect = (): void => void this.#client.disconnect();
+    disconnect();
+    if (deadline.aborted) disconnect();
+    deadline.addEventListener('abort', disconnect, { once: true });
+    // A socket that was only being asked for cannot be closed before it is there.
+    const again = setInterval(disconnect, SECOND);
+    await this.#loop;
+    clearInterval(again);
+    deadline.removeEventListener('abort', disconnect);
   }
 
   /**

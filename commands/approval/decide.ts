@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { castVote, settle, type CastVote } from '../../src/core/approvals.ts';
 import { command, type Ctx } from '../../src/core/command.ts';
 import type { Reply } from '../../src/core/message.ts';
-import { approvals } from '../../src/domain/approval.ts';
+import { approvals, votes } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { line, ref } from '../shared/fields.ts';
 import { approvalView } from './view.ts';
@@ -22,7 +22,8 @@ async function vote(ctx: Ctx, cast: CastVote): Promise<Reply> {
       ? `${row.ref}: your vote counts; it needs ${row.policy.quorum} in all.`
       : `${row.ref} is ${row.state}.`;
   const text = released ? `You ${said} ${row.ref}. ${released.reply.text}` : more;
-  return { text, data: approvalView(row) };
+  const standing = await ctx.tx.find(votes, { where: { approval: row.ref }, orderBy: [{ column: 'at' }] });
+  return { text, data: approvalView(row, standing) };
 }
 
 export const approvalApprove = command({
@@ -93,7 +94,7 @@ export const approvalCancel = command({
     if (row.requester !== ctx.who.name)
       throw new Refusal(
         'forbidden',
-        `${row.requester} asked for ${id}, so only ${row.requester} may take it back`,
+        `${row.requester} asked for ${id}, so only ${row.requester} may take it back.`,
       );
     if (row.state !== 'pending') throw new Refusal('conflict', `${id} is already ${row.state}.`);
     const settled = await settle(ctx, row, 'cancelled', `taken back by ${ctx.who.name}`);

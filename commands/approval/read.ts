@@ -3,7 +3,6 @@ import { approvalText } from '../../src/core/approvals.ts';
 import { command } from '../../src/core/command.ts';
 import { approvals, votes } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { redact } from '../../src/domain/redact.ts';
 import { limit, ref } from '../shared/fields.ts';
 import { approvalLine, approvalView } from './view.ts';
 
@@ -50,9 +49,8 @@ export const approvalShow = command({
     const lines = cast.map(
       (v) => `${v.voter}: ${v.decision}${v.reason ? ` (${v.reason})` : ''} by ${v.channel}`,
     );
-    const what = `${row.command} ${JSON.stringify(redact(row.args))}`;
     return {
-      text: [approvalLine(row), approvalText(row, what), ...lines].join('\n'),
+      text: [approvalLine(row), approvalText(ctx, row), ...lines].join('\n'),
       data: approvalView(row, cast),
     };
   },

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
+import { runbookUsage } from '../../src/core/runbook-args.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { checkStep, isOver, jobDigest, jobs } from '../../src/domain/job.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
+import { may } from '../../src/domain/permission.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import { unknown } from '../shared/people.ts';
 import { createJob } from './create.ts';
@@ -38,6 +40,12 @@ export const jobRun = command({
       json: { command: 'job.run', args: { runbook: 'deploy', args: { env: 'staging' } } },
     },
   ],
+  more: (catalog, who) => {
+    const mine = [...catalog.runbooks.values()].filter((runbook) => may(who, runbook.permission));
+    return mine.length === 0
+      ? []
+      : [['Runbooks:', ...mine.map((r) => `  ${runbookUsage(r)}\n      ${r.summary}`)].join('\n')];
+  },
   async run(ctx, { runbook: name, args }) {
     const runbook = findRunbook(ctx.catalog, name);
     if (ctx.approved) return startApproved(ctx, runbook, ctx.approved.target);

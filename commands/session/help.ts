@@ -31,7 +31,10 @@ export const help = command({
       return listed(`${overview(allowed)}\n\nMore about one of them: help task create`, allowed);
     const one = ctx.commands.find(name);
     if (one !== undefined)
-      return { text: [helpFor(one), ...denied(ctx, one)].join('\n\n'), data: { commands: [one.name] } };
+      return {
+        text: [helpFor(one), ...(one.more?.(ctx.catalog, ctx.who) ?? []), ...denied(ctx, one)].join('\n\n'),
+        data: { commands: [one.name] },
+      };
     const ofNoun = allowed.filter((c) => c.name.startsWith(`${name}.`));
     if (ofNoun.length > 0) return listed(overview(ofNoun), ofNoun);
     throw unknownTopic(name, allowed);

@@ -27,11 +27,12 @@ WHEN NEW.details IS NOT NULL OR NEW.salt IS NOT NULL
   OR NEW.commitment IS NOT OLD.commitment OR NEW.previous IS NOT OLD.previous OR NEW.hash IS NOT OLD.hash
 BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
 
+-- With a rowid: the digests come in no order, and only the small index, not the long answers, is spread by them.
 CREATE TABLE receipts (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   digest TEXT NOT NULL, answer TEXT NOT NULL, expires_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, id)
-) WITHOUT ROWID, STRICT;
+) STRICT;
 CREATE INDEX receipts_expiry ON receipts (workspace, expires_at);
 
 CREATE TABLE principals (

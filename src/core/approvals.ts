@@ -30,10 +30,10 @@ const EVERYBODY = 100_000;
 const DECIDE: Permission = 'approval:decide';
 
 /** What a voter reads before deciding: exactly what will run. */
-export function approvalText(row: ApprovalRow, formatted: string): string {
+export function approvalText(ctx: Ctx, row: ApprovalRow): string {
   return [
     `${row.ref}: ${row.requester} asks to run`,
-    formatted,
+    ctx.format({ command: row.command, args: redact(row.args) }),
     `Risk: ${row.risk}. Needs ${needed(row.policy.quorum)}.`,
     `Expires: ${minute(row.expiresAt)}. Digest: ${row.digest.slice(0, 12)}.`,
   ].join('\n');
@@ -51,7 +51,6 @@ export async function requestApproval(
   args: Record<string, unknown>,
   invocation: Invocation,
   policy: ApprovalPolicy,
-  format: (invocation: Invocation) => string,
 ): Promise<Reply> {
   const ref = `APR-${await ctx.tx.next('APR')}`;
   const held = await command.hold?.(ctx, args, ref);
@@ -80,7 +79,7 @@ export async function requestApproval(
     quorum: policy.quorum,
     target: row.target,
   });
-  await ask(ctx, row, approvalText(row, format({ ...invocation, args: redact(invocation.args) })));
+  await ask(ctx, row, approvalText(ctx, row));
   const people = [...policy.roles.map((r) => `role ${r}`), ...policy.persons].join(', ');
   return {
     text: `${held ? `${held.target} waits for ${ref}` : `${ref} waits`}: ${needed(policy.quorum)} (${people}) until ${minute(row.expiresAt)}.`,
@@ -254,7 +253,7 @@ async function release(ctx: Ctx, row: ApprovalRow): Promise<Answer> {
     return voided('it is not what was asked for');
   return ctx.invoke(
     { command: row.command, args: row.args },
-    { who, approved: { ref: row.ref, target: row.target } },
+    { who, approved: { ref: row.ref, target: row.target }, correlationId: row.correlationId },
   );
 }
 

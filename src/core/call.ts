@@ -64,10 +64,9 @@ export class Call {
     const ctx = this.context(who, approved, accepted.id);
     const policy = approved ? undefined : command.policy?.(args, this.#services.catalog);
     if (!policy) return { status: 'ok', reply: await command.run(ctx, args) };
-    const { language } = this.#services;
     return {
       status: 'pending_approval',
-      reply: await requestApproval(ctx, command, args, invocation, policy, (shown) => language.format(shown)),
+      reply: await requestApproval(ctx, command, args, invocation, policy),
     };
   }
 
@@ -166,8 +165,11 @@ export class Call {
         tx.append({ event, actor: who.name, target, correlationId, cause, details }),
       invoke: async (invocation, as) => {
         const reading = await language.read(invocation, { now: tx.now, who: (as?.who ?? who).name });
-        return this.execute(reading, as?.who ?? who, as?.approved);
+        if (!as) return this.execute(reading, who, undefined);
+        const call = new Call(this.#services, tx, this.#message, this.#id, as.correlationId);
+        return call.execute(reading, as.who, as.approved);
       },
+      format: (invocation) => language.format(invocation),
       principal: (name, scopes) => directory.byName(tx, name, scopes),
     };
   }

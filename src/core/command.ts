@@ -50,6 +50,8 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   riskOf?(args: z.output<S>, catalog: Catalog): Risk;
   readonly examples: readonly [Example, ...Example[]];
   readonly route?: Route;
+  /** What the configuration adds to the help text: the runbooks that this caller may run. */
+  more?(catalog: Catalog, who: Principal): readonly string[];
   /** Decides and writes through `ctx.tx`; awaits nothing else. */
   run(ctx: Ctx, args: z.output<S>): Promise<Reply>;
   /**
@@ -94,7 +96,12 @@ export interface Ctx {
   /** Appends a journal entry with this message's actor, correlation id and cause. */
   emit(event: string, target: string, details: JsonObject): Promise<JournalEntry>;
   /** Runs another command in the same transaction, authorized and journalled as its own, optionally as `who`. */
-  invoke(invocation: Invocation, as?: { who: Principal; approved?: ApprovedBy }): Promise<Answer>;
+  invoke(
+    invocation: Invocation,
+    as?: { who: Principal; approved: ApprovedBy; correlationId: string },
+  ): Promise<Answer>;
+  /** The pattern form of an invocation, as it is typed. */
+  format(invocation: Invocation): string;
   /** Resolves a principal by name with its roles' permissions; undefined when unknown or disabled. */
   principal(name: string, scopes?: readonly string[]): Promise<Principal | undefined>;
 }

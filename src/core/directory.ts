@@ -4,13 +4,14 @@ import {
   keys,
   principals,
   roles,
+  type KeyRow,
   type Principal,
   type PrincipalRow,
 } from '../domain/principal.ts';
 import type { Inbound, VerifiedIdentity } from './message.ts';
 import type { Tx } from './store.ts';
 
-/** Who is behind a proven identity, read inside the transaction that acts on it, so a revoked role counts at once. */
+/** Who is behind a proven identity, as the transaction sees it that acts on it, so a revoked role counts at once. */
 export interface Directory {
   /** Undefined when the identity is linked to nobody, or to somebody disabled, or its key was revoked. */
   resolve(tx: Tx, identity: VerifiedIdentity): Promise<Principal | undefined>;
@@ -36,23 +37,52 @@ export function createDirectory(
       const writer = author && (await linkedName(tx, author.channel, author.subject));
       return [...new Set([who.name, owner, writer])].filter((name) => typeof name === 'string');
     },
-    async resolve(tx, identity) {
-      const { channel, subject, scopes } = identity;
-      if (channel === 'principal') return byName(tx, subject, scopes);
-      if (channel === 'source') return sourcePrincipal(catalog, subject, permissionOf);
-      const name = channel === 'key' ? await keyOwner(tx, subject) : await linkedName(tx, channel, subject);
-      return name === undefined ? undefined : byName(tx, name, scopes);
-    },
+    resolve: remembering(async (tx, { channel, subject, scopes }) => {
+      if (channel === 'principal') return { who: await byName(tx, subject, scopes) };
+      if (channel === 'source') return { who: sourcePrincipal(catalog, subject, permissionOf) };
+      const key = channel === 'key' ? await liveKey(tx, subject) : undefined;
+      const name = channel === 'key' ? key?.principal : await linkedName(tx, channel, subject);
+      const who = name === undefined ? undefined : await byName(tx, name, scopes);
+      return { who, until: key?.expiresAt };
+    }),
+  };
+}
+
+/** What a principal is made of. */
+const SOURCES = [keys, principals, roles, identities];
+/** Only those who are known are remembered, so strangers cannot fill it. */
+const REMEMBERED = 10_000;
+
+interface Found {
+  readonly who: Principal | undefined;
+  /** When the key behind it ends, which no write tells. */
+  readonly until?: Date | null | undefined;
+}
+
+/** Looks nobody up twice while people, roles and keys are as they were. */
+function remembering(look: (tx: Tx, identity: VerifiedIdentity) => Promise<Found>): Directory['resolve'] {
+  const known = new Map<string, Found>();
+  let revision = Number.NaN;
+  return async (tx, identity) => {
+    const present = tx.revision(SOURCES);
+    if (present !== revision || known.size >= REMEMBERED) known.clear();
+    revision = present;
+    const { workspace, channel, subject, scopes } = identity;
+    const name = JSON.stringify([workspace, channel, subject, scopes]);
+    const before = known.get(name);
+    if (before && (!before.until || before.until > tx.now)) return before.who;
+    const found = await look(tx, identity);
+    if (found.who) known.set(name, found);
+    return found.who;
   };
 }
 
 /** A webhook source's name as an actor, so that it can never be taken for a person's. */
 const SOURCE = 'source:';
 
-async function keyOwner(tx: Tx, id: string): Promise<string | undefined> {
+async function liveKey(tx: Tx, id: string): Promise<KeyRow | undefined> {
   const key = await tx.get(keys, { id });
-  if (!key || key.revokedAt || (key.expiresAt && key.expiresAt <= tx.now)) return undefined;
-  return key.principal;
+  return !key || key.revokedAt || (key.expiresAt && key.expiresAt <= tx.now) ? undefined : key;
 }
 
 async function linkedName(tx: Tx, channel: string, subject: string): Promise<string | undefined> {

@@ -50,6 +50,11 @@ export interface Tx {
   remove<T extends Table>(table: T, where: Where<T>): Promise<number>;
   /** Appends to the workspace's journal; the entry is chained, redacted and numbered here. */
   append(entry: NewEntry): Promise<JournalEntry>;
+  /**
+   * The same number as before only if no row of these tables has changed since, as this transaction sees them: what was
+   * made of them then still holds. A store that cannot tell answers NaN.
+   */
+  revision(tables: readonly Table[]): number;
   /** Runs `work`; if it throws, only its own writes are undone and the error is passed on. */
   attempt<T>(work: () => Promise<T>): Promise<T>;
 }

@@ -1,11 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import type { Statement } from 'better-sqlite3';
 import type { Tx } from '../core/store.ts';
 import { Refusal } from '../domain/errors.ts';
 import { chainHash, commit, journal, type JournalEntry, type NewEntry } from '../domain/journal.ts';
 import { redact } from '../domain/redact.ts';
 import type { NewRow, Patch, Query, Row, Table, Where } from '../domain/table.ts';
+import { newSalt } from './salt.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
+import type { Revisions } from './revisions.ts';
 import type { Statements } from './statements.ts';
 
 /** The end of a workspace's chain as this group sees it; put back when a callback's writes are undone. */
@@ -19,6 +20,7 @@ export interface Group {
   readonly now: Date;
   readonly entries: JournalEntry[];
   readonly tables: Map<string, Set<string>>;
+  readonly revisions: Revisions;
   statements(table: Table): Statements;
   head(workspace: string): ChainHead;
 }
@@ -101,7 +103,7 @@ export class SqliteTx implements Tx {
     const group = this.#open(journal.name, true);
     const head = group.head(this.workspace);
     const details = redact(entry.details);
-    const salt = randomBytes(16).toString('hex');
+    const salt = newSalt();
     const link = {
       ...entry,
       details,
@@ -122,6 +124,10 @@ export class SqliteTx implements Tx {
     return written;
   }
 
+  revision(tables: readonly Table[]): number {
+    return this.#open('', false).revisions.of(tables);
+  }
+
   async attempt<T>(work: () => Promise<T>): Promise<T> {
     const group = this.#open('', false);
     const head = group.head(this.workspace);
@@ -138,6 +144,7 @@ export class SqliteTx implements Tx {
       if (!this.#closed && !endsTransaction(error)) {
         this.#fixed.rollback.run();
         this.#fixed.release.run();
+        group.revisions.undone();
         Object.assign(head, before);
         group.entries.length = entries;
       }
@@ -148,6 +155,7 @@ export class SqliteTx implements Tx {
   #open(table: string, write: boolean): Group {
     if (this.#closed) throw new Error('This transaction is over: a handler may await nothing but ctx.tx.');
     if (write) {
+      this.#group.revisions.wrote(table);
       const written = this.#group.tables.get(this.workspace);
       if (written) written.add(table);
       else this.#group.tables.set(this.workspace, new Set([table]));

@@ -1,5 +1,6 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { v7 } from 'uuid';
 import type { Commit, Store, Tx } from '../core/store.ts';
@@ -10,7 +11,8 @@ import type { Table } from '../domain/table.ts';
 import { Announcer } from './announcer.ts';
 import { CommittedJournal } from './committed-journal.ts';
 import { migrate } from './migrate.ts';
-import { endsTransaction, storageRefusal } from './storage-errors.ts';
+import { endsTransaction, isBusy, storageRefusal } from './storage-errors.ts';
+import { Revisions } from './revisions.ts';
 import { SqliteTx, type ChainHead, type Fixed, type Group } from './sqlite-tx.ts';
 import { Statements } from './statements.ts';
 import { inOneTurn } from './turn.ts';
@@ -37,11 +39,15 @@ interface Waiting {
 /** A group yields to the event loop after this many callbacks or milliseconds, whichever comes first. */
 const GROUP_SIZE = 256;
 const GROUP_TIME = 8;
+/** Milliseconds between tries to take a lock that another process holds. */
+const LOCK_RETRY = 10;
 
 /** Opens (and makes or migrates) the database file. @throws Refusal `unavailable` saying what is wrong with it. */
 export function openSqlite(options: SqliteOptions): SqliteStore {
   try {
-    mkdirSync(dirname(options.path), { recursive: true });
+    mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+    // Signing keys and the journal are in it: for its owner's eyes. SQLite gives its side files the same mode.
+    closeSync(openSync(options.path, 'a', 0o600));
     return new SqliteStore(options);
   } catch (error) {
     throw storageRefusal(error, options.path);
@@ -60,11 +66,17 @@ export class SqliteStore implements Store {
   readonly #clock: Clock;
   readonly #newId: () => string;
   readonly #fixed: Fixed &
-    Record<'begin' | 'commit' | 'abort' | 'head' | 'openTurn' | 'closeTurn' | 'undoTurn', Database.Statement>;
+    Record<
+      'begin' | 'commit' | 'abort' | 'head' | 'openTurn' | 'closeTurn' | 'undoTurn' | 'dataVersion',
+      Database.Statement
+    >;
   readonly #statements = new Map<Table, Statements>();
+  readonly #revisions = new Revisions();
   readonly #journal: CommittedJournal;
   readonly #announcer: Announcer;
   #queue: Waiting[] = [];
+  #dataVersion: unknown;
+  readonly #lockTimeout: number;
   #running: Promise<void> | undefined;
   #closing = false;
 
@@ -84,7 +96,12 @@ export class SqliteStore implements Store {
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
     db.pragma('foreign_keys = ON');
+    // What savepoints keep for undoing stays in memory instead of going through a temporary file.
+    db.pragma('temp_store = MEMORY');
     migrate(db);
+    // From here on `#begin` waits for the lock, which does not hold the event loop up as SQLite's own waiting does.
+    db.pragma('busy_timeout = 0');
+    this.#lockTimeout = lockTimeout;
     if (maxPages) db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true }) as number}`);
     this.#reader = new Database(path, { readonly: true, timeout: lockTimeout });
     this.#fixed = {
@@ -97,6 +114,7 @@ export class SqliteStore implements Store {
       savepoint: db.prepare('SAVEPOINT call'),
       release: db.prepare('RELEASE call'),
       rollback: db.prepare('ROLLBACK TO call'),
+      dataVersion: db.prepare('PRAGMA data_version').pluck(),
       head: db.prepare('SELECT seq, hash FROM journal WHERE workspace = ? ORDER BY seq DESC LIMIT 1'),
       counter: db.prepare(
         `INSERT INTO counters (workspace, name, value) VALUES (?, ?, 1)
@@ -162,10 +180,28 @@ export class SqliteStore implements Store {
       while (this.#queue.length > 0) {
         // What arrives in the same turn of the event loop joins the group.
         await new Promise(setImmediate);
-        await this.#runGroup();
+        if (await this.#begin()) await this.#runGroup();
       }
     } finally {
       this.#running = undefined;
+    }
+  }
+
+  /** Takes the write lock; refuses all that waits and returns false where it cannot be had in time. */
+  async #begin(): Promise<boolean> {
+    const until = performance.now() + this.#lockTimeout;
+    for (;;) {
+      try {
+        this.#fixed.begin.run();
+        return true;
+      } catch (error) {
+        if (!isBusy(error) || performance.now() > until) {
+          const refusal = storageRefusal(error, this.#path);
+          for (const { reject } of this.#queue.splice(0)) reject(refusal);
+          return false;
+        }
+      }
+      await setTimeout(LOCK_RETRY);
     }
   }
 
@@ -174,7 +210,7 @@ export class SqliteStore implements Store {
     const taken: Waiting[] = [];
     const group = this.#newGroup();
     try {
-      this.#fixed.begin.run();
+      this.#lookOutside();
       const until = performance.now() + GROUP_TIME;
       do {
         const item = this.#queue.shift() as Waiting;
@@ -184,6 +220,7 @@ export class SqliteStore implements Store {
       this.#fixed.commit.run();
     } catch (error) {
       if (this.#db.inTransaction) this.#fixed.abort.run();
+      this.#revisions.undone();
       const refusal = storageRefusal(error, this.#path);
       for (const { reject } of taken.length > 0 ? taken : this.#queue.splice(0)) reject(refusal);
       return;
@@ -206,6 +243,7 @@ export class SqliteStore implements Store {
       if (endsTransaction(error)) throw error;
       this.#fixed.undoTurn.run();
       this.#fixed.closeTurn.run();
+      this.#revisions.undone();
       group.entries.length = entries;
       if (head) Object.assign(group.head(item.workspace), head);
       return () => item.reject(storageRefusal(error, this.#path));
@@ -214,12 +252,20 @@ export class SqliteStore implements Store {
     }
   }
 
+  /** Whether another process has committed since the last group. */
+  #lookOutside(): void {
+    const version = this.#fixed.dataVersion.get();
+    if (version !== this.#dataVersion) this.#revisions.undone();
+    this.#dataVersion = version;
+  }
+
   #newGroup(): Group {
     const heads = new Map<string, ChainHead>();
     return {
       now: this.#clock.now(),
       entries: [],
       tables: new Map(),
+      revisions: this.#revisions,
       statements: (table) => this.#statementsOf(table),
       head: (workspace) => {
         let head = heads.get(workspace);

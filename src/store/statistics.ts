@@ -18,13 +18,14 @@ export function seedStatistics(db: Database): void {
     )
     .all();
   for (const { name: table } of tables) {
+    const [{ wr }] = db.pragma(`table_list(${table})`) as [{ wr: number }];
     const indexes = db.pragma(`index_list(${table})`) as { name: string; origin: string; unique: number }[];
     for (const { name, origin, unique } of indexes) {
       const columns = (db.pragma(`index_info(${name})`) as unknown[]).length;
       const equal = Array.from({ length: columns }, (_, i) => Math.max(2, Math.round(ROWS / 100 ** i)));
       if (unique) equal[columns - 1] = 1;
       // The primary key of a table without a rowid goes under the table's own name.
-      add.run(table, origin === 'pk' ? table : name, [ROWS, ...equal].join(' '));
+      add.run(table, origin === 'pk' && wr === 1 ? table : name, [ROWS, ...equal].join(' '));
     }
   }
   // Loads what was written on this connection; others read it when they open.

@@ -37,3 +37,7 @@ const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
 export function endsTransaction(error: unknown): boolean {
   return error instanceof SqliteError && !error.code.startsWith('SQLITE_CONSTRAINT');
 }
+
+/** Whether another process holds the lock: a repeat may succeed. */
+export const isBusy = (error: unknown): boolean =>
+  error instanceof SqliteError && error.code.startsWith('SQLITE_BUSY');

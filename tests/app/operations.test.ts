@@ -131,7 +131,7 @@ test('/readyz is 503 while a channel that is on is deaf, and says which and why'
   const deaf = await startServer({
     folder: tempFolder(),
     env: {
-      SLACK_BOT_TOKEN: 'xoxb-example-bot-token',
+      SLACK_BOT_TOKEN: 'xoxb-fake',
       SLACK_SIGNING_SECRET: SECRET,
       SLACK_API_URL: 'http://127.0.0.1:9/api/',
     },

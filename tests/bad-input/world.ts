@@ -12,7 +12,7 @@ import type { Clock } from '../../src/domain/clock.ts';
 import { readJournal } from '../../src/store/read-journal.ts';
 import { Client } from '../adapters/websocket/world.ts';
 
-export const TOKEN = 'an-example-token-of-the-administrator';
+const TOKEN = 'an-example-token-of-the-administrator';
 export const SECRET = 'an-example-signing-secret';
 
 /** Sources of several kinds; `forge` comments as the linked author, `push` names a branch. */

@@ -146,7 +146,7 @@ function model(quorum: number, first: ReadonlySet<Name>, steps: readonly Step[])
 test('property: whatever votes come from whomever, while roles come and go, the model agrees', () => {
   const step = fc.record({
     by: fc.constantFrom(...CAST),
-    does: fc.constantFrom('approve', 'approve', 'deny', 'lose', 'gain') as fc.Arbitrary<Step['does']>,
+    does: fc.constantFrom<Step['does'][]>('approve', 'approve', 'deny', 'lose', 'gain'),
   });
   fc.assert(
     fc.property(

@@ -29,7 +29,7 @@ afterEach(async () => {
   world.remove();
 });
 
-const check = <T>(property: fc.IAsyncProperty<T>, numRuns = RUNS) => fc.assert(property, { numRuns });
+const assertAlways = <T>(property: fc.IAsyncProperty<T>, numRuns = RUNS) => fc.assert(property, { numRuns });
 
 /** Below 500, and a problem document where it is a refusal of ours. */
 async function expectAnswer(answer: Response, what: string): Promise<void> {
@@ -98,7 +98,7 @@ test('random bytes and JSON on every route and method', async () => {
     },
     { requiredKeys: [] },
   );
-  await check(
+  await assertAlways(
     fc.asyncProperty(
       fc.constantFrom(...all),
       word,
@@ -144,8 +144,8 @@ test('every command with random values for its own arguments, and random command
     .map((parts) => ({ text: parts.join(' ') }));
   const raw = fc
     .oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }))
-    .map((text) => ({ text }));
-  await check(
+    .map((typed) => ({ text: typed }));
+  await assertAlways(
     fc.asyncProperty(fc.oneof(json, line, raw), async (body) => {
       const answer = await server.fetch('/v1/commands', {
         method: 'POST',
@@ -159,7 +159,7 @@ test('every command with random values for its own arguments, and random command
 
 test('signed webhooks with any payload', async () => {
   let n = 0;
-  await check(
+  await assertAlways(
     fc.asyncProperty(fc.oneof(fc.jsonValue(), fc.record({ alert: value })), async (payload) => {
       n += 1;
       await expectAnswer(await deliver(server, `d${n}`, payload), JSON.stringify(payload));
@@ -191,7 +191,7 @@ test('random frames on a socket: an error or a reply for each, or a goodbye', as
     fields.map((o) => JSON.stringify(o)),
   );
   let n = 0;
-  await check(
+  await assertAlways(
     fc.asyncProperty(frame, async (sent) => {
       if (socket.readyState !== WebSocket.OPEN) socket = await dial();
       n += 1;
@@ -226,7 +226,7 @@ test('random bytes on the port', async () => {
     'POST /v1/commands HTTP/1.1\r\nHost: x\r\n',
     'GET /v1/ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n',
   );
-  await check(
+  await assertAlways(
     fc.asyncProperty(start, fc.uint8Array({ maxLength: 2_000 }), async (head, bytes) => {
       const socket = connect(Number(port), '127.0.0.1');
       socket.on('error', () => undefined);

@@ -20,7 +20,7 @@ export interface Exit {
 }
 
 /** `node src/main.ts …` as a process of its own, with nothing of our environment but PATH. */
-export class Program {
+class Program {
   readonly ended: Promise<Exit>;
   readonly #child;
   #out = '';

@@ -29,7 +29,7 @@ const ask = async (runbook = 'restart') => {
   expect(answer.status).toBe('ok');
 };
 const state = async (ref?: string) => (await job(h, ref)).state;
-const becomes = (wanted: string, ref?: string) => soon(async () => expect(await state(ref)).toBe(wanted));
+const expectState = (wanted: string, ref?: string) => soon(async () => expect(await state(ref)).toBe(wanted));
 const told = async () => (await events(h, /^job\./)).map((e) => e.event);
 const done = { kind: 'done', result: {} } as const;
 
@@ -40,9 +40,9 @@ describe('a job', () => {
     await h.run('', 'job run restart', { ...onSlack('ben'), correlationId: 'corr-1' });
     const first = await nth(1);
     expect(first).toMatchObject({ attempt: 1, args: {}, runbook: { name: 'restart' } });
-    await becomes('running');
+    await expectState('running');
     first.end({ kind: 'done', result: { exitCode: 0 } });
-    await becomes('succeeded');
+    await expectState('succeeded');
     expect(await told()).toEqual(['job.queued', 'job.assigned', 'job.started', 'job.succeeded']);
     expect((await events(h, /^job\./)).map((e) => e.correlationId)).toEqual(Array(4).fill('corr-1'));
     expect(await job(h)).toMatchObject({
@@ -94,7 +94,7 @@ describe('a job', () => {
   test('of a runbook that is gone fails and says so', async () => {
     await ask();
     start(controlled().execute, { catalog: { ...h.catalog, runbooks: new Map() } });
-    await becomes('failed');
+    await expectState('failed');
     expect((await job(h)).error).toBe('the configuration no longer defines restart');
   });
 });
@@ -106,12 +106,12 @@ test('what was approved is what runs, at a later try too', async () => {
   await h.run('ben', 'approve APR-1');
   await h.run('cho', 'approve APR-1');
   (await nth(1)).end({ kind: 'retry', reason: 'busy' });
-  await becomes('queued');
+  await expectState('queued');
   const runbooks = h.catalog.runbooks as Map<string, Runbook>;
   runbooks.set('deploy', { ...(runbooks.get('deploy') as Runbook), risk: 'read' });
   h.clock.pass(SECOND);
   worker.wake();
-  await becomes('failed');
+  await expectState('failed');
   expect((await job(h)).error).toContain('deploy was changed since APR-1 was given');
   expect(tries).toHaveLength(1);
 });
@@ -123,7 +123,7 @@ describe('a try that did not work', () => {
     await ask();
     const first = await nth(1);
     first.end({ kind: 'retry', reason: 'busy' });
-    await becomes('queued');
+    await expectState('queued');
     expect(await job(h)).toMatchObject({
       attempt: 1,
       error: 'busy',
@@ -137,7 +137,7 @@ describe('a try that did not work', () => {
     const second = await nth(2);
     expect(second).toMatchObject({ attempt: 2, idempotencyKey: first.idempotencyKey });
     second.end({ kind: 'retry', reason: 'still busy' });
-    await becomes('failed');
+    await expectState('failed');
     expect((await job(h)).error).toBe('still busy');
     expect(await told()).toEqual([
       'job.queued',
@@ -155,7 +155,7 @@ describe('a try that did not work', () => {
     start(execute);
     await ask();
     (await nth(1)).end({ kind: 'retry', reason: 'busy', after: 400 * 24 * 3_600 * SECOND });
-    await becomes('queued');
+    await expectState('queued');
     expect((await job(h)).runAt.getTime() - h.clock.now().getTime()).toBe(24 * 3_600 * SECOND);
   });
 
@@ -164,7 +164,7 @@ describe('a try that did not work', () => {
     start(execute);
     await ask();
     (await nth(1)).end({ kind: 'fail', reason: 'exit code 1', result: { exitCode: 1 } });
-    await becomes('failed');
+    await expectState('failed');
     expect(await job(h)).toMatchObject({ attempt: 1, error: 'exit code 1', result: { exitCode: 1 } });
   });
 
@@ -173,7 +173,7 @@ describe('a try that did not work', () => {
     start(execute);
     await ask();
     (await nth(1)).end(new Error('password=hunter2'));
-    await becomes('queued');
+    await expectState('queued');
     expect((await job(h)).error).toBe('the executor failed unexpectedly; see the server log');
   });
 });
@@ -185,7 +185,7 @@ describe('a cancel', () => {
     await ask();
     const first = await nth(1);
     expect((await h.run('ben', 'job cancel JOB-1')).reply.text).toBe('JOB-1 is being stopped.');
-    await becomes('cancelled');
+    await expectState('cancelled');
     expect(first.signal.aborted).toBe(true);
     expect(await told()).toEqual([
       'job.queued',
@@ -209,9 +209,10 @@ describe('a cancel', () => {
     const { execute } = controlled();
     await ask();
     const worker = start(execute);
-    const [answer] = await Promise.all([h.run('ben', 'job cancel JOB-1'), worker.wake()]);
+    worker.wake();
+    const answer = await h.run('ben', 'job cancel JOB-1');
     expect(answer.status).toBe('ok');
-    await becomes('cancelled');
+    await expectState('cancelled');
   });
 
   test('that comes when the work is already done changes nothing of what was done', async () => {
@@ -221,7 +222,7 @@ describe('a cancel', () => {
     const first = await nth(1);
     await h.run('ben', 'job cancel JOB-1');
     first.end(done);
-    await becomes('succeeded');
+    await expectState('succeeded');
   });
 
   test('of a try that fails then takes away the tries that are left', async () => {
@@ -231,7 +232,7 @@ describe('a cancel', () => {
     const first = await nth(1);
     await h.run('ben', 'job cancel JOB-1');
     first.end({ kind: 'retry', reason: 'busy' });
-    await becomes('cancelled');
+    await expectState('cancelled');
     expect(tries).toHaveLength(1);
   });
 });
@@ -242,7 +243,7 @@ describe('a worker that is lost', () => {
     const one = start(lost.execute);
     await ask();
     const first = await lost.nth(1);
-    await becomes('running');
+    await expectState('running');
     h.clock.pass(LEASE + 1);
     const other = controlled();
     start(other.execute, { owner: 'w2' });
@@ -251,9 +252,9 @@ describe('a worker that is lost', () => {
     // The lost one is told to stop, does not, and comes with a result of its own.
     await soon(() => expect(first.signal.aborted).toBe(true));
     first.end({ kind: 'done', result: { by: 'the lost one' } });
-    await becomes('running');
+    await expectState('running');
     second.end({ kind: 'done', result: { by: 'the other' } });
-    await becomes('succeeded');
+    await expectState('succeeded');
     await one.stop(now());
     expect(await job(h)).toMatchObject({ result: { by: 'the other' }, fence: 2 });
     expect(one.ended).toEqual([]);
@@ -268,12 +269,12 @@ describe('a worker that is lost', () => {
       h.clock.pass(LEASE + 1);
       if (n === 0) {
         const worker = start(controlled().execute, { concurrency: 0 });
-        await becomes('queued');
+        await expectState('queued');
         await worker.stop(now());
       }
     }
     start(controlled().execute);
-    await becomes('failed');
+    await expectState('failed');
     expect((await job(h)).error).toBe('the worker that ran it was lost');
   });
 
@@ -283,7 +284,7 @@ describe('a worker that is lost', () => {
     await h.run('ben', 'job cancel JOB-1');
     h.clock.pass(LEASE + 1);
     start(controlled().execute);
-    await becomes('cancelled');
+    await expectState('cancelled');
   });
 
   test('is not one that renews in time', async () => {
@@ -291,7 +292,7 @@ describe('a worker that is lost', () => {
     const one = start(execute);
     await ask();
     await nth(1);
-    await becomes('running');
+    await expectState('running');
     const other = controlled();
     const two = start(other.execute, { owner: 'w2' });
     for (let n = 0; n < 4; n += 1) {
@@ -324,7 +325,7 @@ describe('a stop', () => {
     const worker = start(execute);
     await ask();
     await nth(1);
-    await becomes('running');
+    await expectState('running');
     const deadline = new AbortController();
     const stopped = worker.stop(deadline.signal);
     deadline.abort();
@@ -337,7 +338,7 @@ describe('a stop', () => {
     const next = controlled();
     const other = start(next.execute, { owner: 'w2' });
     expect(await next.nth(1)).toMatchObject({ attempt: 2 });
-    await becomes('running');
+    await expectState('running');
     await other.stop(now());
     expect(await job(h)).toMatchObject({ state: 'failed', error: 'its worker was stopped while it ran' });
   });
@@ -378,7 +379,7 @@ describe('a database that is away', () => {
     first.end(done);
     await soon(() => expect(away.refused).toBeGreaterThan(1));
     away.away = false;
-    await becomes('succeeded');
+    await expectState('succeeded');
     expect((await h.run('ben', 'job logs JOB-1')).reply.text).toBe('last words');
     expect(tries).toHaveLength(1);
   });

@@ -65,7 +65,7 @@ const message = async (key: string) => {
   if (!row) throw new Error(`no ${key}`);
   return row;
 };
-const becomes = (key: string, state: string) =>
+const expectState = (key: string, state: string) =>
   soon(async () => expect((await message(key)).state).toBe(state));
 
 describe('a message', () => {
@@ -74,7 +74,7 @@ describe('a message', () => {
     const results: string[] = [];
     start(far.notifier, { delivered: (channel, result) => results.push(`${channel} ${result}`) });
     expect(await queue('k1', TO, 'hello')).toBe(true);
-    await becomes('k1', 'sent');
+    await expectState('k1', 'sent');
     expect(await queue('k1', TO, 'hello')).toBe(false);
     expect(far.sent).toMatchObject([{ key: 'k1', to: 'a', reply: { text: 'hello' } }]);
     expect(await message('k1')).toMatchObject({ externalId: 'x1', reply: {}, error: null });
@@ -87,7 +87,7 @@ describe('a message', () => {
     await h.store.transaction('main', (tx) =>
       enqueue(tx, { key: 'k1', address: TO, reply: { text: 'new' }, replaces: 'x0' }),
     );
-    await becomes('k1', 'sent');
+    await expectState('k1', 'sent');
     expect(far.sent[0]).toMatchObject({ replaces: 'x0' });
   });
 
@@ -96,7 +96,7 @@ describe('a message', () => {
     start(far.notifier);
     await queue('mail', { channel: 'email', to: 'a@example.test' });
     await queue('k1');
-    await becomes('k1', 'sent');
+    await expectState('k1', 'sent');
     expect((await message('mail')).state).toBe('queued');
   });
 });
@@ -109,10 +109,10 @@ describe('a lane', () => {
     for (let n = 0; n < 5; n += 1) await queue(`a${n}`);
     start(far.notifier);
     for (let n = 0; n < 3; n += 1) await queue(`b${n}`, { channel: 'terminal', to: 'b' });
-    await becomes('b2', 'sent');
+    await expectState('b2', 'sent');
     expect(far.keys()).toEqual(['b0', 'b1', 'b2']);
     gate.resolve();
-    await becomes('a4', 'sent');
+    await expectState('a4', 'sent');
     expect(far.keys().slice(3)).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
   });
 
@@ -132,7 +132,7 @@ describe('a lane', () => {
     expect(far.keys()).toEqual([]);
     h.clock.pass(2 * SECOND);
     worker.wake();
-    await becomes('second', 'sent');
+    await expectState('second', 'sent');
     expect(far.keys()).toEqual(['first', 'second']);
   });
 
@@ -146,7 +146,7 @@ describe('a lane', () => {
     await soon(async () => expect((await message('a0')).attempts).toBe(1));
     await queue('b', { channel: 'terminal', to: 'b' });
     worker.wake();
-    await becomes('b', 'sent');
+    await expectState('b', 'sent');
     expect(far.keys()).toEqual(['b']);
   });
 
@@ -157,7 +157,7 @@ describe('a lane', () => {
     await queue('s2', C1);
     await queue('s3', { channel: 'slack', to: 'C2' });
     start(far.notifier);
-    await becomes('s2', 'sent');
+    await expectState('s2', 'sent');
     expect(far.keys()).toEqual(['s1', 's3', 's2']);
     const at = (key: string) => far.sent.find((m) => m.key === key)?.at ?? 0;
     expect(at('s2') - at('s1')).toBeGreaterThan(1_000);
@@ -170,7 +170,7 @@ describe('a failure', () => {
     const far = farSide();
     await queue('k1');
     const worker = start(far.notifier);
-    await becomes('k1', 'sent');
+    await expectState('k1', 'sent');
     const waits: number[] = [];
     await queue('k2');
     for (let n = 1; n <= 15; n += 1) far.failures.push(new Error('away'));
@@ -194,7 +194,7 @@ describe('a failure', () => {
     expect((await message('k1')).nextAt.getTime() - h.clock.now().getTime()).toBe(7_000);
     h.clock.pass(7_000);
     worker.wake();
-    await becomes('k1', 'sent');
+    await expectState('k1', 'sent');
   });
 
   test('for good ends it, is journalled, and the lane goes on', async () => {
@@ -203,7 +203,7 @@ describe('a failure', () => {
     await queue('k1', TO, 'precious');
     await queue('k2');
     start(far.notifier);
-    await becomes('k2', 'sent');
+    await expectState('k2', 'sent');
     expect(await message('k1')).toMatchObject({ state: 'dead', error: 'channel_not_found', reply: {} });
     expect((await events(h, /^message\./))[0]).toMatchObject({
       event: 'message.dead',
@@ -219,7 +219,7 @@ describe('a failure', () => {
     h.clock.pass(2 * DAY + 1);
     far.failures.push(new Error('away'));
     start(far.notifier);
-    await becomes('k1', 'dead');
+    await expectState('k1', 'dead');
   });
 
   test('to write that it was sent sends it again, with the same key', async () => {
@@ -236,7 +236,7 @@ describe('a failure', () => {
     expect((await message('k1')).state).toBe('queued');
     away.away = false;
     worker.wake();
-    await becomes('k1', 'sent');
+    await expectState('k1', 'sent');
     expect(far.keys()).toEqual(['k1', 'k1']);
   });
 });
@@ -253,7 +253,7 @@ describe('what was withdrawn', () => {
     await withdraw('k1', { reply: { text: 'over' } });
     start(far.notifier);
     await queue('k2');
-    await becomes('k2', 'sent');
+    await expectState('k2', 'sent');
     expect(far.keys()).toEqual(['k2']);
   });
 
@@ -281,7 +281,7 @@ describe('what was withdrawn', () => {
     await withdraw('k1', {});
     gate.reject(new Refusal('not_found', 'gone'));
     await queue('k2');
-    await becomes('k2', 'sent');
+    await expectState('k2', 'sent');
     expect((await message('k1')).state).toBe('withdrawn');
     expect(await events(h, /^message\./)).toEqual([]);
   });
@@ -293,15 +293,15 @@ describe('of several processes', () => {
     const two = farSide();
     start(one.notifier);
     await queue('k1');
-    await becomes('k1', 'sent');
+    await expectState('k1', 'sent');
     const other = start(two.notifier, { owner: 'w2' });
     for (let n = 2; n < 6; n += 1) await queue(`k${n}`);
-    await becomes('k5', 'sent');
+    await expectState('k5', 'sent');
     expect(two.keys()).toEqual([]);
     await workers[0]?.stop();
     await queue('k6');
     other.wake();
-    await becomes('k6', 'sent');
+    await expectState('k6', 'sent');
     expect(two.keys()).toEqual(['k6']);
   });
 });
