@@ -10,7 +10,7 @@ import { correlationOf, createEdge } from './http/edge.ts';
 import { sendProblem } from './http/problem.ts';
 
 export { readBody, readObject } from './http/body.ts';
-export { correlationOf } from './http/edge.ts';
+export { correlate, correlationOf } from './http/edge.ts';
 export { parseJson } from './http/json.ts';
 export { decodeBody } from './http/message.ts';
 export { pageHeaders } from './http/page.ts';
@@ -130,11 +130,7 @@ function listen(server: Server, { host, port }: HttpOptions): Promise<{ port: nu
   });
 }
 
-async function close(
-  server: Server,
-  connections: ReadonlySet<Socket>,
-  deadline: AbortSignal,
-): Promise<void> {
+async function close(server: Server, connections: ReadonlySet<Socket>, deadline: AbortSignal): Promise<void> {
   if (!server.listening) return;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();

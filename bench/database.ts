@@ -1,6 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { hash as digestOf } from 'node:crypto';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { newId, newSalt } from '../src/core/ids.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { answerQuestions, cpuSeconds } from './child.ts';
 
@@ -22,6 +23,7 @@ answerQuestions(async ({ folder, group, seconds }: DatabaseQuestion): Promise<Da
   const db = new Database(join(folder, `raw-${group}.db`));
   db.pragma('journal_mode = WAL');
   db.pragma('synchronous = FULL');
+  db.pragma('temp_store = MEMORY');
   migrate(db);
   const create = creation(db);
   const all = db.transaction((from: number) => {
@@ -40,11 +42,8 @@ answerQuestions(async ({ folder, group, seconds }: DatabaseQuestion): Promise<Da
   return { perSecond: n / elapsed, cpu: (used / n) * 1e6 };
 });
 
-/** What one command reads and writes: sender, receipt, counter, task, two linked journal entries, receipt. */
+/** What one command reads and writes: the receipt, the counter, the task, two chained journal entries. */
 function creation(db: Database.Database): (n: number) => void {
-  const key = db.prepare("SELECT * FROM keys WHERE workspace = 'main' AND id = ?");
-  const person = db.prepare("SELECT * FROM principals WHERE workspace = 'main' AND name = ?");
-  const roles = db.prepare("SELECT * FROM roles WHERE workspace = 'main' AND name = ?");
   const seen = db.prepare("SELECT * FROM receipts WHERE workspace = 'main' AND id = ?");
   const counter = db.prepare(
     `INSERT INTO counters VALUES ('main', 'TSK', 1)
@@ -55,25 +54,44 @@ function creation(db: Database.Database): (n: number) => void {
      '[]', '[]', NULL, 'admin', 1, 1, 0)`,
   );
   const entry = db.prepare(
-    `INSERT INTO journal VALUES ('main', ?, ?, 1, 1, 'task.created', 'admin', 'TSK', 'c', 'c', ?, 's', ?, ?, ?)`,
+    `INSERT INTO journal VALUES ('main', ?, ?, 1, 1, ?, 'admin', ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const receipt = db.prepare("INSERT INTO receipts VALUES ('main', ?, 1, ?, ?, 1)");
-  const details = JSON.stringify({ args: { title: 'Fix login', priority: 'P1' }, channel: 'rest' });
-  const answer = JSON.stringify({ id: randomUUID(), status: 'ok', reply: { text: details.repeat(4) } });
-  let hash = '';
+  const receipt = db.prepare("INSERT INTO receipts VALUES ('main', ?, 1, ?, ?, ?)");
+  let previous = '0'.repeat(64);
   return (n) => {
-    key.get('k');
-    person.get('admin');
-    roles.get('admin');
-    const digest = createHash('sha256').update(String(n)).digest('hex');
-    seen.get(digest);
+    const message = newId();
+    const key = digestOf('sha256', String(n));
+    seen.get(key);
     const { value } = counter.get() as { value: number };
-    task.run(randomUUID(), `TSK-${value}`);
-    for (const seq of [2 * n, 2 * n + 1]) {
-      const next = createHash('sha256').update(hash).update(details).digest('hex');
-      entry.run(seq, randomUUID(), details, next, hash, next);
-      hash = next;
+    const ref = `TSK-${value}`;
+    task.run(newId(), ref);
+    const entries = [
+      ['command.accepted', 'task.create'],
+      ['task.created', ref],
+    ] as const;
+    for (const [i, [event, target]] of entries.entries()) {
+      const salt = newSalt();
+      const commitment = digestOf('sha256', salt + DETAILS);
+      const hash = digestOf('sha256', previous + commitment);
+      entry.run(
+        2 * n + i,
+        newId(),
+        event,
+        target,
+        message,
+        message,
+        DETAILS,
+        salt,
+        commitment,
+        previous,
+        hash,
+      );
+      previous = hash;
     }
-    receipt.run(digest, digest, answer);
+    receipt.run(key, key, ANSWER, n);
   };
 }
+
+/** As long as the real ones. */
+const DETAILS = JSON.stringify({ args: { title: 'Fix login' }, filler: 'x'.repeat(130) });
+const ANSWER = JSON.stringify({ status: 'ok', reply: { text: 'Opened', filler: 'x'.repeat(800) } });

@@ -130,7 +130,7 @@ function checkReadable(ctx: Ctx, pattern: string): void {
 
 /** The conversation's lasting address: a reply's own context ends with the reply. */
 function here({ replyTo }: Ctx): Address {
-  if (replyTo === undefined || (replyTo.channel !== 'slack' && replyTo.channel !== 'email'))
+  if (replyTo === undefined || replyTo.channel === 'webhook')
     throw new Refusal(
       'conflict',
       'This conversation has no address that lasts; say where: --to slack:C123 (on the WebSocket: topics).',

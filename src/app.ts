@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import pino, { type Logger } from 'pino';
-import { v7 } from 'uuid';
 import { commands as commandList } from '../commands/index.ts';
 import { createHttp, type Http } from '../adapters/http.ts';
 import { mountOperations } from '../adapters/http/operations.ts';
 import { ensureAdmin } from './admin.ts';
 import { createChannels, type ChannelParts, type Off } from './channels.ts';
+import { lackingApprovers } from './approvers.ts';
 import { checkCatalog, type Config } from './config/index.ts';
 import type { Adapter, Health } from './core/adapter.ts';
 import { createAuthenticator, type BearerAuthenticator } from './core/bearer.ts';
@@ -13,6 +13,7 @@ import { syncCatalog } from './core/catalog-sync.ts';
 import { createCommandSet } from './core/command-set.ts';
 import { createDirectory } from './core/directory.ts';
 import { createDispatcher } from './core/dispatch.ts';
+import { newId } from './core/ids.ts';
 import { createLanguage } from './core/language/index.ts';
 import { createAdmission } from './core/limits.ts';
 import { createFeed } from './core/live-feed.ts';
@@ -38,6 +39,8 @@ export interface App {
   readonly url: string;
   readonly port: number;
   readonly channels: () => readonly ChannelState[];
+  /** Remarks for whoever started it: what is off or missing, and what to do about it. */
+  readonly notes: readonly string[];
   /** Shows the prompt, after the banner; undefined where no terminal was given. */
   readonly prompt: (() => Promise<void>) | undefined;
   /** Stops intake, lets what runs finish for `grace` milliseconds, closes sockets and database. Idempotent. */
@@ -57,13 +60,14 @@ const GRACE = 10 * SECOND;
 
 /**
  * The composition root: production and end-to-end tests start the same program.
- * @throws ConfigError when a rule names no command; Refusal when the database cannot be opened, an address is taken, or a channel refuses its credentials; what
- * was started by then is stopped again.
+ * @throws ConfigError when a webhook rule does not fit its command; Refusal when the database cannot be opened, an
+ * address is taken, or a channel refuses its credentials; what was started by then is stopped again.
  */
 export async function startApp(config: Config, overrides: Overrides = {}): Promise<App> {
   const { settings, catalog } = config;
   const log = overrides.log ?? createLog(settings.logLevel);
   const clock = overrides.clock ?? systemClock;
+  const remarks = checkCatalog(config, commandList);
   const report = (err: unknown) => log.error({ err }, 'the store met an error outside any command');
   const store = openSqlite({ path: settings.database, clock, report });
   const undo: (() => Promise<unknown>)[] = [() => store.close()];
@@ -80,15 +84,18 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
     undo.push(() => http.close(AbortSignal.abort()));
     // After all that can fail: a token that was made is shown.
     const adminToken = await ensureAdmin(store, catalog.workspace, settings.adminToken);
-    built.workers.start();
+    const origin = `http://${printable(settings.host)}:${port}`;
+    const lacking = await lackingApprovers(store, catalog);
+    const workers = built.createWorkers(origin);
+    workers.start();
     const prompt = built.adapters.find((a) => a.name === 'terminal');
-    const url = settings.url ?? `http://${printable(settings.host)}:${port}`;
-    const stop = once((grace: number) => stopAll({ ...built, http, store, grace, log }));
+    const stop = once((grace: number) => stopAll({ ...built, workers, http, store, grace, log }));
     return {
       adminToken,
-      url,
+      url: settings.url ?? origin,
       port,
       channels: built.channels,
+      notes: [...config.notes, ...remarks, ...lacking],
       prompt: prompt && (() => prompt.start()),
       stop: (grace = GRACE) => stop(grace),
     };
@@ -111,7 +118,7 @@ interface Parts {
 interface Built {
   readonly adapters: readonly Adapter[];
   readonly authenticator: BearerAuthenticator;
-  readonly workers: Workers;
+  readonly createWorkers: (self: string) => Workers;
   readonly channels: () => readonly ChannelState[];
 }
 
@@ -151,8 +158,13 @@ async function build(parts: Parts): Promise<Built> {
     channels,
     ready: () => readiness(store, catalog.workspace, channels()),
   });
-  const workers = createWorkers({ services, env: config.env, metrics, adapters: made.adapters });
-  return { adapters: made.adapters, authenticator, workers, channels };
+  const { adapters } = made;
+  return {
+    adapters,
+    authenticator,
+    channels,
+    createWorkers: (self) => createWorkers({ services, env: config.env, metrics, adapters, self }),
+  };
 }
 
 function createServices(
@@ -162,8 +174,6 @@ function createServices(
 ): Services {
   const { catalog } = config;
   const commands = createCommandSet(commandList);
-  const names = commandList.map((command) => command.name);
-  checkCatalog(config, names);
   return {
     store,
     catalog,
@@ -175,7 +185,7 @@ function createServices(
     }),
     admission: createAdmission(catalog.limits, metrics.limited),
     clock,
-    newId: () => v7(),
+    newId,
     log,
     health: () => healthOf(channels()),
     answered: metrics.answered,
@@ -231,7 +241,7 @@ async function readiness(store: SqliteStore, workspace: string, channels: readon
 }
 
 async function stopAll(
-  parts: Built & { http: Http; store: SqliteStore; grace: number; log: Logger },
+  parts: Built & { workers: Workers; http: Http; store: SqliteStore; grace: number; log: Logger },
 ): Promise<void> {
   const { adapters, http, workers, authenticator, store, grace, log } = parts;
   const deadline = AbortSignal.timeout(grace);

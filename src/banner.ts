@@ -1,10 +1,13 @@
 import type { App } from './app.ts';
 
 /** What a newcomer reads after `npm start`: what is on, how to get in, and a tour to paste. */
-export function banner(
-  { url, adminToken, channels, prompt }: Pick<App, 'url' | 'adminToken' | 'channels' | 'prompt'>,
-  notes: readonly string[],
-): string {
+export function banner({
+  url,
+  adminToken,
+  channels,
+  notes,
+  prompt,
+}: Pick<App, 'url' | 'adminToken' | 'channels' | 'notes' | 'prompt'>): string {
   const state = channels().map(({ name, health }) =>
     health.state === 'on' || (name === 'terminal' && prompt)
       ? `  ● ${name}`

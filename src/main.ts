@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { banner } from './banner.ts';
+import { runExport } from './cli/export.ts';
 import { runVerify } from './cli/verify.ts';
 import { runSend } from './cli/send.ts';
 import { ConfigError, loadConfig, runCheck, type Config } from './config/index.ts';
 import { Refusal } from './domain/errors.ts';
+import { returnMemory } from './memory.ts';
 
 const USAGE = `Usage: signalbox <command>
   start                  start everything: channels, worker, prompt
@@ -11,6 +13,7 @@ const USAGE = `Usage: signalbox <command>
   check                  compile environment and configuration, and report everything that is wrong
   migrate                bring the database to this version's schema
   audit verify [FILE]    verify the journal of a database file or an export, offline
+  audit export [FILE]    write the whole journal as JSON lines to a new file or standard output, offline
   doctor                 check configuration, database and journal of this installation
   token [NAME]           print a new API key for a person (the administrator unless named)
   worker                 run jobs without channels (comes with the PostgreSQL store)
@@ -29,16 +32,19 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
       return runCheck({
         env,
         cwd,
-        commandNames: (await import('../commands/index.ts')).commands.map((c) => c.name),
+        commands: (await import('../commands/index.ts')).commands,
         output: stdout,
       });
     case 'migrate':
       return (await import('./operate.ts')).runMigrate(await loadConfig({ env, cwd }), stdout);
     case 'audit': {
-      if (args[0] !== 'verify' || args.length > 2) break;
+      const [verb, file, ...more] = args;
+      if ((verb !== 'verify' && verb !== 'export') || more.length > 0) break;
       const { readJournal } = await import('./store/read-journal.ts');
-      const file = args[1] ?? (await loadConfig({ env, cwd })).settings.database;
-      return runVerify(file, readJournal, stdout);
+      const database = async () => (await loadConfig({ env, cwd })).settings.database;
+      return verb === 'verify'
+        ? runVerify(file ?? (await database()), readJournal, stdout)
+        : runExport({ database: await database(), file, readJournal, output: stdout, errors: stderr });
     }
     case 'doctor':
       return (await import('./operate.ts')).runDoctor(await loadConfig({ env, cwd }), stdout);
@@ -70,8 +76,9 @@ async function start(config: Config): Promise<number> {
       process.once(signal, () => process.exit(1));
     });
   }
-  output.write(`${banner(app, config.notes)}\n`);
+  output.write(`${banner(app)}\n`);
   await app.prompt?.();
+  returnMemory();
   const code = await stopped.promise;
   await app.stop();
   return code;

@@ -1,5 +1,8 @@
+import { existsSync } from 'node:fs';
+import { commands } from '../commands/index.ts';
 import { issueKey, ADMIN, ensureAdmin } from './admin.ts';
-import type { Config } from './config/index.ts';
+import { lackingApprovers } from './approvers.ts';
+import { approverNotes, checkCatalog, type Config } from './config/index.ts';
 import { verifyChains } from './cli/verify.ts';
 import { Refusal } from './domain/errors.ts';
 import { principals } from './domain/principal.ts';
@@ -45,13 +48,40 @@ export async function runToken(
   }
 }
 
-/** `signalbox doctor`: configuration (read by now), database, journal, channels. Exit code 1 when something is wrong. */
+/**
+ * `signalbox doctor`: configuration (read by now), database, journal, channels; it makes no database.
+ * Exit code 1 when something is wrong. @throws ConfigError when a webhook rule does not fit its command.
+ */
 export async function runDoctor(config: Config, output: Output): Promise<0 | 1> {
-  const { settings, file, notes } = config;
+  const { settings, catalog, file, notes } = config;
   const say = (ok: boolean, text: string) => output.write(`${ok ? '✓' : '✗'} ${text}\n`);
   say(true, `Node ${process.versions.node}`);
+  const remarks = checkCatalog(config, commands);
   say(true, `configuration: ${file}`);
-  for (const note of notes) output.write(`  ${note}\n`);
+  for (const note of [...notes, ...remarks]) output.write(`  ${note}\n`);
+  const sound = existsSync(settings.database) ? await examine(config, say, output) : undefined;
+  if (sound === undefined) {
+    output.write(`○ database: no database yet at ${settings.database}; \`signalbox start\` makes it\n`);
+    for (const note of approverNotes(catalog, catalog.principals, 'the file names'))
+      output.write(`  ${note}\n`);
+  }
+  for (const [name, channel] of [
+    ['slack', settings.slack],
+    ['email', settings.email],
+  ] as const) {
+    output.write(
+      `${channel.on ? '✓' : '○'} ${name}: ${channel.on ? 'on' : `off; turn it on with ${channel.turnOnWith}`}\n`,
+    );
+  }
+  return sound === false ? 1 : 0;
+}
+
+/** Whether database and journal are sound. @throws Refusal when the file is no database of ours. */
+async function examine(
+  { settings, catalog }: Config,
+  say: (ok: boolean, text: string) => unknown,
+  output: Output,
+): Promise<boolean> {
   const store = openSqlite({ path: settings.database });
   try {
     const damage = store.integrity();
@@ -62,15 +92,9 @@ export async function runDoctor(config: Config, output: Output): Promise<0 | 1> 
     await store.ping();
     const verdict = await journalFault(settings.database);
     say(verdict.fault === undefined, `journal: ${verdict.fault ?? `${verdict.entries} entries hold`}`);
-    for (const [name, channel] of [
-      ['slack', settings.slack],
-      ['email', settings.email],
-    ] as const) {
-      output.write(
-        `${channel.on ? '✓' : '○'} ${name}: ${channel.on ? 'on' : `off; turn it on with ${channel.turnOnWith}`}\n`,
-      );
-    }
-    return damage === undefined && verdict.fault === undefined ? 0 : 1;
+    if (damage !== undefined) return false;
+    for (const note of await lackingApprovers(store, catalog)) output.write(`  ${note}\n`);
+    return verdict.fault === undefined;
   } finally {
     await store.close();
   }

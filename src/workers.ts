@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Metrics } from './metrics.ts';
 import type { Adapter, Notifier } from './core/adapter.ts';
 import type { Services } from './core/services.ts';
+import { asksSelf } from './domain/catalog.ts';
 import { execute } from './worker/executors/index.ts';
 import { createGuardedFetch } from './worker/guard.ts';
 import { JobWorker } from './worker/jobs.ts';
@@ -20,26 +21,34 @@ export interface WorkersOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly metrics: Metrics;
   readonly adapters: readonly Adapter[];
+  /** The origin that this server listens on. */
+  readonly self: string;
 }
 
+/** Without a terminal nobody sits at the prompt: what was to be told there is not kept for a later start. */
+const NOBODY: Notifier = { send: async (_to, { key }) => ({ externalId: key }) };
+
 /** What goes on without a message: jobs, deliveries, subscriptions, time-outs. */
-export function createWorkers({ services, env, metrics, adapters }: WorkersOptions): Workers {
+export function createWorkers({ services, env, metrics, adapters, self }: WorkersOptions): Workers {
   const { store, catalog, clock, log, directory, newId } = services;
   const { workspace, allowedHosts, probes } = catalog;
   const owner = `${hostname()}/${process.pid}/${newId()}`;
-  const fetch = createGuardedFetch({ allowedHosts });
+  // What asks this server by name opens the way to it, and to nothing else on this machine.
+  const own = asksSelf(catalog) ? [authority(self)] : [];
+  const fetch = createGuardedFetch({ allowedHosts: [...allowedHosts, ...own] });
   const jobs = new JobWorker({
     store,
     catalog,
     clock,
     log,
     owner,
-    execute: (execution) => execute(execution, { fetch, env, clock, probes }),
+    execute: (execution) => execute(execution, { fetch, env, clock, probes, self }),
     ended: (_job, outcome) => metrics.jobEnded(outcome.kind),
   });
-  const notifiers = new Map<string, Notifier>(
-    adapters.flatMap((a) => (a.notifier ? [[a.name, a.notifier] as const] : [])),
-  );
+  const notifiers = new Map<string, Notifier>([
+    ['terminal', NOBODY],
+    ...adapters.flatMap((a) => (a.notifier ? [[a.name, a.notifier] as const] : [])),
+  ]);
   const outbox = new OutboxWorker({
     store,
     workspace,
@@ -61,4 +70,10 @@ export function createWorkers({ services, env, metrics, adapters }: WorkersOptio
       await outbox.stop();
     },
   };
+}
+
+/** Host and port, the port also where it is the usual one: a host alone would open all of its ports. */
+function authority(origin: string): string {
+  const url = new URL(origin);
+  return `${url.hostname}:${url.port || '80'}`;
 }

@@ -52,6 +52,11 @@ function shareWith(origins: ReadonlySet<string>, req: IncomingMessage, res: Serv
   return true;
 }
 
+/** A repeat is answered as its first time was, so its header names what the body does. */
+export function correlate(res: ServerResponse, correlationId: string): void {
+  res.setHeader(HEADER, correlationId);
+}
+
 /** The correlation id of the request that this response answers. */
 export function correlationOf(res: ServerResponse): string | undefined {
   const value = res.getHeader(HEADER);

@@ -44,7 +44,7 @@ ${channels.map(row).join('\n')}
 <ul>
 <li><a href="/docs">The REST interface</a> (<a href="/openapi.json">openapi.json</a>)</li>
 <li><a href="/readyz">Readiness</a> and <a href="/metrics">metrics</a></li>
-<li>On a terminal: <code>signalbox send "help"</code></li>
+<li>On a terminal: <code>npx signalbox send "help"</code></li>
 </ul>
 </body>
 </html>

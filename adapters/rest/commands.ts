@@ -6,6 +6,7 @@ import type { Answer } from '../../src/core/message.ts';
 import { may } from '../../src/domain/permission.ts';
 import type { Principal } from '../../src/domain/principal.ts';
 import {
+  correlate,
   correlationOf,
   decodeBody,
   readObject,
@@ -47,12 +48,14 @@ export function postCommand(options: CommandsOptions): Handler {
 
 /** An answer as it is; 202 while it waits for a person, a problem document when it is a refusal. */
 export function sendAnswer(res: Response, answer: Answer): void {
-  if (answer.status === 'error') sendRefused(res, answer);
-  else sendJson(res, answer.status === 'ok' ? 200 : 202, answer);
+  if (answer.status === 'error') return sendRefused(res, answer);
+  correlate(res, answer.correlationId);
+  sendJson(res, answer.status === 'ok' ? 200 : 202, answer);
 }
 
 /** A repeat carries the correlation id of its first answer. */
 export function sendRefused(res: Response, answer: Answer): void {
+  correlate(res, answer.correlationId);
   sendProblem(res, refusalOf(answer), { invocation: answer.invocation, correlationId: answer.correlationId });
 }
 

@@ -3,7 +3,7 @@ import type { HttpApp } from '../../src/core/adapter.ts';
 import type { Command, Route } from '../../src/core/command.ts';
 import type { Answer } from '../../src/core/message.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
-import { correlationOf, route, sendJson, type Handler, type Method } from '../http.ts';
+import { correlate, correlationOf, route, sendJson, type Handler, type Method } from '../http.ts';
 import { argumentsOf } from './arguments.ts';
 import { conversationOf, dedupeKeyOf, identify } from './caller.ts';
 import { sendAnswer, sendRefused, type CommandsOptions } from './commands.ts';
@@ -63,6 +63,7 @@ function runRoute(options: CommandsOptions, command: Command, spec: Route): Hand
 function sendResource(req: Request, res: Response, answer: Answer, spec: Route): void {
   if (answer.status === 'error') return sendRefused(res, answer);
   if (answer.status !== 'ok') return sendAnswer(res, answer);
+  correlate(res, answer.correlationId);
   const data: Json = answer.reply.data ?? { text: answer.reply.text };
   const tag = tagOf(data);
   if (tag !== undefined) {

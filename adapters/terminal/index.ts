@@ -1,6 +1,6 @@
 import { createInterface, clearLine, cursorTo, type Interface } from 'node:readline';
 import type { Adapter, Health, Notifier, Receive } from '../../src/core/adapter.ts';
-import type { Invocation, VerifiedIdentity } from '../../src/core/message.ts';
+import type { Address, Invocation, VerifiedIdentity } from '../../src/core/message.ts';
 import { SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { renderAnswer, renderReply, type Rendering } from './render.ts';
@@ -24,6 +24,8 @@ export interface TerminalOptions {
 
 const PROMPT = 'signalbox> ';
 const CONVERSATION = 'terminal';
+/** Where later news of what was asked here is told. */
+const ADDRESS: Address = { channel: 'terminal', to: 'prompt' };
 /** Milliseconds within which a second Ctrl-C ends. */
 const TWICE = 2 * SECOND;
 
@@ -40,7 +42,7 @@ export function createTerminalAdapter(options: TerminalOptions): Adapter {
   let finished: Promise<void> = Promise.resolve();
 
   const print = (text: string): void => {
-    if (health.state !== 'on' || !lines || !isTerminal) return void output.write(`${text}\n`);
+    if (!lines || !isTerminal) return void output.write(`${text}\n`);
     // What is being typed steps aside for the message and comes back below it.
     cursorTo(output, 0);
     clearLine(output, 0);
@@ -57,7 +59,7 @@ export function createTerminalAdapter(options: TerminalOptions): Adapter {
 
   return {
     name: 'terminal',
-    notifier: createNotifier((text) => print(text), how),
+    notifier: createNotifier(print, () => health.state === 'on', how),
     async start() {
       health = { state: 'on' };
       lines = createInterface({
@@ -104,6 +106,7 @@ async function converse(
         from: identity,
         body: { text },
         conversation: CONVERSATION,
+        origin: ADDRESS,
       });
       output.write(`${renderAnswer(answer, text, how)}\n`);
     }
@@ -140,12 +143,14 @@ function completer(complete: () => readonly string[]) {
 /** Remembers the last messages, so that one that is sent again is shown once. */
 const REMEMBERED = 200;
 
-function createNotifier(print: (text: string) => void, how: Rendering): Notifier {
+function createNotifier(print: (text: string) => void, isOpen: () => boolean, how: Rendering): Notifier {
   const shown: string[] = [];
   return {
     async send(to, { key, reply }) {
       if (to.channel !== 'terminal')
         throw new Refusal('not_found', `A terminal is not reached by ${to.channel}.`);
+      // Before the prompt and after it: what waits is told when somebody sits there.
+      if (!isOpen()) throw new Refusal('unavailable', 'The prompt is not open.', { retryAfter: SECOND });
       if (!shown.includes(key)) print(renderReply(reply, how));
       shown.push(key);
       if (shown.length > REMEMBERED) shown.shift();

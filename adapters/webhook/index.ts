@@ -87,12 +87,15 @@ async function accept(
     options.log.debug({ source: source.name, reason: proof.refused }, 'webhook refused');
     throw new Refusal('unauthenticated', 'The signature does not prove this delivery.');
   }
+  if ('incomplete' in proof) throw new Refusal('malformed', proof.incomplete);
   const delivery = describe(proof, parsePayload(req.headers['content-type'], raw), req);
   sendAnswers(res, await runRules(options, source, rules, delivery));
 }
 
+type Genuine = Exclude<Proof, { refused: string } | { incomplete: string }>;
+
 /** @throws Refusal `malformed` for a delivery id that is no short, printable text. */
-function describe(proof: Exclude<Proof, { refused: string }>, payload: Json, req: Request): Delivery {
+function describe(proof: Genuine, payload: Json, req: Request): Delivery {
   const id = proof.delivery ?? textOf(payload, 'id');
   if (id === undefined || !/^[\x21-\x7e]{1,200}$/.test(id))
     throw new Refusal('malformed', 'The delivery id has to be 1 to 200 visible ASCII characters.');

@@ -173,11 +173,13 @@ export class Connection {
     };
   }
 
+  /** A text, or a frame that is ready to be written: without compression, ws writes each at once and in order as well. */
   #send(frame: Buffer | string): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
     if (this.#socket.writableLength > this.#options.bufferCap)
       this.close(CLOSE.tryAgain, 'too slow: come back and subscribe after the last sequence');
-    else this.#ws.send(frame, TEXT);
+    else if (typeof frame === 'string') this.#ws.send(frame);
+    else this.#socket.write(frame);
   }
 
   /** Until a slow reader has taken what waits for it; undefined: there is room. */
@@ -213,5 +215,3 @@ export class Connection {
     this.#subscription.stop();
   }
 }
-
-const TEXT = { binary: false } as const;

@@ -1,12 +1,32 @@
 import type { LogLine } from '../../src/core/feed.ts';
 import { published, type JournalEntry } from '../../src/domain/journal.ts';
 
-/** What the stream carries, made into bytes once, when first wanted, for all sockets. */
+/**
+ * A text as the one WebSocket frame that carries it from a server: final, not masked, not compressed (RFC 6455, 5.2).
+ */
+function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const start = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(start + length);
+  frame[0] = 0x81;
+  if (start === 2) frame[1] = length;
+  else if (start === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(text, start);
+  return frame;
+}
+
+/** What the stream carries, made into a frame once, when first wanted, for all sockets. */
 abstract class Item {
   #frame: Buffer | undefined;
 
   get frame(): Buffer {
-    this.#frame ??= Buffer.from(JSON.stringify(this.content()));
+    this.#frame ??= textFrame(JSON.stringify(this.content()));
     return this.#frame;
   }
 

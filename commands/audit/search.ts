@@ -45,12 +45,26 @@ export const auditSearch = command({
         `event: expected one such as task.created, job.* or *, got "${event}".`,
       );
     const { entries, next } = await search(ctx, given);
-    const lines = entries.map((e) => `${e.seq} ${e.at} ${e.actor} ${e.event} ${e.target}`);
+    const lines = entries.map(line);
     const more = next === null ? [] : [`Older: audit search … --before ${next}`];
     const text = [...(lines.length === 0 ? ['No such entries here.'] : lines), ...more].join('\n');
     return { text, data: { items: entries.map((e): JsonObject => published(e)), next } };
   },
 });
+
+/** Characters of an entry's details in a line; the data has them whole. */
+const SHORT = 160;
+
+/** What happened, where it came from and why it was refused, then as much of the other details as fits. */
+function line({ seq, at, actor, event, target, details }: JournalEntry): string {
+  const { channel, reason, ...others } = details;
+  const facts = [channel, reason].filter((fact) => typeof fact === 'string');
+  for (const [name, value] of Object.entries(others))
+    if (value !== null) facts.push(`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const text = facts.join(' · ').replaceAll(/\s+/g, ' ');
+  const short = text.length > SHORT ? `${text.slice(0, SHORT).toWellFormed()}…` : text;
+  return [`${seq} ${at} ${actor} ${event} ${target}`, ...(short === '' ? [] : [short])].join(' · ');
+}
 
 /** Walks back from `until` to `since`, keeps what matches and may be read, and stops at the limit. */
 async function search(ctx: Ctx, given: Args): Promise<{ entries: JournalEntry[]; next: number | null }> {

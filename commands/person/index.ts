@@ -47,7 +47,7 @@ const personShow = command({
   async run(ctx, { name }) {
     const row = await principalRow(ctx, name);
     const linked = await identitiesOf(ctx, row.name);
-    const permissions = (await ctx.principal(row.name))?.permissions ?? [];
+    const permissions = [...new Set((await ctx.principal(row.name))?.permissions)];
     const text = [
       `${row.name} (${row.kind}) · ${row.display}`,
       `roles: ${row.roles.join(', ') || 'none'}`,

@@ -20,16 +20,19 @@ const MOST_ROLES = 50;
 const roleArg = z.string().min(1).max(64).describe('The role');
 
 function roleView(row: RoleRow, holders?: readonly string[]): JsonObject {
-  const { name: id, version, permissions: may, origin } = row;
+  const { name: id, version, origin } = row;
   return {
     id,
     version,
-    permissions: may,
+    permissions: each(row),
     origin,
     createdAt: row.createdAt.toISOString(),
     ...(holders && { holders }),
   };
 }
+
+/** What a role allows, each once: the configuration file may repeat itself. */
+const each = ({ permissions: may }: RoleRow): string[] => [...new Set(may)];
 
 /** @throws Refusal `not_found` with the nearest names. */
 async function roleRow(ctx: Ctx, name: string): Promise<RoleRow> {
@@ -87,7 +90,7 @@ const roleList = command({
   examples: [{ text: 'role list', json: { command: 'role.list', args: {} } }],
   async run(ctx) {
     const rows = [...(await allRoles(ctx.tx)).values()];
-    const lines = rows.map((row) => `${row.name}: ${row.permissions.join(', ')}`);
+    const lines = rows.map((row) => `${row.name}: ${each(row).join(', ')}`);
     return { text: lines.join('\n') || 'No roles.', data: { items: rows.map((row) => roleView(row)) } };
   },
 });
@@ -103,7 +106,7 @@ const roleShow = command({
   async run(ctx, { name }) {
     const row = await roleRow(ctx, name);
     const holders = await holdersOf(ctx, name);
-    const text = `${name}: ${row.permissions.join(', ')}\nheld by: ${holders.join(', ') || 'nobody'}`;
+    const text = `${name}: ${each(row).join(', ')}\nheld by: ${holders.join(', ') || 'nobody'}`;
     return { text, data: roleView(row, holders) };
   },
 });

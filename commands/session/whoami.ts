@@ -24,7 +24,8 @@ export const whoami = command({
 });
 
 async function describe(ctx: Ctx): Promise<Reply> {
-  const { name, kind, display, roles, permissions, scopes } = ctx.who;
+  const { name, kind, display, roles, scopes } = ctx.who;
+  const permissions = [...new Set(ctx.who.permissions)];
   const identities = await identitiesOf(ctx, name);
   const text = [
     `You are ${name} (${kind}), ${display}, on ${ctx.channel}.`,

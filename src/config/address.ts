@@ -1,6 +1,7 @@
+import { SELF } from '../domain/runbook.ts';
 import type { Path, Report } from './problem.ts';
 
-/** An outgoing URL: http or https, its origin written out, and no credentials in it. */
+/** An outgoing URL: http or https, its origin written out (or `${self}`), and no credentials in it. */
 export function checkAddress(url: string, path: Path, report: Report): void {
   const fault = addressFault(url);
   if (fault !== undefined)
@@ -8,11 +9,14 @@ export function checkAddress(url: string, path: Path, report: Report): void {
       'SBX021',
       path,
       `This address ${fault}.`,
-      'Write https://host/path; secrets go into a header as ${env:NAME}.',
+      'Write https://host/path, or ${self}/path for this server; secrets go into a header as ${env:NAME}.',
     );
 }
 
 function addressFault(url: string): string | undefined {
+  // What follows must not become part of the host.
+  if (url.startsWith(SELF))
+    return /^(?:$|[/?#])/.test(url.slice(SELF.length)) ? undefined : 'goes on after ${self} without a /';
   const origin = /^[^/]*\/\/[^/?#]*/.exec(url)?.[0] ?? url;
   if (origin.includes('${args.')) return 'lets an argument choose the host';
   const parsed = URL.parse(url.replaceAll(/\$\{env:\w+\}/g, 'placeholder').replaceAll(/\$\{[^}]*\}/g, '0'));

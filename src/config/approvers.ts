@@ -1,5 +1,5 @@
 import type { ApprovalPolicy } from '../domain/approval.ts';
-import type { CatalogPrincipal, CatalogRole } from '../domain/catalog.ts';
+import type { Catalog, CatalogPrincipal, CatalogRole } from '../domain/catalog.ts';
 import { permits, type Permission } from '../domain/permission.ts';
 import type { Report } from './problem.ts';
 
@@ -10,15 +10,15 @@ export interface Staff {
 
 /**
  * Checks that those who are to agree exist, and that enough of them do even when one of them is the requester, who
- * never votes. Where a role decides, commands can add people to it later, so too few of them are only worth a note.
+ * never votes. Where a role decides, commands can add people to it later, so too few of them are only worth a note
+ * (`approverNotes`).
  */
 export function checkApproval(
   policy: ApprovalPolicy,
-  permission: string,
+  permission: string | undefined,
   staff: Staff,
   path: readonly string[],
   report: Report,
-  note: (text: string) => void,
 ): void {
   const where = path.join('.');
   if (policy.quorum < 1)
@@ -31,17 +31,37 @@ export function checkApproval(
   if (policy.roles.length + policy.persons.length === 0)
     report('SBX013', path, `${where} names nobody.`, 'Name approvers under roles or persons.');
   checkNames(policy, staff, path, report);
-  const eligible = staff.principals.filter(
-    ({ kind, name, roles }) =>
-      kind === 'person' &&
-      (policy.persons.includes(name) || roles.some((role) => policy.roles.includes(role))),
-  );
+  if (policy.roles.length > 0) return;
+  const eligible = staff.principals.filter((one) => isNamed(policy, one));
   const left = eligible.length - (eligible.some((person) => mayAsk(person, permission, staff.roles)) ? 1 : 0);
   if (left >= policy.quorum) return;
-  const message = `${where}: ${policy.quorum} must agree, and the file has ${left} who can when one of them asks.`;
-  if (policy.roles.length > 0)
-    note(`${message} Add people with \`person add NAME --roles ${policy.roles[0]}\`.`);
-  else report('SBX014', [...path, 'quorum'], message, 'Name more people, name a role, or lower the quorum.');
+  const message = `${where} needs ${people(policy.quorum)} to agree; when one of those it names asks, ${left === 0 ? 'nobody is' : `only ${left} are`} left who can.`;
+  report('SBX014', [...path, 'quorum'], message, 'Name more people, name a role, or lower the quorum.');
+}
+
+/** What a policy says of somebody; also a row of the database fits. */
+type Somebody = Pick<CatalogPrincipal, 'name' | 'roles'> & { readonly kind: string };
+
+const isNamed = ({ persons, roles }: ApprovalPolicy, one: Somebody): boolean =>
+  one.kind === 'person' && (persons.includes(one.name) || one.roles.some((role) => roles.includes(role)));
+
+const people = (count: number): string => (count === 1 ? '1 person' : `${count} people`);
+
+/** Runbooks that wait for approvers of a role whom nobody, or too few, hold yet. `among`: where `known` come from. */
+export function approverNotes(
+  { runbooks }: Pick<Catalog, 'runbooks'>,
+  known: readonly Somebody[],
+  among: 'the file names' | 'there is',
+): string[] {
+  return [...runbooks.values()].flatMap(({ name, approval }) => {
+    const [role] = approval?.roles ?? [];
+    if (approval === undefined || role === undefined) return [];
+    const count = known.filter((one) => isNamed(approval, one)).length;
+    if (count >= approval.quorum) return [];
+    const needed = `${approval.quorum} approver${approval.quorum === 1 ? '' : 's'} of role ${approval.roles.join(' or ')}`;
+    const add = `person add NAME --roles ${role} --key`;
+    return `Runbook ${name} needs ${needed}; ${among} ${count === 0 ? 'none' : `only ${count}`}, so add ${count === 0 ? 'one' : 'another'}: ${add}`;
+  });
 }
 
 function checkNames(policy: ApprovalPolicy, staff: Staff, path: readonly string[], report: Report): void {
@@ -64,9 +84,13 @@ function checkNames(policy: ApprovalPolicy, staff: Staff, path: readonly string[
   });
 }
 
-function mayAsk(person: CatalogPrincipal, permission: string, roles: readonly CatalogRole[]): boolean {
+function mayAsk(
+  person: CatalogPrincipal,
+  permission: string | undefined,
+  roles: readonly CatalogRole[],
+): boolean {
   const patterns = roles
     .filter(({ name }) => person.roles.includes(name))
     .flatMap(({ permissions }) => permissions);
-  return permits(patterns, permission as Permission);
+  return permission !== undefined && permits(patterns, permission as Permission);
 }

@@ -5,7 +5,7 @@ import { compilePrincipals } from './people.ts';
 import { compileProbe, probeTemplates } from './probes.ts';
 import { dotted, type Report } from './problem.ts';
 import { compileRoles } from './roles.ts';
-import { compileRunbook, executorTemplates, missingInRunbook } from './runbooks.ts';
+import { checkRunbook, compileRunbook, executorTemplates, missingInRunbook } from './runbooks.ts';
 import { checkSecrets } from './secrets.ts';
 import * as shape from './shape.ts';
 import { compileSource } from './sources.ts';
@@ -37,7 +37,6 @@ export function compile(value: unknown, { report, note, env }: Surroundings): Co
     roles: entries(shape.role, file.roles, ['roles'], report),
     people: entries(shape.principal, file.people, ['people'], report),
     agents: entries(shape.principal, file.agents, ['agents'], report),
-    runbooks: entries(shape.runbook, file.runbooks, ['runbooks'], report, missingInRunbook),
     probes: entries(shape.probe, file.probes, ['probes'], report),
     sources: entries(shape.source, file.sources, ['sources'], report),
   };
@@ -45,14 +44,16 @@ export function compile(value: unknown, { report, note, env }: Surroundings): Co
   // Entries that are broken elsewhere still count as defined, or one slip would be reported many times.
   const roleNames = new Set([...roles.map(({ name }) => name), ...names(file.roles)]);
   const principals = compilePrincipals(read, roleNames, report);
-  const probes = new Set(names(file.probes));
+  const around = { staff: { roles, principals }, probes: new Set(names(file.probes)) };
+  const runbooks = entries(shape.runbook, file.runbooks, ['runbooks'], report, {
+    missing: missingInRunbook,
+    partly: (name, part) => checkRunbook(name, part, around, report),
+  });
   const catalog: Catalog = {
     workspace: file.workspace,
     roles,
     principals,
-    runbooks: mapped(read.runbooks, (name, entry) =>
-      compileRunbook(name, entry, { staff: { roles, principals }, probes }, report, note),
-    ),
+    runbooks: mapped(runbooks, (name, entry) => compileRunbook(name, entry, around, report)),
     probes: mapped(read.probes, (name, entry) => compileProbe(name, entry, report)),
     sources: mapped(read.sources, (name, entry) => compileSource(name, entry, report)),
     limits: parse(shape.limits, file.limits ?? {}, ['limits'], report) ?? shape.limits.parse({}),

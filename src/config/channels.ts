@@ -36,7 +36,7 @@ export interface EmailSettings {
 }
 
 const SLACK_ON =
-  'SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET, or SLACK_BOT_TOKEN and SLACK_APP_TOKEN for Socket Mode';
+  'SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET, or SLACK_BOT_TOKEN and SLACK_APP_TOKEN for Socket Mode (docs/slack-setup.md)';
 const EMAIL_NEEDS = ['EMAIL_ADDRESS', 'IMAP_HOST', 'IMAP_USER', 'IMAP_PASSWORD', 'SMTP_HOST'] as const;
 
 /** Says that a channel is half set; the names are those that are missing. */
@@ -72,7 +72,7 @@ export function slackSettings(set: Variables, halfSet: HalfSet): Switch<SlackSet
 }
 
 export function emailSettings(set: Variables, halfSet: HalfSet): Switch<EmailSettings> {
-  const off = { on: false, turnOnWith: EMAIL_NEEDS.join(', ') } as const;
+  const off = { on: false, turnOnWith: `${EMAIL_NEEDS.join(', ')} (docs/email-setup.md)` } as const;
   const given = namesSet(set, [...EMAIL_NEEDS, 'SMTP_USER', 'SMTP_PASSWORD']);
   if (given.length === 0) return off;
   const missing: string[] = EMAIL_NEEDS.filter((name) => set[name] === undefined);

@@ -1,44 +1,29 @@
+import { approverNotes } from './approvers.ts';
 import type { Environment } from './catalog.ts';
 import { loadConfig, type Config } from './load.ts';
-import { ConfigError, type Problem } from './problem.ts';
-import { suggest } from './suggest.ts';
-
-/** What only people may do: decide, confirm, and say who may do what. */
-const FORBIDDEN = /^(?:approval\.(?:approve|deny|decide|cancel)|yes|no|link|(?:person|role|key)\..*)$/;
+import { permissionNotes } from './permissions.ts';
+import { ConfigError, type Problem, type Report } from './problem.ts';
+import { checkRule, type KnownCommand } from './rules.ts';
 
 /**
- * Checks what needs the command list: that the rules of all sources, also of those that are off, name commands that
- * exist.
+ * Checks what needs the command list: that the rules of all sources, also of those that are off, fit their commands.
+ * Returns remarks on permissions that nothing needs.
  * @throws ConfigError
  */
 export function checkCatalog(
-  { sources, file, locate }: Pick<Config, 'sources' | 'file' | 'locate'>,
-  commandNames: Iterable<string>,
-): void {
-  const known = new Set(commandNames);
+  { catalog, sources, file, locate }: Pick<Config, 'catalog' | 'sources' | 'file' | 'locate'>,
+  commands: readonly KnownCommand[],
+): string[] {
+  const byName = new Map(commands.map((command) => [command.name, command]));
   const problems: Problem[] = [];
+  const report: Report = (code, path, message, mend) =>
+    void problems.push({ code, file, ...locate(path), message, mend });
   for (const source of sources.values())
-    source.rules.forEach(({ command, name }, index) => {
-      if (known.has(command) && !FORBIDDEN.test(command)) return;
-      if (known.has(command)) {
-        problems.push({
-          code: 'SBX022',
-          file,
-          ...locate(['sources', source.name, 'rules', index, 'command']),
-          message: `Rule "${name}": a webhook proves its source, not a person, so it may not run ${command}.`,
-          mend: 'Let a person run it.',
-        });
-        return;
-      }
-      problems.push({
-        code: 'SBX020',
-        file,
-        ...locate(['sources', source.name, 'rules', index, 'command']),
-        message: `Rule "${name}": there is no command "${command}".`,
-        mend: suggest(command, known, 'Write noun.verb, as `help` lists them.'),
-      });
-    });
+    source.rules.forEach((rule, index) =>
+      checkRule(rule, byName, ['sources', source.name, 'rules', index], report),
+    );
   if (problems.length > 0) throw new ConfigError(problems);
+  return permissionNotes(catalog, commands, (path) => `${file}:${locate(path).line}`);
 }
 
 /**
@@ -48,13 +33,14 @@ export function checkCatalog(
 export async function runCheck(options: {
   readonly env: Environment;
   readonly cwd: string;
-  readonly commandNames: Iterable<string>;
+  readonly commands: readonly KnownCommand[];
   readonly output: { write(text: string): unknown };
 }): Promise<0 | 1> {
   try {
     const config = await loadConfig(options);
-    checkCatalog(config, options.commandNames);
-    options.output.write(`${summary(config)}\n`);
+    const remarks = checkCatalog(config, options.commands);
+    const lacking = approverNotes(config.catalog, config.catalog.principals, 'the file names');
+    options.output.write(`${summary(config, [...remarks, ...lacking])}\n`);
     return 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -63,7 +49,7 @@ export async function runCheck(options: {
   }
 }
 
-function summary({ catalog, sources, file, notes, settings }: Config): string {
+function summary({ catalog, sources, file, notes, settings }: Config, remarks: readonly string[]): string {
   const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;
   const people = catalog.principals.filter(({ kind }) => kind === 'person').length;
   const parts = [
@@ -78,7 +64,8 @@ function summary({ catalog, sources, file, notes, settings }: Config): string {
     ...(settings.slack.on ? [] : [`Slack is off: set ${settings.slack.turnOnWith}.`]),
     ...(settings.email.on ? [] : [`Email is off: set ${settings.email.turnOnWith}.`]),
   ];
-  return [`${file} is right: ${parts.join(', ')}.`, ...[...off, ...notes].map((note) => `- ${note}`)].join(
-    '\n',
-  );
+  return [
+    `${file} is right: ${parts.join(', ')}.`,
+    ...[...off, ...notes, ...remarks].map((note) => `- ${note}`),
+  ].join('\n');
 }

@@ -1,3 +1,4 @@
+export { approverNotes } from './approvers.ts';
 export { checkCatalog, runCheck } from './check.ts';
 export { loadConfig, readMergedEnvironment, sourceSecrets, type Config } from './load.ts';
 export { ConfigError } from './problem.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EXAMPLES, plain } from './plain.ts';
 import { dotted, type Code, type Path, type Report } from './problem.ts';
 import { isName, NAME_RULE } from './shape.ts';
 import { suggest } from './suggest.ts';
@@ -17,10 +18,16 @@ export function parse<S extends z.ZodType>(
   report: Report,
   missing: MissingCode = () => 'SBX005',
 ): z.output<S> | undefined {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: plain });
   if (result.success) return result.data;
   for (const issue of result.error.issues) reportIssue(issue, schema, value, path, report, missing);
   return undefined;
+}
+
+export interface EntryOptions<S extends z.ZodType> {
+  readonly missing?: MissingCode;
+  /** Told of an entry that does not fit what does, so that this can be judged all the same. */
+  readonly partly?: (name: string, part: Partial<z.output<S>>) => void;
 }
 
 /** Reads each entry of a section (a map by name) on its own, so that one broken entry does not hide the next. */
@@ -29,7 +36,7 @@ export function entries<S extends z.ZodType>(
   section: unknown,
   path: Path,
   report: Report,
-  missing?: MissingCode,
+  { missing, partly }: EntryOptions<S> = {},
 ): Map<string, z.output<S>> {
   const read = new Map<string, z.output<S>>();
   const raw = parse(
@@ -43,8 +50,25 @@ export function entries<S extends z.ZodType>(
     if (!isName(name)) report('SBX006', at, `"${name}" is not a name.`, `Use ${NAME_RULE}.`);
     const entry = parse(schema, value, at, report, missing);
     if (entry !== undefined) read.set(name, entry);
+    else partly?.(name, rightParts(schema, value));
   }
   return read;
+}
+
+/** The fields of a broken entry that are right by themselves, once the keys that nobody knows are taken out. */
+function rightParts<S extends z.ZodType>(schema: S, value: unknown): Partial<z.output<S>> {
+  if (!(schema instanceof z.ZodObject)) return {};
+  const known = structuredClone(value);
+  for (const issue of schema.safeParse(value).error?.issues ?? []) {
+    const at = lookUp(known, issue.path);
+    if (issue.code === 'unrecognized_keys' && typeof at === 'object' && at !== null)
+      for (const key of issue.keys) Reflect.deleteProperty(at, key);
+  }
+  const right = Object.entries(schema.shape).flatMap(([key, field]: [string, z.ZodType]) => {
+    const read = field.safeParse(lookUp(known, [key]));
+    return read.success ? [[key, read.data] as const] : [];
+  });
+  return Object.fromEntries(right) as Partial<z.output<S>>;
 }
 
 function reportIssue(
@@ -65,7 +89,10 @@ function reportIssue(
     }
   } else if (issue.path.length > 0 && lookUp(value, issue.path) === undefined) {
     const key = String(issue.path.at(-1));
-    report(missing(key), path, `${where} is missing.`, `Add "${key}": ${issue.message}.`);
+    const example = EXAMPLES[key];
+    const mend =
+      example === undefined ? `Add "${key}": ${issue.message}.` : `Add it, such as ${key}: ${example}`;
+    report(missing(key), path, `${where} is missing.`, mend);
   } else {
     report(
       'SBX006',

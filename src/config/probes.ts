@@ -10,7 +10,7 @@ type Entry = z.output<typeof probe>;
 export function probeTemplates(name: string, { url, headers }: Pick<Probe, 'url' | 'headers'>): Template[] {
   const path = ['probes', name];
   return [
-    { text: url, path: [...path, 'url'] },
+    { text: url, path: [...path, 'url'], url: true },
     ...Object.entries(headers).map(([key, text]) => ({ text, path: [...path, 'headers', key] })),
   ];
 }

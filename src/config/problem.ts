@@ -22,6 +22,7 @@ export const CODES = {
   SBX020: 'an unknown command',
   SBX021: 'an address that cannot be called',
   SBX022: 'a command that no webhook may run',
+  SBX023: 'an argument that the command does not have, or cannot do without',
   SBX101: 'an environment variable is not what was expected',
   SBX102: 'a channel is only half set',
 } as const;

@@ -2,7 +2,7 @@ import type { CatalogRole } from '../domain/catalog.ts';
 import type { Report } from './problem.ts';
 
 /** Roles that exist without being written; a role of the same name in the file replaces its built-in. */
-const BUILT_IN_ROLES: readonly CatalogRole[] = [
+export const BUILT_IN_ROLES: readonly CatalogRole[] = [
   { name: 'admin', permissions: ['*'] },
   {
     name: 'operator',

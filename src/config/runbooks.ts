@@ -16,53 +16,63 @@ type Entry = z.output<typeof runbook>;
 const BOUNDS = new Set(['timeout', 'tries', 'bounds', 'permission', 'max', 'logLines', 'outputBytes']);
 export const missingInRunbook = (key: string): Code => (BOUNDS.has(key) ? 'SBX011' : 'SBX005');
 
-export function compileRunbook(
-  name: string,
-  entry: Entry,
-  known: { readonly staff: Staff; readonly probes: ReadonlySet<string> },
-  report: Report,
-  note: (text: string) => void,
-): Runbook {
-  const path = ['runbooks', name];
-  const args = compileArgs(entry.args, [...path, 'args'], report);
-  if (!isPermission(entry.permission))
-    report(
-      'SBX007',
-      [...path, 'permission'],
-      `"${entry.permission}" is not a permission.`,
-      'Write noun:verb.',
-    );
-  if (entry.tries.backoff > entry.tries.cap)
-    report(
-      'SBX006',
-      [...path, 'tries'],
-      `${path.join('.')}: the first backoff is above its cap.`,
-      'Raise the cap.',
-    );
-  if (entry.approval)
-    checkApproval(entry.approval, entry.permission, known.staff, [...path, 'approval'], report, note);
-  else if (entry.risk === 'financial')
-    report(
-      'SBX012',
-      path,
-      `${path.join('.')} is financial and needs no approval.`,
-      'Add an approval with a quorum.',
-    );
-  checkExecutor(entry.executor, args, known.probes, [...path, 'executor'], report);
+/** What a runbook is checked against besides itself. */
+export interface Known {
+  readonly staff: Staff;
+  readonly probes: ReadonlySet<string>;
+}
+
+export function compileRunbook(name: string, entry: Entry, known: Known, report: Report): Runbook {
+  checkRunbook(name, { approval: undefined, ...entry }, known, report);
   const { approval, executor, permission, ...rest } = entry;
   return {
     name,
     ...rest,
-    args,
+    args: closed(entry.args),
     permission: permission as Runbook['permission'],
     approval,
     executor: executor.kind === 'http' ? { ...executor, body: executor.body } : executor,
   };
 }
 
-/** The schema, closed against undeclared arguments unless it says otherwise. */
-function compileArgs(written: JsonObject, path: Path, report: Report): JsonObject {
-  const schema: JsonObject = { type: 'object', properties: {}, additionalProperties: false, ...written };
+/**
+ * Checks what was read of a runbook: all of it, or the parts that have the right shape where others have not. What is
+ * absent could not be read; an approval that is `undefined` was not written.
+ */
+export function checkRunbook(name: string, entry: Partial<Entry>, known: Known, report: Report): void {
+  const path = ['runbooks', name];
+  const { permission, tries, approval, executor } = entry;
+  const args = entry.args && closed(entry.args);
+  if (args) checkArgs(args, [...path, 'args'], report);
+  if (permission !== undefined && !isPermission(permission))
+    report('SBX007', [...path, 'permission'], `"${permission}" is not a permission.`, 'Write noun:verb.');
+  if (tries && tries.backoff > tries.cap)
+    report(
+      'SBX006',
+      [...path, 'tries'],
+      `${path.join('.')}: the first backoff is above its cap.`,
+      'Raise the cap.',
+    );
+  if (approval) checkApproval(approval, permission, known.staff, [...path, 'approval'], report);
+  else if (entry.risk === 'financial' && Object.hasOwn(entry, 'approval'))
+    report(
+      'SBX012',
+      path,
+      `${path.join('.')} is financial and needs no approval.`,
+      'Add an approval with a quorum.',
+    );
+  if (executor && args) checkExecutor(executor, args, known.probes, [...path, 'executor'], report);
+}
+
+/** Closed against undeclared arguments unless it says otherwise. */
+const closed = (written: JsonObject): JsonObject => ({
+  type: 'object',
+  properties: {},
+  additionalProperties: false,
+  ...written,
+});
+
+function checkArgs(schema: JsonObject, path: Path, report: Report): void {
   if (schema['type'] !== 'object')
     report(
       'SBX015',
@@ -76,7 +86,6 @@ function compileArgs(written: JsonObject, path: Path, report: Report): JsonObjec
     const reason = error instanceof Error ? error.message : String(error);
     report('SBX015', path, `The schema does not compile: ${reason}.`, 'Write it as JSON Schema draft 7.');
   }
-  return schema;
 }
 
 function checkExecutor(
@@ -110,5 +119,9 @@ export function executorTemplates(executor: Runbook['executor'] | Entry['executo
       ...each('env', executor.env),
     ];
   const body = executor.body === undefined ? [] : [{ text: executor.body, path: [...path, 'body'] }];
-  return [{ text: executor.url, path: [...path, 'url'] }, ...each('headers', executor.headers), ...body];
+  return [
+    { text: executor.url, path: [...path, 'url'], url: true },
+    ...each('headers', executor.headers),
+    ...body,
+  ];
 }

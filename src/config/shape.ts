@@ -4,7 +4,7 @@ import { parseDuration } from './duration.ts';
 
 /** The shape of `signalbox.yaml`, entry by entry. What one entry says about another is checked in the noun's own file. */
 
-const text = z.string({ error: 'expected text' }).max(10_000);
+const text = z.string().max(10_000);
 const whole = (least: number, most: number) =>
   z
     .int({ error: 'expected a whole number' })
@@ -26,7 +26,7 @@ const NAME = /^[a-z][a-z0-9_-]{0,62}$/;
 export const NAME_RULE = 'a lower-case letter, then up to 62 lower-case letters, digits, "-" or "_"';
 export const isName = (name: string): boolean => NAME.test(name);
 
-const strings = z.array(text, { error: 'expected a list' }).max(1_000);
+const strings = z.array(text).max(1_000);
 const headers = z.record(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/), text, {
   error: 'expected a map',
 });

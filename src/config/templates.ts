@@ -1,10 +1,13 @@
 import type { JsonObject } from '../domain/json.ts';
+import { SELF } from '../domain/runbook.ts';
 import type { Path, Report } from './problem.ts';
 
 /** A text with placeholders, and where it stands in the file. */
 export interface Template {
   readonly text: string;
   readonly path: Path;
+  /** It is an outgoing URL, which may begin with `${self}`. */
+  readonly url?: boolean;
 }
 
 const PLACEHOLDER = /\$\{([^}]*)\}?/g;
@@ -28,16 +31,24 @@ export function environmentReference(text: string): string | undefined {
   return /^\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(text)?.[1];
 }
 
-/** Each placeholder must be `${env:NAME}`, or `${args.name}` of an argument that always has a value. */
+/** Each placeholder must be `${env:NAME}`, or `${args.name}` of an argument that always has a value; `${self}` begins a URL. */
 export function checkTemplates(
   templates: readonly Template[],
   args: JsonObject | undefined,
   report: Report,
 ): void {
-  for (const { text, path } of templates)
-    for (const [whole, inner = ''] of text.matchAll(PLACEHOLDER)) {
+  for (const { text, path, url = false } of templates)
+    for (const { 0: whole, 1: inner = '', index } of text.matchAll(PLACEHOLDER)) {
       const argument = ARG.exec(inner)?.[1];
-      if (!whole.endsWith('}') || (argument === undefined && !ENV.test(inner)))
+      if (url && whole === SELF && index === 0) continue;
+      if (whole === SELF)
+        report(
+          'SBX016',
+          path,
+          '${self} is this server’s address, and only a URL may begin with it.',
+          'Write the value out.',
+        );
+      else if (!whole.endsWith('}') || (argument === undefined && !ENV.test(inner)))
         report('SBX016', path, `"${whole}" is not a placeholder.`, 'Write ${args.name} or ${env:NAME}.');
       else if (argument !== undefined) checkArgument(argument, args, path, report);
     }

@@ -1,13 +1,15 @@
 import { Environment, type ASTNode, type TypeCheckResult } from '@marcbachmann/cel-js';
 import { RE2JS } from 're2js';
 import { Refusal } from '../domain/errors.ts';
+import { Meter, WorkExceeded } from './cel-meter.ts';
 
 /** A compiled condition or argument of the configuration, in the Common Expression Language. */
 export interface CelProgram {
   readonly source: string;
   /**
    * The value for these variables, as JSON: whole numbers become numbers, timestamps RFC 3339 text.
-   * @throws Refusal `invalid_argument` when a field is missing, types do not fit or the result is not JSON.
+   * @throws Refusal `invalid_argument` when a field is missing, types do not fit, the result is not JSON, or
+   * these values would cost too much work.
    */
   evaluate(values: Readonly<Record<string, unknown>>): unknown;
 }
@@ -24,20 +26,21 @@ const LOOPS = new Set(['all', 'exists', 'exists_one', 'map', 'filter']);
 
 /**
  * Compiles and type-checks an expression (https://github.com/google/cel-spec). It may use the variables named and
- * nothing else. What it costs stays in proportion to the values it reads: patterns are RE2 (linear time), and a loop
- * inside a loop may only walk what the outer one is at.
+ * nothing else. Whatever the values, an evaluation ends within about a tenth of a second: its work is metered,
+ * patterns are RE2 (linear time), and a loop inside a loop may only walk what the outer one is at.
  * @throws Refusal `invalid_argument` that names the position.
  */
 export function compileCel(expression: string, variables: readonly string[]): CelProgram {
   if (expression.length > MAX_LENGTH)
     throw new Refusal('invalid_argument', `A CEL expression has at most ${MAX_LENGTH} characters.`);
   try {
-    const program = environment(variables).parse(expression);
+    const meter = new Meter();
+    const program = environment(variables, meter).parse(expression);
     const checked: TypeCheckResult = program.check();
     if (!checked.valid) throw checked.error ?? new TypeError('wrong types');
     checkLoops(program.ast);
-    const evaluate = (values: Readonly<Record<string, unknown>>): unknown => run(expression, program, values);
-    return { source: expression, evaluate };
+    meter.attach(program.ast);
+    return { source: expression, evaluate: (values) => run(expression, program, meter, values) };
   } catch (error) {
     throw refusal(expression, error);
   }
@@ -46,21 +49,26 @@ export function compileCel(expression: string, variables: readonly string[]): Ce
 function run(
   expression: string,
   program: (values: Record<string, unknown>) => unknown,
+  meter: Meter,
   values: object,
 ): unknown {
   try {
-    return plain(program({ ...values }));
+    meter.reset();
+    const value = program({ ...values });
+    meter.check();
+    meter.whole(value);
+    return plain(value);
   } catch (error) {
     throw refusal(expression, error);
   }
 }
 
-function environment(variables: readonly string[]): Environment {
+function environment(variables: readonly string[], meter: Meter): Environment {
   const env = new Environment({ homogeneousAggregateLiterals: false, limits: LIMITS });
   for (const name of variables) env.registerVariable(name, 'dyn');
   // The library's `matches` runs a backtracking RegExp, where CEL asks for RE2. An overload cannot be replaced, but
   // a macro is looked up by name before any overload, whatever the receiver it was declared on.
-  env.registerFunction('bool.matches(ast): bool', linearMatch);
+  env.registerFunction('bool.matches(ast): bool', (call: MacroCall) => linearMatch(call, meter));
   return env;
 }
 
@@ -77,7 +85,7 @@ interface Evaluator {
   run(node: ASTNode, context: unknown): unknown;
 }
 
-function linearMatch({ args, receiver }: MacroCall): object {
+function linearMatch({ args, receiver }: MacroCall, meter: Meter): object {
   const pattern = args[0]?.op === 'value' ? args[0].args : undefined;
   if (typeof pattern !== 'string') throw new CelFault('matches() takes a pattern written as text', args[0]);
   const compiled = compilePattern(pattern, args[0]);
@@ -89,6 +97,7 @@ function linearMatch({ args, receiver }: MacroCall): object {
     evaluate(evaluator: Evaluator, _macro: unknown, context: unknown): boolean {
       const value = evaluator.run(receiver, context);
       if (typeof value !== 'string') throw new CelFault('matches() works on text', receiver);
+      meter.spend(2 * value.length * compiled.programSize());
       return compiled.matcher(value).find();
     },
   };
@@ -149,7 +158,11 @@ class CelFault extends Error {
 }
 
 function refusal(expression: string, error: unknown): Refusal {
-  if (error instanceof RangeError) return refusal(expression, new CelFault('it is nested too deeply'));
+  if (error instanceof RangeError)
+    return refusal(
+      expression,
+      new CelFault(error instanceof WorkExceeded ? error.message : 'it is nested too deeply'),
+    );
   const { summary, message, range } = error as {
     summary?: string;
     message: string;

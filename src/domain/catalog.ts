@@ -1,6 +1,6 @@
 import type { PrincipalKind } from './principal.ts';
 import { PROBE, probeRunbook, type Probe } from './probe.ts';
-import type { Runbook } from './runbook.ts';
+import { SELF, type Runbook } from './runbook.ts';
 
 /** What `signalbox.yaml` defines for one workspace, compiled and checked. */
 export interface Catalog {
@@ -70,4 +70,13 @@ export function runbookOf(
   if (!name.startsWith(PROBE)) return runbooks.get(name);
   const probe = probes.get(name.slice(PROBE.length));
   return probe && probeRunbook(probe);
+}
+
+/** Whether a probe or a runbook asks this very server, which is out of reach otherwise. */
+export function asksSelf({ runbooks, probes }: Pick<Catalog, 'runbooks' | 'probes'>): boolean {
+  const urls = [
+    ...Array.from(probes.values(), ({ url }) => url),
+    ...Array.from(runbooks.values(), ({ executor }) => (executor.kind === 'http' ? executor.url : '')),
+  ];
+  return urls.some((url) => url.startsWith(SELF));
 }

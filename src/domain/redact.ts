@@ -4,6 +4,9 @@ import type { Json, JsonObject } from './json.ts';
 const SECRET_NAME =
   /^(?:.*[-_.])?(?:passwords?|passwd|passphrase|secrets?|tokens?|api[-_]?keys?|access[-_]?keys?|private[-_]?keys?|authorization|cookies?|credentials?)$/i;
 
+/** Most names hold none of these, which is the quickest to tell. */
+const SECRET_PART = /pass|secret|token|key|authorization|cookie|credential/i;
+
 /** The same in camel case: `clientSecret`. */
 const SECRET_CAMEL =
   /[a-z0-9](?:Passwords?|Passwd|Passphrase|Secrets?|Tokens?|ApiKeys?|AccessKeys?|PrivateKeys?|Authorization|Cookies?|Credentials?)$/;
@@ -14,7 +17,8 @@ const SECRET_TEXT =
 
 export const REDACTED = '[redacted]';
 
-export const isSecretName = (name: string): boolean => SECRET_NAME.test(name) || SECRET_CAMEL.test(name);
+export const isSecretName = (name: string): boolean =>
+  SECRET_PART.test(name) && (SECRET_NAME.test(name) || SECRET_CAMEL.test(name));
 
 export function redactText(text: string): string {
   return text.length < 12 ? text : text.replace(SECRET_TEXT, REDACTED);

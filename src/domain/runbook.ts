@@ -2,9 +2,13 @@ import type { ApprovalPolicy } from './approval.ts';
 import type { JsonObject } from './json.ts';
 import type { Permission } from './permission.ts';
 
+/** What the URL of a probe or of an `http` runbook may begin with: the address that this very server listens on. */
+export const SELF = '${self}';
+
 /**
  * A typed contract from the configuration: what may run, with which arguments, bounds and approval.
- * Templates `${args.name}` are filled from the arguments, `${env:NAME}` from the environment at run time.
+ * Templates `${args.name}` are filled from the arguments, `${env:NAME}` from the environment at run time, and a URL may
+ * begin with `${self}`.
  */
 export interface Runbook {
   readonly name: string;

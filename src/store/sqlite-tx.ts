@@ -1,10 +1,10 @@
 import type { Statement } from 'better-sqlite3';
+import { newSalt } from '../core/ids.ts';
 import type { Tx } from '../core/store.ts';
 import { Refusal } from '../domain/errors.ts';
 import { chainHash, commit, journal, type JournalEntry, type NewEntry } from '../domain/journal.ts';
 import { redact } from '../domain/redact.ts';
 import type { NewRow, Patch, Query, Row, Table, Where } from '../domain/table.ts';
-import { newSalt } from './salt.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
 import type { Revisions } from './revisions.ts';
 import type { Statements } from './statements.ts';

@@ -1,8 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { v7 } from 'uuid';
+import { newId as systemId } from '../core/ids.ts';
 import type { Commit, Store, Tx } from '../core/store.ts';
 import { systemClock, type Clock } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
@@ -11,11 +10,12 @@ import type { Table } from '../domain/table.ts';
 import { Announcer } from './announcer.ts';
 import { CommittedJournal } from './committed-journal.ts';
 import { migrate } from './migrate.ts';
-import { endsTransaction, isBusy, storageRefusal } from './storage-errors.ts';
+import { endsTransaction, storageRefusal } from './storage-errors.ts';
 import { Revisions } from './revisions.ts';
 import { SqliteTx, type ChainHead, type Fixed, type Group } from './sqlite-tx.ts';
 import { Statements } from './statements.ts';
 import { inOneTurn } from './turn.ts';
+import { takeWriteLock } from './write-lock.ts';
 
 export interface SqliteOptions {
   readonly path: string;
@@ -39,8 +39,6 @@ interface Waiting {
 /** A group yields to the event loop after this many callbacks or milliseconds, whichever comes first. */
 const GROUP_SIZE = 256;
 const GROUP_TIME = 8;
-/** Milliseconds between tries to take a lock that another process holds. */
-const LOCK_RETRY = 10;
 
 /** Opens (and makes or migrates) the database file. @throws Refusal `unavailable` saying what is wrong with it. */
 export function openSqlite(options: SqliteOptions): SqliteStore {
@@ -90,7 +88,7 @@ export class SqliteStore implements Store {
   }: SqliteOptions) {
     this.#path = path;
     this.#clock = clock;
-    this.#newId = newId ?? (() => v7());
+    this.#newId = newId ?? systemId;
     const db = new Database(path, { timeout: lockTimeout });
     this.#db = db;
     db.pragma('journal_mode = WAL');
@@ -99,7 +97,7 @@ export class SqliteStore implements Store {
     // What savepoints keep for undoing stays in memory instead of going through a temporary file.
     db.pragma('temp_store = MEMORY');
     migrate(db);
-    // From here on `#begin` waits for the lock, which does not hold the event loop up as SQLite's own waiting does.
+    // From here on `takeWriteLock` does the waiting.
     db.pragma('busy_timeout = 0');
     this.#lockTimeout = lockTimeout;
     if (maxPages) db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true }) as number}`);
@@ -189,19 +187,13 @@ export class SqliteStore implements Store {
 
   /** Takes the write lock; refuses all that waits and returns false where it cannot be had in time. */
   async #begin(): Promise<boolean> {
-    const until = performance.now() + this.#lockTimeout;
-    for (;;) {
-      try {
-        this.#fixed.begin.run();
-        return true;
-      } catch (error) {
-        if (!isBusy(error) || performance.now() > until) {
-          const refusal = storageRefusal(error, this.#path);
-          for (const { reject } of this.#queue.splice(0)) reject(refusal);
-          return false;
-        }
-      }
-      await setTimeout(LOCK_RETRY);
+    try {
+      await takeWriteLock(this.#fixed.begin, this.#lockTimeout);
+      return true;
+    } catch (error) {
+      const refusal = storageRefusal(error, this.#path);
+      for (const { reject } of this.#queue.splice(0)) reject(refusal);
+      return false;
     }
   }
 

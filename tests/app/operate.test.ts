@@ -1,5 +1,5 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig, type Config } from '../../src/config/index.ts';
@@ -19,6 +19,8 @@ roles:
 people:
   vic: { roles: [viewer] }
 `;
+
+const EXAMPLE = resolve(import.meta.dirname, '../../examples/signalbox.yaml');
 
 let config: Config;
 let file: string;
@@ -129,6 +131,51 @@ describe('signalbox doctor', () => {
       expect(text).toMatch(line);
     expect(text).toMatch(/○ slack: off; turn it on with .*SLACK_BOT_TOKEN/);
     expect(text).toMatch(/○ email: off; turn it on with /);
+  });
+
+  test('makes no database, which is nothing wrong before the first start', async () => {
+    const { code, text } = await output((out) => runDoctor(config, out));
+    expect(code).toBe(0);
+    expect(text).toContain(`○ database: no database yet at ${file}; \`signalbox start\` makes it\n`);
+    expect(text).toMatch(/○ slack: off/);
+    expect(text).not.toContain('journal:');
+    expect(existsSync(file)).toBe(false);
+    expect(existsSync(dirname(file))).toBe(false);
+  });
+
+  test('names what nobody can approve, until the database has somebody', async () => {
+    const cwd = tempFolder();
+    const guarded = await loadConfig({
+      env: { SIGNALBOX_DB: file, SIGNALBOX_CONFIG: EXAMPLE },
+      cwd,
+    });
+    const note = 'Runbook deploy needs 1 approver of role approver;';
+    const told = async () => (await output((out) => runDoctor(guarded, out))).text;
+    expect(await told()).toContain(`${note} the file names none, so add one: person add NAME`);
+    await opened((store) =>
+      store.transaction('main', async (tx) => {
+        await syncCatalog(tx, guarded.catalog);
+        await tx.insert(principals, {
+          id: tx.id(),
+          name: 'ben',
+          kind: 'person',
+          display: 'Ben',
+          roles: ['approver'],
+          disabled: true,
+          origin: 'command',
+          createdBy: null,
+          createdAt: tx.now,
+        });
+      }),
+    );
+    expect(await told()).toContain(`${note} there is none, so add one: person add NAME`);
+    await opened((store) =>
+      store.transaction('main', async (tx) => {
+        const row = await tx.get(principals, { name: 'ben' });
+        if (row) await tx.update(principals, row, { disabled: false });
+      }),
+    );
+    expect(await told()).not.toContain('needs 1 approver');
   });
 
   const broken = async (set: string) => {

@@ -1,11 +1,13 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { run, startServer } from '../support/spawn.ts';
 import { tempFolder } from '../support/temp.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
 
 describe('the banner', () => {
   test('tells every channel with what turns it on, and the token on the first start alone', async () => {
@@ -14,8 +16,15 @@ describe('the banner', () => {
     expect(first.out).toContain('● rest');
     expect(first.out).toContain('● websocket');
     expect(first.out).toMatch(/○ webhook .*GITHUB_WEBHOOK_SECRET or CI_WEBHOOK_SECRET/);
-    expect(first.out).toMatch(/○ slack .*SLACK_BOT_TOKEN/);
-    expect(first.out).toMatch(/○ email .*EMAIL_ADDRESS.*IMAP_HOST.*SMTP_HOST/);
+    expect(first.out).toMatch(/○ slack .*SLACK_BOT_TOKEN.*\(docs\/slack-setup\.md\)/);
+    expect(first.out).toMatch(/○ email .*EMAIL_ADDRESS.*IMAP_HOST.*SMTP_HOST \(docs\/email-setup\.md\)/);
+    expect(first.out).toMatch(/Note +Runbook deploy needs 1 approver of role approver; there is none/);
+    const home = await (await fetch(first.url)).text();
+    expect(home).toContain('<code>npx signalbox send "help"</code>');
+    for (const guide of ['docs/slack-setup.md', 'docs/email-setup.md']) {
+      expect(home).toContain(guide);
+      expect(existsSync(join(ROOT, guide)), guide).toBe(true);
+    }
     expect(first.out).toMatch(/○ terminal .*a terminal/);
     expect(first.token).toMatch(/^sb_/);
     expect(await (await first.command('whoami')).json()).toMatchObject({ status: 'ok' });
@@ -156,6 +165,21 @@ describe('what cannot start says why and leaves nothing running', () => {
     expect(ended).toMatchObject({ code: 1, out: '' });
     expect(ended.err).toMatch(/signalbox\.yaml:6:\d+.*task\.craete/);
     expect(ended.err).toContain('task.create');
+  });
+
+  test('a rule that does not fit its command, and then nothing is written', async () => {
+    const folder = tempFolder();
+    const rule = '{ name: slip, when: "true", command: task.create, args: { titel: payload.a } }';
+    writeFileSync(
+      join(folder, 'signalbox.yaml'),
+      `sources:\n  ci:\n    kind: hmac\n    secret: \${env:CI_SECRET}\n    rules:\n      - ${rule}\n`,
+    );
+    const ended = await run(['start'], { folder });
+    expect(ended).toMatchObject({ code: 1, out: '' });
+    expect(ended.err).toMatch(/yaml:6:\d+ SBX023 .*no argument "titel"\.\n +Did you mean "title"\?/);
+    expect(ended.err).toMatch(/yaml:6:\d+ SBX023 .*cannot run without the argument "title"/);
+    expect(existsSync(join(folder, 'signalbox.db'))).toBe(false);
+    expect((await run(['doctor'], { folder })).err).toContain('SBX023');
   });
 });
 

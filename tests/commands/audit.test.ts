@@ -33,6 +33,24 @@ describe('audit search', () => {
     expect((await run('audit search nonsense')).error?.code).toBe('invalid_argument');
   });
 
+  test('says in each line where it came from, why it was refused, and some of the rest', async () => {
+    await run('task create "Lamp" --priority P0');
+    await run('task create x', 'vic');
+    const long = `comment ${'very '.repeat(100)}long`;
+    await run(`task comment TSK-1 "${long}"`);
+    const lines = (await run('audit search --limit 200')).reply.text.split('\n');
+    const line = (event: string, word: string) =>
+      lines.find((one) => one.includes(` ${event} `) && one.includes(word)) ?? '';
+    expect(line('command.accepted', 'Lamp')).toMatch(
+      /^\d+ \S+ ana command\.accepted task\.create · terminal · args=\{"priority":"P0","title":"Lamp"\} · /,
+    );
+    expect(line('command.denied', 'vic')).toContain(
+      ' vic command.denied task.create · terminal · it needs the permission task:create · args=',
+    );
+    expect(line('command.accepted', 'very')).toMatch(/…$/);
+    expect(Math.max(...lines.map((one) => one.length))).toBeLessThan(300);
+  });
+
   test('goes on where a page ended', async () => {
     const all = found(await run('audit search --limit 200')).map((e) => e.seq);
     const seen: number[] = [];

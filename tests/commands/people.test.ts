@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { contains } from '../../commands/shared/grants.ts';
+import { keyParts } from '../../src/core/secrets.ts';
 import { verified, type Answer, type Inbound } from '../../src/core/message.ts';
 import type { Json } from '../../src/domain/json.ts';
 import { keys } from '../../src/domain/principal.ts';
@@ -36,7 +37,7 @@ describe('person', () => {
     expect((await run('task create x', 'eve')).status).toBe('ok');
     expect(await events('person.added', 'identity.linked')).toContain('person.added eve');
     const journal = JSON.stringify(await harness.entries());
-    expect(journal).not.toContain((data(answer)['key'] as string).split('_')[2]);
+    expect(journal).not.toContain(keyParts(data(answer)['key'] as string).secret);
   });
 
   test.each(['Eve', 'system', '9lives', 'a b'])('refuses the name %j', async (name) => {
@@ -166,7 +167,7 @@ describe('key', () => {
     });
     const listed = JSON.stringify(await run('key list'));
     expect(listed).toContain('laptop');
-    expect(listed).not.toContain((made['key'] as string).split('_')[2]);
+    expect(listed).not.toContain(keyParts(made['key'] as string).secret);
     expect(code(await run('key create laptop'))).toBe('conflict');
     expect(code(await run('key create long --expires 367d'))).toBe('invalid_argument');
   });

@@ -48,6 +48,17 @@ describe('whoami', () => {
     });
   });
 
+  test('lists each permission once, however many roles give it', async () => {
+    await run('role add second task:*');
+    await run('role grant second dan');
+    const { text } = (await run('whoami', 'dan')).reply;
+    expect(text.match(/task:\*/g)).toEqual(['task:*']);
+    expect((await run('person show dan')).reply.text.match(/task:\*/g)).toEqual(['task:*']);
+    const lists = [data(await run('whoami', 'dan')), data(await run('person show dan'))];
+    for (const { permissions } of lists)
+      expect((permissions as string[]).filter((one) => one === 'task:*')).toEqual(['task:*']);
+  });
+
   test('names what allows or denies', async () => {
     await run('role add nomove !task:move');
     await run('role grant nomove dan');

@@ -46,6 +46,13 @@ describe('subscribe', () => {
     expect((await run('subscribe * --to slack:C1', 'dan')).status).toBe('ok');
   });
 
+  test('is told at the prompt that asked for it, and ends there', async () => {
+    const atPrompt: Partial<Inbound> = { origin: { channel: 'terminal', to: 'prompt' } };
+    expect(data(await run('subscribe job.*', 'ana', atPrompt))).toMatchObject({ to: 'terminal:prompt' });
+    expect(code(await run('subscribe job.* --to terminal:prompt'))).toBe('invalid_argument');
+    expect(data(await run('unsubscribe', 'ana', atPrompt))['removed']).toEqual(['SUB-2']);
+  });
+
   test('mails and direct messages go to oneself, or take subscription:admin', async () => {
     await run('role add reader subscription:create subscription:read job:read');
     await run('person add eve --roles reader --identity email:eve@example.test --identity slack:T1/UEVE');

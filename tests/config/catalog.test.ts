@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { approverNotes } from '../../src/config/approvers.ts';
 import { CODES } from '../../src/config/problem.ts';
+import { asksSelf } from '../../src/domain/catalog.ts';
 import { permits } from '../../src/domain/permission.ts';
 import { FIXTURES, RUNBOOK } from './fixtures.ts';
 import { fake, loadYaml, refusal } from './support.ts';
@@ -11,11 +13,15 @@ describe('what is refused', () => {
     expect(found).toContainEqual(
       expect.objectContaining({ file: 'signalbox.yaml', line, message: expect.stringMatching(says) }),
     );
-    for (const { mend } of problems) expect(mend).not.toBe('');
+    for (const { mend, message } of problems) {
+      expect(mend).not.toBe('');
+      // The words of the library that reads it are nobody's language.
+      expect(`${message} ${mend}`).not.toMatch(/Invalid|received|Unrecognized|[Zz]od/);
+    }
   });
 
   test('every code of the file has a fixture', () => {
-    const elsewhere = ['SBX001', 'SBX020', 'SBX101', 'SBX102'];
+    const elsewhere = ['SBX001', 'SBX020', 'SBX022', 'SBX023', 'SBX101', 'SBX102'];
     const covered = new Set([...FIXTURES.map(({ code }) => code), ...elsewhere]);
     expect(Object.keys(CODES).filter((code) => !covered.has(code as keyof typeof CODES))).toEqual([]);
   });
@@ -50,6 +56,68 @@ describe('what is refused', () => {
     const yaml = `${probe}runbooks:\n  smoke:\n${RUNBOOK.join('\n')}\n    executor: { kind: probe, probe: self }\n`;
     const { problems } = await refusal(loadYaml(yaml));
     expect(problems.map(({ code, mend }) => [code, mend])).toEqual([['SBX004', 'Did you mean "timeout"?']]);
+  });
+});
+
+describe('a runbook whose shape is broken', () => {
+  const problemsOf = async (lines: readonly string[]) => {
+    const { problems } = await refusal(loadYaml(`runbooks:\n  restart:\n${lines.join('\n')}\n`));
+    return problems.map(({ code, line, message, mend }) => ({ code, line, text: `${message} ${mend}` }));
+  };
+  const written = (...changes: string[]) => [
+    ...RUNBOOK.filter((line) => !changes.some((c) => c.split(':')[0] === line.split(':')[0])),
+    ...changes.filter((change) => !change.endsWith(': -')),
+  ];
+  const SHELL = '    executor: { kind: shell, argv: [echo, hello] }';
+  const FILLED = '    executor: { kind: shell, argv: [echo, "${args.name}"] }';
+
+  test('says what is missing, and what to write', async () => {
+    expect(await problemsOf(written('    bounds: -', SHELL))).toEqual([
+      {
+        code: 'SBX011',
+        line: 2,
+        text: 'runbooks.restart.bounds is missing. Add it, such as bounds: { logLines: 1000, outputBytes: 1000000 }',
+      },
+    ]);
+  });
+
+  test('does not hide its other faults', async () => {
+    const found = await problemsOf(
+      written(
+        '    bounds: -',
+        '    permission: restart',
+        '    args: { properties: { name: { type: txt } } }',
+        '    approval: { quorum: 0, roles: [boss], timeout: 1h }',
+        '    executor: { kind: shell, argz: [], argv: [echo, "${args.nobody}"] }',
+      ),
+    );
+    expect(found.map(({ code }) => code).toSorted()).toEqual(
+      ['SBX004', 'SBX007', 'SBX011', 'SBX012', 'SBX013', 'SBX015', 'SBX016'].toSorted(),
+    );
+  });
+
+  test.each([
+    [
+      'an approval of another shape is not a missing one',
+      ['    risk: financial', '    approval: yes please', SHELL],
+    ],
+    ['arguments of another shape are not missing ones', ['    args: [name]', FILLED]],
+    ['a broken executor is one problem', ['    executor: { kind: shel }']],
+  ])('is judged by its right parts alone: %s', async (_what, changes) => {
+    expect((await problemsOf(written(...changes))).map(({ code }) => code)).toEqual(['SBX006']);
+  });
+
+  test.each([
+    ['tries: 3', 'runbooks.restart.tries: expected a map.'],
+    ['bounds: []', 'runbooks.restart.bounds: expected a map.'],
+    ['approval: { quorum: many, timeout: 1h }', 'runbooks.restart.approval.quorum: expected a whole number.'],
+    ['executor: { kind: shell, argv: [x], env: { 1X: a } }', '1X: this is not a name that may stand here.'],
+    [`summary: ${'x'.repeat(201)}`, 'runbooks.restart.summary: expected at most 200 characters.'],
+    ['summary: ""', 'runbooks.restart.summary: expected at least 1 character.'],
+  ])('in plain words: %s', async (change, text) => {
+    const executor = change.startsWith('executor') ? [] : [SHELL];
+    const found = await problemsOf(written(`    ${change}`, ...executor));
+    expect(found.map((one) => one.text).join('\n')).toContain(text);
   });
 });
 
@@ -133,11 +201,20 @@ describe('what is compiled', () => {
     expect(catalog.runbooks.size).toBe(1);
   });
 
-  test('a role may approve before anybody has it, with a note', async () => {
-    const { notes } = await loadYaml(
+  test('a role may approve before anybody has it, which is worth a note', async () => {
+    const { catalog } = await loadYaml(
       `runbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    approval: { quorum: 2, roles: [admin], timeout: 1h }\n    executor: { kind: shell, argv: [ls] }\n`,
     );
-    expect(notes.join()).toContain('2 must agree, and the file has 0');
+    const person = (name: string, kind = 'person', roles = ['admin']) => ({ name, kind, roles });
+    const note = (...people: ReturnType<typeof person>[]) => approverNotes(catalog, people, 'the file names');
+    const begin = 'Runbook restart needs 2 approvers of role admin; the file names';
+    const none = `${begin} none, so add one: person add NAME --roles admin --key`;
+    expect(note()).toEqual([none]);
+    expect(note(person('ci', 'agent'), person('vic', 'person', ['viewer']))).toEqual([none]);
+    expect(note(person('ana'))).toEqual([
+      `${begin} only 1, so add another: person add NAME --roles admin --key`,
+    ]);
+    expect(note(person('ana'), person('ben'))).toEqual([]);
   });
 
   test('an approver who may not ask for it counts', async () => {
@@ -162,6 +239,18 @@ describe('what is compiled', () => {
       'probes:\n  self:\n    url: https://x.test/\n    summary: The authorization token of the monkey keyboard\n    headers: { authorization: "Bearer ${env:A_TOKEN}", x-key: en }\n',
     );
     expect(catalog.probes.size).toBe(1);
+  });
+
+  test('a probe or runbook that asks this server is told from others', async () => {
+    const asks = async (url: string) =>
+      asksSelf((await loadYaml(`probes:\n  self: { url: "${url}" }\n`)).catalog);
+    expect(await asks('${self}/healthz')).toBe(true);
+    expect(await asks('${self}')).toBe(true);
+    expect(await asks('https://x.test/')).toBe(false);
+    const http = await loadYaml(
+      `runbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    args: { required: [id], properties: { id: { type: integer } } }\n    executor: { kind: http, method: GET, url: "\${self}/v1/tasks/\${args.id}" }\n`,
+    );
+    expect(asksSelf(http.catalog)).toBe(true);
   });
 
   test('the catalog is frozen all the way down', async () => {

@@ -219,7 +219,7 @@ export const FIXTURES: readonly Fixture[] = [
     'SBX014',
     10,
     'one approver who may ask',
-    /the file has 0/,
+    /nobody is left who can/,
     complete(
       SHELL,
       '    approval: { quorum: 1, persons: [ana], timeout: 1h }',
@@ -231,7 +231,7 @@ export const FIXTURES: readonly Fixture[] = [
     'SBX014',
     10,
     'one person named twice',
-    /2 must agree/,
+    /needs 2 people to agree; .* only 1 are left who can/,
     complete(SHELL, '    approval: { quorum: 2, persons: [ana, ana], timeout: 1h }', 'people:', '  ana: {}'),
   ),
   fixture(
@@ -317,6 +317,20 @@ export const FIXTURES: readonly Fixture[] = [
     'an argument in a probe',
     /no arguments/,
     'probes:\n  self:\n    url: https://x.test/${args.name}\n',
+  ),
+  fixture(
+    'SBX016',
+    10,
+    'this server’s address as an argument',
+    /only a URL may begin with it/,
+    complete(args, '    executor: { kind: shell, argv: [echo, "${self}"] }'),
+  ),
+  fixture(
+    'SBX016',
+    3,
+    'this server’s address within another',
+    /only a URL may begin with it/,
+    'probes:\n  self:\n    url: https://x.test/${self}\n',
   ),
   fixture(
     'SBX017',
@@ -408,6 +422,20 @@ export const FIXTURES: readonly Fixture[] = [
     'an address that is none',
     /not a URL/,
     'probes:\n  self:\n    url: example.test/health\n',
+  ),
+  fixture(
+    'SBX021',
+    3,
+    'this server’s address as the beginning of another host',
+    /without a \//,
+    'probes:\n  self:\n    url: ${self}.evil.test/\n',
+  ),
+  fixture(
+    'SBX021',
+    10,
+    'this server’s address as credentials of another',
+    /without a \//,
+    complete(args, '    executor: { kind: http, method: GET, url: "${self}@evil.test/" }'),
   ),
   fixture(
     'SBX021',

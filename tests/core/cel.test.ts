@@ -80,3 +80,81 @@ describe('compile', () => {
     expect(program.evaluate({ ...given, payload: `${'a'.repeat(100_000)}!` })).toBe(false);
   });
 });
+
+describe('work', () => {
+  const run = (expression: string, value: unknown): unknown =>
+    compileCel(expression, VARIABLES).evaluate({ ...given, payload: value });
+  const numbers = (length: number): number[] => Array.from({ length }, (_, index) => index);
+  const nested = (depth: number): unknown => JSON.parse('['.repeat(depth) + ']'.repeat(depth));
+  const texts = { t: 'a'.repeat(700_000), u: `${'a'.repeat(100_000)}b${'a'.repeat(100_000)}` };
+  const product = { a: Array<string>(120_000).fill('y'), t: 'z'.repeat(300_000) };
+
+  // Without a bound these take seconds, some minutes; all but the loops of few turns fit into 1 MiB of JSON.
+  test.each<[string, unknown]>([
+    ['payload.a.exists(x, payload.t.contains(x))', product],
+    ['payload.a.exists(x, false || payload.t.contains(x))', product],
+    ['payload.a.all(x, size(payload.t) > 1)', product],
+    ['payload.a.filter(x, payload.t.matches("q$")).size() > 0', product],
+    ['payload.a.map(x, payload.t).join()', product],
+    ['payload.a.map(x, payload.a)', { a: numbers(3_000) }],
+    ['payload.a.map(x, payload.t)', product],
+    ['payload.a.exists(x, x in payload.a && false)', { a: numbers(3_000).map((n) => [n]) }],
+    [
+      'payload.a.exists(x, payload.b != payload.c)',
+      { a: numbers(1_000), b: numbers(9_000), c: numbers(9_000) },
+    ],
+    ['payload.a.exists(x, x.foo == 3)', { a: numbers(180_000) }],
+    ['payload.a.exists(x, has(x.foo.bar))', { a: numbers(180_000) }],
+    ['payload.a.exists(x, x.exists(y, y || y))', { a: numbers(400).map(() => numbers(400)) }],
+    ['payload.t.contains(payload.u)', texts],
+    ['payload.t.lastIndexOf(payload.u)', texts],
+    ['payload.t.lastIndexOf(payload.u) > 0 || true', texts],
+    ['payload.t.split(payload.u)', texts],
+    ['duration(payload.d) > duration("1s")', { d: '1'.repeat(5_000) }],
+    ['payload.t.matches("([a-z]x?){1,20}[0-9]")', texts],
+    ['payload.a == 1', { a: nested(4_000) }],
+    [`[payload.t]${'.map(x, [x, x])'.repeat(30)}`, { t: 'a' }],
+    [`[payload.t]${'.map(x, x + x)'.repeat(30)}`, { t: 'a' }],
+  ])('%s is refused before it is done', (expression, value) => {
+    const started = performance.now();
+    expect(refusalOf(() => run(expression, value))).toContain('too much work');
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+
+  test.each<[string, unknown, unknown]>([
+    ['payload', numbers(100_000), numbers(100_000)],
+    ['size(payload.t)', product, 300_000],
+    ['payload.t.contains("b")', texts, false],
+    ['payload.exists(x, x == 9999)', numbers(10_000), true],
+    [
+      'payload.map(x, [x, x])',
+      [1, 2],
+      [
+        [1, 1],
+        [2, 2],
+      ],
+    ],
+    [
+      'payload.commits.exists(c, c.author.id == payload.sender.id && c.files.exists(f, f.endsWith(payload.ext)))',
+      {
+        sender: { id: 2_047 },
+        ext: '.md',
+        commits: numbers(2_048).map((id) => ({ author: { id }, files: ['a.ts', 'b.ts', 'c.md'] })),
+      },
+      true,
+    ],
+    [
+      'payload.labels.all(l, payload.body.contains(l.name))',
+      { labels: numbers(100).map(() => ({ name: 'bug' })), body: `${'x'.repeat(60_000)}bug` },
+      true,
+    ],
+  ])('%s on a large payload is answered', (expression, value, expected) => {
+    expect(run(expression, value)).toEqual(expected);
+  });
+
+  test('one evaluation that is refused costs the next nothing', () => {
+    const program = compileCel('payload.t.contains(payload.u)', VARIABLES);
+    expect(() => program.evaluate({ ...given, payload: texts })).toThrow('too much work');
+    expect(program.evaluate({ ...given, payload: { t: 'abc', u: 'b' } })).toBe(true);
+  });
+});

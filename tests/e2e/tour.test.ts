@@ -1,11 +1,7 @@
-import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startServer, type Server } from '../support/spawn.ts';
 import { tempFolder } from '../support/temp.ts';
-import { ROOT, Shell } from './support/shell.ts';
+import { Shell } from './support/shell.ts';
 import { Desk } from './support/socket.ts';
 
 /** What each line of the tour has to print, in order. */
@@ -20,7 +16,8 @@ const PRINTS = [
 ];
 
 test('the tour of the banner, line by line as it is printed', async () => {
-  const server = await startExample();
+  // No configuration of its own: the example as it is, on whatever port is free.
+  const server = await startServer({ folder: tempFolder() });
   const lines = tourOf(server);
   const shell = new Shell();
   onTestFinished(() => shell.close());
@@ -40,15 +37,6 @@ test('the tour of the banner, line by line as it is printed', async () => {
   expect(await desk.closed).toEqual({ code: 1001 });
 });
 
-/** The example configuration, whose probe asks the usual port, on another one. */
-async function startExample(): Promise<Server> {
-  const folder = tempFolder();
-  const port = await freePort();
-  const example = readFileSync(join(ROOT, 'examples/signalbox.yaml'), 'utf8');
-  writeFileSync(join(folder, 'signalbox.yaml'), example.replaceAll('127.0.0.1:8080', `127.0.0.1:${port}`));
-  return startServer({ folder, env: { PORT: String(port) } });
-}
-
 /** The lines that the banner gives to paste. */
 function tourOf({ out }: Server): string[] {
   const [, block = ''] = /A tour in 60 seconds.*\n\n((?: {4}.+\n)+)/.exec(out) ?? [];
@@ -56,13 +44,4 @@ function tourOf({ out }: Server): string[] {
     .trimEnd()
     .split('\n')
     .map((line) => line.trim());
-}
-
-async function freePort(): Promise<number> {
-  const holder = createServer().listen(0, '127.0.0.1');
-  await once(holder, 'listening');
-  const { port } = holder.address() as AddressInfo;
-  holder.close();
-  await once(holder, 'close');
-  return port;
 }

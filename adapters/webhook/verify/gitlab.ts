@@ -8,5 +8,5 @@ import { verifyStandard } from './standard.ts';
 export function verifyGitlab(headers: Headers, raw: Buffer, secrets: readonly string[], now: Date): Proof {
   const proof = verifyStandard(headers, raw, secrets, now);
   const event = header(headers, 'x-gitlab-event');
-  return 'refused' in proof || event === undefined ? proof : { ...proof, event };
+  return event === undefined || !('delivery' in proof) ? proof : { ...proof, event };
 }

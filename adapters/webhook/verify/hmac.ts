@@ -2,9 +2,11 @@ import { hash } from 'node:crypto';
 import { fresh, header, hexDigest, hmac, same, type Headers, type Verify } from './signature.ts';
 
 /**
- * Plain HMAC-SHA256 of the raw bytes in hex, with or without `sha256=`, in a header of the operator's choice. Where
- * `X-Timestamp` (Unix seconds) is sent it has to be recent, but it is outside the signature: what keeps a replay from
- * acting again is the delivery, which without a header of its own is the body's digest.
+ * Plain HMAC-SHA256 of the raw bytes in hex, with or without `sha256=`, in a header of the operator's choice. The
+ * delivery tells a repeat by the source itself; without a header of its own it is the body's digest, so that the same
+ * bytes act once. A delivery header, like `X-Timestamp` (Unix seconds, which has to be recent where it is sent), is
+ * outside the signature: whoever captured a request could send it again under another delivery. Only TLS keeps requests
+ * from being captured.
  */
 export function hmacVerifier(signatureHeader = 'x-signature-256', deliveryHeader?: string): Verify {
   return (headers, raw, secrets, now) => {
@@ -15,7 +17,9 @@ export function hmacVerifier(signatureHeader = 'x-signature-256', deliveryHeader
     if (!secrets.some((secret) => same(hmac(secret, raw), given)))
       return { refused: 'the signature does not match' };
     const delivery = deliveryOf(headers, raw, deliveryHeader);
-    return delivery === undefined ? { refused: `${deliveryHeader} is missing or repeated` } : { delivery };
+    return delivery === undefined
+      ? { incomplete: `The header ${deliveryHeader}, which names the delivery, is missing or repeated.` }
+      : { delivery };
   };
 }
 

@@ -8,7 +8,9 @@ export type Headers = Readonly<Record<string, readonly string[] | undefined>>;
 export type Proof =
   | { readonly delivery?: string; readonly event?: string }
   /** Why not; for the log, never for the sender. */
-  | { readonly refused: string };
+  | { readonly refused: string }
+  /** The signature holds, and what is missing besides; for the sender. */
+  | { readonly incomplete: string };
 
 /** Proves that a source's owner sent these bytes. `now` decides staleness; several secrets during a rotation. */
 export type Verify = (headers: Headers, raw: Buffer, secrets: readonly string[], now: Date) => Proof;

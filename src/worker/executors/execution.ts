@@ -25,6 +25,8 @@ export interface ExecutorDeps {
   /** Where `${env:NAME}` and PATH come from. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
+  /** The origin that this server listens on, for `${self}`. */
+  readonly self?: string;
   readonly probes: ReadonlyMap<string, Probe>;
   /** Milliseconds between SIGTERM and SIGKILL; 2,000 unless told. */
   readonly killGrace?: number;

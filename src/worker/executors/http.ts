@@ -17,7 +17,7 @@ const KEPT_BODY = 4_096;
 export async function runHttp(execution: Execution, deps: ExecutorDeps): Promise<Outcome> {
   const { executor } = execution.runbook;
   if (executor.kind !== 'http') throw new TypeError(`${execution.runbook.name} is no http runbook`);
-  const templates = new Templates(execution.args, deps.env);
+  const templates = new Templates(execution.args, deps.env, deps.self);
   try {
     const answer = await deps.fetch(requestOf(execution, executor, templates));
     const took = Math.round(answer.latency);

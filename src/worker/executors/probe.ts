@@ -30,7 +30,7 @@ export async function runProbe(execution: Execution, deps: ExecutorDeps): Promis
   if (executor.kind !== 'probe') throw new TypeError(`${execution.runbook.name} is no probe runbook`);
   const probe = deps.probes.get(executor.probe);
   if (probe === undefined) return { kind: 'fail', reason: `There is no probe "${executor.probe}".` };
-  const templates = new Templates({}, deps.env);
+  const templates = new Templates({}, deps.env, deps.self);
   try {
     const result = await ask(probe, deps.fetch, templates, execution.signal);
     for (const failure of result.failures) execution.log('err', failure);

@@ -1,6 +1,8 @@
 import { Refusal } from '../../domain/errors.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
+import { SELF } from '../../domain/runbook.ts';
 import { isSecretName, REDACTED } from '../../domain/redact.ts';
+import { formsOf } from './secret-forms.ts';
 
 /** How an argument is written where it lands, so that it stays one value there. */
 export type Place = 'text' | 'url' | 'json' | 'form';
@@ -13,15 +15,18 @@ const SHORTEST_SECRET = 4;
 export class Templates {
   readonly #args: JsonObject;
   readonly #env: Readonly<Record<string, string | undefined>>;
-  readonly #secrets = new Set<string>();
+  readonly #self: string | undefined;
+  /** In each of their forms, the longest first: one may be a part of another. */
+  #secrets: readonly string[] = [];
 
-  constructor(args: JsonObject, env: Readonly<Record<string, string | undefined>>) {
+  constructor(args: JsonObject, env: Readonly<Record<string, string | undefined>>, self?: string) {
     this.#args = args;
     this.#env = env;
+    this.#self = self;
   }
 
   /**
-   * Fills `${args.name}` and `${env:NAME}`. In a `url` an argument is percent-encoded unless the URL begins with it;
+   * Fills `${args.name}` and `${env:NAME}`, and `${self}` where a `url` begins with it. In a `url` an argument is percent-encoded unless the URL begins with it;
    * in `json` and `form` it is escaped as those ask. Environment values are the operator's and go in as they are.
    * @throws Refusal `invalid_argument` for a value that is missing or cannot be written there, or an unknown template.
    */
@@ -30,6 +35,7 @@ export class Templates {
       if (name.startsWith('env:')) return this.#fromEnvironment(name.slice(4));
       if (name.startsWith('args.'))
         return this.#argument(name.slice(5), place === 'url' && offset === 0 ? 'text' : place);
+      if (whole === SELF && place === 'url' && offset === 0 && this.#self !== undefined) return this.#self;
       throw new Refusal('invalid_argument', `${whole} is not a template: use \${args.name} or \${env:NAME}.`);
     });
   }
@@ -38,7 +44,7 @@ export class Templates {
     return Object.fromEntries(Object.entries(templates).map(([name, value]) => [name, this.fill(value)]));
   }
 
-  /** Text without the secrets that were filled in: environment values, and arguments whose name tells. */
+  /** Text without the secrets that were filled in, however written: environment values, and arguments whose name tells. */
   hide(text: string): string {
     let hidden = text;
     for (const secret of this.#secrets) hidden = hidden.replaceAll(secret, REDACTED);
@@ -47,7 +53,7 @@ export class Templates {
 
   /** The length of the longest value to hide. */
   get longestSecret(): number {
-    return Math.max(0, ...[...this.#secrets].map((secret) => secret.length));
+    return this.#secrets[0]?.length ?? 0;
   }
 
   #fromEnvironment(name: string): string {
@@ -55,9 +61,16 @@ export class Templates {
     if (value === undefined)
       throw new Refusal('invalid_argument', `The environment variable ${name} is not set.`);
     // A key of several lines comes out line by line.
-    for (const line of [value, ...value.split(/\r?\n/)])
-      if (line.length >= SHORTEST_SECRET) this.#secrets.add(line);
+    this.#remember([value, ...value.split(/\r?\n/)]);
     return value;
+  }
+
+  #remember(secrets: readonly string[]): void {
+    const forms = secrets
+      .filter((secret) => secret.length >= SHORTEST_SECRET)
+      .flatMap((secret) => [...formsOf(secret)])
+      .filter((form) => form.length >= SHORTEST_SECRET);
+    this.#secrets = [...new Set([...this.#secrets, ...forms])].toSorted((a, b) => b.length - a.length);
   }
 
   #argument(name: string, place: Place): string {
@@ -65,8 +78,7 @@ export class Templates {
     if (value === undefined)
       throw new Refusal('invalid_argument', `The runbook needs the argument "${name}".`);
     const text = write(name, value, place);
-    if (isSecretName(name) && typeof value === 'string')
-      for (const form of [value, text]) if (form.length >= SHORTEST_SECRET) this.#secrets.add(form);
+    if (isSecretName(name) && typeof value === 'string') this.#remember([value, text]);
     return text;
   }
 }

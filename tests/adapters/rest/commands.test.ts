@@ -129,6 +129,21 @@ test('lists what the caller may do, with schemas', async () => {
   expect(items[0]?.args.properties).toHaveProperty('limit');
 });
 
+test('a repeat names its first time in the header as in the body, whatever this one was called', async () => {
+  const first = 'of-the-first-time';
+  const again = (path: string, message: object) =>
+    world.post(path, message, { 'idempotency-key': 'k', 'x-correlation-id': 'of-this-one' });
+  world.answerWith((message) => ({ ...ok(message), correlationId: first }));
+  const answered = await again('/v1/commands', { text: 'help' });
+  expect(await body(answered)).toMatchObject({ correlationId: first });
+  const resource = await again('/v1/tasks', { title: 'Fix' });
+  world.answerWith(() => ({ ...refusedAnswer('not_found', 'There is none.'), correlationId: first }));
+  const refused = await again('/v1/commands', { text: 'task show TSK-1' });
+  expect(await body(refused)).toMatchObject({ correlationId: first });
+  for (const { headers } of [answered, resource, refused])
+    expect(headers.get('x-correlation-id')).toBe(first);
+});
+
 test('a bearer that is linked to nobody may list nothing', async () => {
   world.people.set('ghost', principalOf('ghost'));
   const principal = world.authenticator.authenticator.principal;

@@ -66,6 +66,7 @@ describe('on any stream', () => {
         from: identity,
         body: { text },
         conversation: 'terminal',
+        origin: { channel: 'terminal', to: 'prompt' },
       })),
     );
     expect(shown()).toBe('✓ did task list\n✓ did status\n✓ did whoami\n');
@@ -211,7 +212,7 @@ describe('on a terminal', () => {
 });
 
 describe('messages unasked', () => {
-  const address = { channel: 'terminal', to: 'terminal' } as const;
+  const address = { channel: 'terminal', to: 'prompt' } as const;
 
   test('are printed once, also when they are sent again', async () => {
     const { adapter, shown } = await openTerminal();
@@ -229,6 +230,14 @@ describe('messages unasked', () => {
     await sees(/news\n[^\n]*signalbox> sta/);
     input.write('tus\r');
     await vi.waitFor(() => expect(received[0]?.body).toEqual({ text: 'status' }));
+  });
+
+  test('wait while the prompt is not open', async () => {
+    const { adapter, shown } = await openTerminal();
+    await adapter.stop(AbortSignal.abort());
+    const sending = adapter.notifier?.send(address, { key: 'k1', reply: { text: 'news' } });
+    await expect(sending).rejects.toMatchObject({ code: 'unavailable', retryAfter: 1_000 });
+    expect(shown()).toBe('');
   });
 
   test('for another channel are refused for good', async () => {

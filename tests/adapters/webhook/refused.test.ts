@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../../src/core/message.ts';
-import { answer, bench, failure, signed } from './bench.ts';
+import { answer, bench, failure, signed, source } from './bench.ts';
 
 describe('refused', () => {
   const problem = async (response: Response): Promise<[number, unknown, string | null]> => {
@@ -102,6 +102,22 @@ describe('refused', () => {
     });
     expect(status).toBe(401);
     expect(received).toEqual([]);
+  });
+
+  test('a delivery without its name is told so, once its signature holds', async () => {
+    const ci = source({ name: 'ci', kind: 'hmac', deliveryHeader: 'x-delivery' });
+    const { post, received, refused } = await bench([ci]);
+    const sign = { 'x-signature-256': signed(failure())['x-hub-signature-256'] ?? '' };
+    const unnamed = await post(failure(), sign, '/webhooks/ci');
+    expect(unnamed.status).toBe(400);
+    expect(await unnamed.json()).toMatchObject({
+      code: 'malformed',
+      detail: 'The header x-delivery, which names the delivery, is missing or repeated.',
+    });
+    const forged = await post(failure(), { 'x-signature-256': '0'.repeat(64) }, '/webhooks/ci');
+    expect(await problem(forged)).toEqual([401, 'unauthenticated', TYPE]);
+    expect([received, refused]).toEqual([[], ['ci']]);
+    expect((await post(failure(), { ...sign, 'x-delivery': '1' }, '/webhooks/ci')).status).toBe(200);
   });
 
   test('an unknown source, another method', async () => {

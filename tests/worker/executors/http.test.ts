@@ -170,6 +170,38 @@ describe('the outcome', () => {
   });
 });
 
+describe('an environment value that a URL normalizes', () => {
+  const KEY = 'p@ss w"rd{1}\\n';
+  const withKey = (): ReturnType<typeof deps> => deps({ env: { KEY } });
+  const templated = (url: string): ReturnType<typeof runbook> =>
+    book(`${url}/\${env:KEY}?key=\${env:KEY}`, { method: 'GET' });
+
+  test('is hidden in the log and in the echo of URL, header and JSON', async () => {
+    const served = await serve((res, req) => {
+      const echo = { url: req.url, raw: KEY, form: new URLSearchParams({ KEY }).toString() };
+      res.writeHead(200).end(JSON.stringify(echo));
+    });
+    servers.push(served.server);
+    const run = execution(templated(served.url));
+    const outcome = await runHttp(run, withKey());
+    const told = JSON.stringify([outcome, run.lines]);
+    expect(served.seen).toHaveLength(1);
+    expect(run.lines[0]).toMatch(
+      /^info GET http:\/\/127\.0\.0\.1:\d+\/\[redacted\]\?key=\[redacted\] -> 200 in/,
+    );
+    expect(outcome).toMatchObject({
+      result: { body: '{"url":"/[redacted]?key=[redacted]","raw":"[redacted]","form":"KEY=[redacted]"}' },
+    });
+    expect(told).not.toMatch(/p(?:@|%40)ss/i);
+  });
+
+  test('is hidden in the reason of a failure', async () => {
+    const run = execution(book('${env:KEY}', { method: 'GET' }));
+    const outcome = await runHttp(run, withKey());
+    expect(outcome).toEqual({ kind: 'fail', reason: '"[redacted]" is not a URL.' });
+  });
+});
+
 describe('retryAfter', () => {
   test.each([
     [undefined, undefined],

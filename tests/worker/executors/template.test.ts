@@ -36,6 +36,16 @@ describe('fill', () => {
     expect(new Templates({ a: '${env:TOKEN}' }, env).fill('${args.a}')).toBe('${env:TOKEN}');
   });
 
+  test('this server’s address begins a URL, and stands nowhere else', () => {
+    const self = new Templates({ up: '${self}' }, {}, 'http://127.0.0.1:4711');
+    expect(self.fill('${self}/healthz?of=${args.up}', 'url')).toBe(
+      'http://127.0.0.1:4711/healthz?of=%24%7Bself%7D',
+    );
+    expect(() => self.fill('https://a.test/${self}', 'url')).toThrow('${self} is not a template');
+    expect(() => self.fill('${self}', 'text')).toThrow('${self} is not a template');
+    expect(() => templates().fill('${self}/', 'url')).toThrow('${self} is not a template');
+  });
+
   test.each([
     ['${args.missing}', 'text', 'needs the argument "missing"'],
     ['${args.constructor}', 'text', 'needs the argument "constructor"'],
@@ -53,6 +63,39 @@ describe('hide', () => {
     const filled = templates();
     filled.fill('${env:TOKEN}${env:KEY}${env:SHORT}');
     expect(filled.hide('a fake-token b; line two; on')).toBe('a [redacted] b; [redacted]; on');
+  });
+
+  const secret = 'p@ss w"rd{1}/ü\'+%41';
+  test.each([
+    ['raw', secret],
+    ['encodeURI', "p@ss%20w%22rd%7B1%7D/%C3%BC'+%2541"],
+    ['encodeURIComponent', "p%40ss%20w%22rd%7B1%7D%2F%C3%BC'%2B%2541"],
+    ['encodeURIComponent in lower case', "p%40ss%20w%22rd%7b1%7d%2f%c3%bc'%2b%2541"],
+    ['a form', 'p%40ss+w%22rd%7B1%7D%2F%C3%BC%27%2B%2541'],
+    ['the path of a URL', new URL(`http://a.test/${secret}`).pathname.slice(1)],
+    ['the query of a URL', new URL(`http://a.test/?${secret}&b`).search.slice(1, -2)],
+    ['the fragment of a URL', new URL(`http://a.test/#${secret}`).hash.slice(1)],
+    ['JSON', 'p@ss w\\"rd{1}/ü\'+%41'],
+    ['JSON with escaped slashes', 'p@ss w\\"rd{1}\\/ü\'+%41'],
+    ['JSON in ASCII', 'p@ss w\\"rd{1}/\\u00fc\'+%41'],
+    ['decoded', 'p@ss w"rd{1}/ü\'+A'],
+  ])('hides an environment value as %s', (_form, shown) => {
+    const filled = new Templates({}, { KEY: secret });
+    filled.fill('${env:KEY}');
+    expect(filled.hide(`<${shown}>`)).toBe('<[redacted]>');
+    expect(filled.longestSecret).toBeGreaterThanOrEqual(shown.length);
+  });
+
+  test('hides a URL that is normalized, an argument whose name tells, and the longer of two first', () => {
+    const filled = new Templates(
+      { api_token: "it's/x" },
+      { HOOK: 'HTTPS://Hooks.test/T0/a b', PART: 'Hooks' },
+    );
+    filled.fill('${env:PART}${env:HOOK}${args.api_token}', 'url');
+    expect(filled.hide('POST https://hooks.test/T0/a%20b?t=it%27s%2Fx -> 200')).toBe(
+      'POST [redacted]?t=[redacted] -> 200',
+    );
+    expect(filled.hide('HTTPS://Hooks.test/T0/a b')).toBe('[redacted]');
   });
 
   test('leaves the rest alone', () => {

@@ -140,7 +140,10 @@ describe('hmac', () => {
   test('headers of the operator’s choice', () => {
     const verify = hmacVerifier('X-My-Sig', 'X-My-Id');
     expect(check({ 'x-my-sig': digest, 'x-my-id': '7' }, verify)).toEqual({ delivery: '7' });
-    expect(check({ 'x-my-sig': digest }, verify)).toHaveProperty('refused');
+    const incomplete = { incomplete: expect.stringContaining('X-My-Id') };
+    expect(check({ 'x-my-sig': digest }, verify)).toEqual(incomplete);
+    expect(check({ 'x-my-sig': digest, 'x-my-id': ['7', '8'] }, verify)).toEqual(incomplete);
+    expect(check({ 'x-my-sig': '0'.repeat(64) }, verify)).toHaveProperty('refused');
     expect(check({ 'x-signature-256': digest, 'x-my-id': '7' }, verify)).toHaveProperty('refused');
   });
 
