@@ -93,5 +93,5 @@ function creation(db: Database.Database): (n: number) => void {
 }
 
 /** As long as the real ones. */
-const DETAILS = JSON.stringify({ args: { title: 'Fix login' }, filler: 'x'.repeat(130) });
-const ANSWER = JSON.stringify({ status: 'ok', reply: { text: 'Opened', filler: 'x'.repeat(800) } });
+const DETAILS = JSON.stringify({ args: { title: 'Fix login' }, filler: 'x'.repeat(60) });
+const ANSWER = JSON.stringify({ status: 'ok', reply: { text: 'Opened', filler: 'x'.repeat(480) } });

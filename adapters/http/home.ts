@@ -11,6 +11,7 @@ const STYLE = `
 body { max-width: 44rem; margin: 3rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8886; vertical-align: top; }
+td:last-child { overflow-wrap: anywhere; }
 code { background: #8883; padding: .1rem .3rem; border-radius: .2rem; }
 .on { color: light-dark(#176c2e, #7fdc98); }
 .off { color: light-dark(#666, #aaa); }

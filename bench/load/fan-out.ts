@@ -1,10 +1,11 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { measure, type Measured } from './measure.ts';
+import { numbered, type Numbering } from './numbered.ts';
 import { Caller } from './round-trips.ts';
 import { Frames, type Upgrade } from './websocket.ts';
 
-/** `$n` in the trigger becomes its number. */
-export interface FanOutJob extends Upgrade {
+/** The trigger is numbered. */
+export interface FanOutJob extends Upgrade, Numbering {
   readonly kind: 'fan-out';
   readonly sockets: number;
   /** What a socket sends to become a listener; the answer to it is not counted. */
@@ -13,7 +14,6 @@ export interface FanOutJob extends Upgrade {
   /** Triggers on their way. */
   readonly callers: number;
   readonly seconds: number;
-  readonly first: number;
 }
 
 /** Deliveries to all sockets per second, with the latency of the triggers. */
@@ -32,7 +32,7 @@ export async function fanOut(job: FanOutJob): Promise<Measured> {
   const began = performance.now();
   const measured = await measure(
     job.seconds,
-    callers.map((caller) => () => caller.call(job.trigger.text.replaceAll('$n', String(n++)))),
+    callers.map((caller) => () => caller.call(numbered(job.trigger.text, n++, job))),
   );
   const perSecond = (delivered / (performance.now() - began)) * 1_000;
   for (const each of [...sockets, ...callers]) each.close();

@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { HttpConnection, post } from './http.ts';
 import { measure, type Measured } from './measure.ts';
+import { numbered, type Numbering } from './numbered.ts';
 
-/** `$n` in body and headers becomes the number of the request. */
-export interface HttpJob {
+/** Body and headers are numbered. */
+export interface HttpJob extends Numbering {
   readonly kind: 'http';
   readonly port: number;
   readonly path: string;
@@ -13,8 +14,6 @@ export interface HttpJob {
   readonly secret?: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Of the first request; so that no two measurements send the same key. */
-  readonly first: number;
 }
 
 /** Keeps that many connections busy. */
@@ -31,12 +30,12 @@ export async function measureHttp(job: HttpJob): Promise<Measured> {
   return measured;
 }
 
-function requestOf({ path, headers, body, secret }: HttpJob, n: number): string {
-  const numbered = body.replaceAll('$n', String(n));
-  const own = Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, value.replaceAll('$n', String(n))]),
+function requestOf(job: HttpJob, n: number): string {
+  const body = numbered(job.body, n, job);
+  const headers = Object.fromEntries(
+    Object.entries(job.headers).map(([name, value]) => [name, numbered(value, n, job)]),
   );
-  if (secret === undefined) return post(path, own, numbered);
-  const signature = createHmac('sha256', secret).update(numbered).digest('hex');
-  return post(path, { ...own, 'X-Signature-256': signature }, numbered);
+  if (job.secret === undefined) return post(job.path, headers, body);
+  const signature = createHmac('sha256', job.secret).update(body).digest('hex');
+  return post(job.path, { ...headers, 'X-Signature-256': signature }, body);
 }

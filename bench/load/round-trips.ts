@@ -1,17 +1,15 @@
 import { measure, type Measured } from './measure.ts';
+import { numbered, type Numbering } from './numbered.ts';
 import { Frames, type Upgrade } from './websocket.ts';
 
-/** `$n` in the text becomes the number of the frame; `$task` and `$state` that of a task and where it goes next. */
-export interface FramesJob extends Upgrade {
+/** The text is numbered. */
+export interface FramesJob extends Upgrade, Numbering {
   readonly kind: 'frames';
   readonly text: string;
   /** The answer has to contain this. */
   readonly expect: string;
   readonly connections: number;
   readonly seconds: number;
-  readonly first: number;
-  /** How many tasks there are, `TSK-1` on, all queued at frame 0. */
-  readonly tasks?: number;
 }
 
 /** One frame per socket on its way. */
@@ -20,19 +18,10 @@ export async function measureFrames(job: FramesJob): Promise<Measured> {
   const callers = await Promise.all(Array.from({ length: job.connections }, () => Caller.open(job)));
   const measured = await measure(
     job.seconds,
-    callers.map((caller) => () => caller.call(textOf(job, n++))),
+    callers.map((caller) => () => caller.call(numbered(job.text, n++, job))),
   );
   for (const caller of callers) caller.close();
   return measured;
-}
-
-/** Every task comes once before any comes again, in no order that a cache would like. */
-function textOf({ text, tasks = 1 }: FramesJob, n: number): string {
-  const state = Math.floor(n / tasks) % 2 === 0 ? 'claimed' : 'queued';
-  return text
-    .replaceAll('$n', String(n))
-    .replaceAll('$task', String(((n * 7_919) % tasks) + 1))
-    .replaceAll('$state', state);
 }
 
 /** A socket whose every frame gets one answer. */

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-const OPCODE_TEXT = 0x81;
+/** First bytes of whole frames (RFC 6455, 5.2). */
+const TEXT = 0x81;
+const PING = 0x89;
+const PONG = 0x8a;
 
 export interface Upgrade {
   readonly port: number;
@@ -38,25 +41,29 @@ export class Frames {
     return frames;
   }
 
-  /** Masked with zeros: a mask has to be there, and what it is does not matter here. */
   send(text: string): void {
-    const payload = Buffer.from(text);
-    const long = payload.length > 125;
-    const head = Buffer.alloc(long ? 8 : 6);
-    head[0] = OPCODE_TEXT;
-    head[1] = 0x80 | (long ? 126 : payload.length);
-    if (long) head.writeUInt16BE(payload.length, 2);
-    this.#socket.write(Buffer.concat([head, payload]));
+    this.#write(TEXT, Buffer.from(text));
   }
 
   close(): void {
     this.#socket.destroy();
   }
 
+  /** Masked with zeros: a mask has to be there, and what it is does not matter here. */
+  #write(kind: number, payload: Buffer): void {
+    const long = payload.length > 125;
+    const head = Buffer.alloc(long ? 8 : 6);
+    head[0] = kind;
+    head[1] = 0x80 | (long ? 126 : payload.length);
+    if (long) head.writeUInt16BE(payload.length, 2);
+    this.#socket.write(Buffer.concat([head, payload]));
+  }
+
   #take(chunk: Buffer): void {
     let rest = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     for (let frame = nextFrame(rest); frame; frame = nextFrame(rest)) {
-      this.#onFrame(rest.subarray(frame.from, frame.to));
+      if (rest[0] === TEXT) this.#onFrame(rest.subarray(frame.from, frame.to));
+      else if (rest[0] === PING) this.#write(PONG, rest.subarray(frame.from, frame.to));
       rest = rest.subarray(frame.to);
     }
     this.#received = rest;
@@ -65,10 +72,11 @@ export class Frames {
 
 /** Where the payload of the first frame is, once it is there as a whole. Servers do not mask. */
 function nextFrame(bytes: Buffer): { from: number; to: number } | undefined {
-  if (bytes.length < 4) return undefined;
+  if (bytes.length < 2) return undefined;
   const short = (bytes[1] ?? 0) & 0x7f;
   if (short === 127) throw new Error('no frame of the bench is that long');
   const from = short === 126 ? 4 : 2;
+  if (bytes.length < from) return undefined;
   const to = from + (short === 126 ? bytes.readUInt16BE(2) : short);
   return bytes.length < to ? undefined : { from, to };
 }

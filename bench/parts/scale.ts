@@ -62,7 +62,7 @@ class Sized {
   readonly #tasks: number;
   readonly #folder: string;
   readonly #server: Server;
-  /** Frames sent so far, per verb: a move goes on where the last round ended. */
+  /** Requests sent so far, per verb: a move goes on where the last round ended. */
   readonly #sent = new Map<Verb, number>();
 
   private constructor(tasks: number, folder: string, server: Server) {
@@ -86,18 +86,17 @@ class Sized {
 
   #job(verb: Verb, first: number, seconds: number): LoadJob {
     const command = {
-      create: '"command":"task.create","args":{"title":"Fix login $n"}',
+      create: '"command":"task.create","args":{"title":"Fix login"}',
       show: '"command":"task.show","args":{"id":"TSK-$task"}',
       move: '"command":"task.move","args":{"id":"TSK-$task","to":"$state"}',
       list: '"command":"task.list","args":{"state":"queued"}',
     }[verb];
     return {
-      kind: 'frames',
+      kind: 'http',
       port: this.#server.port,
-      path: '/v1/ws',
-      headers: { Authorization: `Bearer ${TOKEN}`, 'Sec-WebSocket-Protocol': 'signalbox.v1' },
-      text: `{"type":"command","id":"${verb}-$n",${command}}`,
-      expect: '"status":"ok"',
+      path: '/v1/commands',
+      headers: { Authorization: `Bearer ${TOKEN}` },
+      body: `{${command}}`,
       connections: 8,
       seconds,
       first,
