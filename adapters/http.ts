@@ -14,7 +14,7 @@ export { correlate, correlationOf } from './http/edge.ts';
 export { parseJson } from './http/json.ts';
 export { decodeBody } from './http/message.ts';
 export { pageHeaders } from './http/page.ts';
-export { problemOf, refusalOf, sendProblem } from './http/problem.ts';
+export { problemHeaders, problemOf, refusalOf, sendProblem } from './http/problem.ts';
 export { route, type Handler, type Method } from './http/route.ts';
 export { send, sendJson } from './http/send.ts';
 
@@ -51,12 +51,16 @@ export function createHttp(options: HttpOptions): Http {
   app.set('trust proxy', options.trustedProxies.length > 0 ? options.trustedProxies : false);
   const edge = createEdge({ allowedOrigins: options.allowedOrigins, newId: options.newId ?? randomUUID });
   // The final handler is given with each request rather than mounted last: adapters mount when they start.
-  const server = createServer((req, res) => {
+  const answer = (req: IncomingMessage, res: ServerResponse): void => {
     if (edge(req, res)) return;
     app(req as express.Request, res as express.Response, (error?: unknown) =>
       fall(options.log, error, req, res),
     );
-  });
+  };
+  const server: Server = createServer(
+    { shouldUpgradeCallback: (req) => server.listenerCount('upgrade') > 0 && asksForWebSocket(req) },
+    answer,
+  );
   // Bounds of receiving a request (slow senders); answering may take longer, as long polls do.
   server.requestTimeout = 30 * SECOND;
   server.headersTimeout = 10 * SECOND;
@@ -74,6 +78,13 @@ export function createHttp(options: HttpOptions): Http {
     close: (deadline) => close(server, connections, deadline),
   };
 }
+
+/**
+ * Whether a connection is to be handed over. An offer of anything else, as the `h2c` of many HTTP clients, may be passed
+ * over (RFC 9110, 7.8): the request is then answered as any other. Node before 22.21 hands over every offer.
+ */
+const asksForWebSocket = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';
 
 /** What no route took, and the one place where errors of all routes become problem documents. */
 function fall(log: Logger, error: unknown, req: IncomingMessage, res: ServerResponse): void {

@@ -1,5 +1,6 @@
 import { formatKey, hashSecret, keyParts, newSecret } from './core/secrets.ts';
 import type { Store, Tx } from './core/store.ts';
+import { Refusal } from './domain/errors.ts';
 import { keys, principals } from './domain/principal.ts';
 
 /** The person that the first start creates, unless the configuration file defines one of that name. */
@@ -53,7 +54,11 @@ async function addAdmin(tx: Tx): Promise<void> {
 async function useChosen(tx: Tx, token: string): Promise<void> {
   const { id, secret } = keyParts(token);
   const hash = hashSecret(secret);
-  const earlier = await tx.find(keys, { where: { label: FROM_ENVIRONMENT, revokedAt: null } });
+  if ((await tx.get(keys, { id }))?.revokedAt)
+    throw new Refusal('conflict', `The token in ${FROM_ENVIRONMENT} was revoked; choose another one.`);
+  const earlier = await tx.find(keys, {
+    where: { label: FROM_ENVIRONMENT, principal: ADMIN, revokedAt: null },
+  });
   for (const key of earlier) {
     if (key.id === id && key.hash === hash) return;
     await tx.update(keys, key, { revokedAt: tx.now });
@@ -72,6 +77,7 @@ async function addKey(tx: Tx, id: string, principal: string, label: string, secr
     scopes: ['*'],
     expiresAt: null,
     revokedAt: null,
+    createdBy: null,
     createdAt: tx.now,
   });
   await append(tx, 'key.created', id, { principal, label });

@@ -68,13 +68,13 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
   const log = overrides.log ?? createLog(settings.logLevel);
   const clock = overrides.clock ?? systemClock;
   const remarks = checkCatalog(config, commandList);
-  const report = (err: unknown) => log.error({ err }, 'the store met an error outside any command');
+  const report = (err: unknown) => log.error({ err }, 'something failed outside any command');
   const store = openSqlite({ path: settings.database, clock, report });
   const undo: (() => Promise<unknown>)[] = [() => store.close()];
   try {
     await store.transaction(catalog.workspace, (tx) => syncCatalog(tx, catalog));
     const http = createHttp({ ...settings, log });
-    const built = await build({ config, overrides, store, clock, log, http });
+    const built = await build({ config, overrides, store, clock, log, http, report });
     undo.push(async () => built.authenticator.close());
     for (const adapter of built.adapters.filter((a) => a.name !== 'terminal')) {
       undo.push(() => adapter.stop(AbortSignal.abort()));
@@ -85,7 +85,8 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
     // After all that can fail: a token that was made is shown.
     const adminToken = await ensureAdmin(store, catalog.workspace, settings.adminToken);
     const origin = `http://${printable(settings.host)}:${port}`;
-    const lacking = await lackingApprovers(store, catalog);
+    // Only a remark: the token that was just made has to be shown whatever becomes of it.
+    const lacking = await lackingApprovers(store, catalog).catch(() => []);
     const workers = built.createWorkers(origin);
     workers.start();
     const prompt = built.adapters.find((a) => a.name === 'terminal');
@@ -107,6 +108,7 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
 }
 
 interface Parts {
+  readonly report: (error: unknown) => void;
   readonly config: Config;
   readonly overrides: Overrides;
   readonly store: SqliteStore;
@@ -146,7 +148,7 @@ async function build(parts: Parts): Promise<Built> {
     publicUrl,
     version: VERSION,
     receive: createDispatcher(services),
-    feed: createFeed(store),
+    feed: createFeed(store, parts.report),
     ...(terminal && { terminal }),
     ...(mail && { mail }),
   });

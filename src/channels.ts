@@ -14,6 +14,7 @@ import type { Authenticator } from './core/authenticator.ts';
 import type { CommandSet } from './core/command.ts';
 import type { Feed } from './core/feed.ts';
 import type { Language } from './core/language.ts';
+import type { Admission } from './core/limits.ts';
 import { CHANNELS, verified, type ChannelName } from './core/message.ts';
 import type { Store } from './core/store.ts';
 import type { Clock } from './domain/clock.ts';
@@ -27,6 +28,7 @@ export interface ChannelParts {
   readonly commands: CommandSet;
   readonly language: Language;
   readonly authenticator: Authenticator;
+  readonly admission: Admission;
   readonly feed: Feed;
   readonly receive: Receive;
   readonly clock: Clock;
@@ -51,18 +53,18 @@ export type Off = ReadonlyMap<ChannelName, string>;
 
 /** The channels that are on, in the order in which they start. Nothing of a channel that is off is loaded. */
 export async function createChannels(parts: ChannelParts): Promise<{ adapters: Adapter[]; off: Off }> {
-  const { config, http, clock, log, receive, commands, authenticator, feed, metrics, version, publicUrl } =
-    parts;
+  const { config, http, clock, log, receive, commands, metrics, version } = parts;
+  const { authenticator, admission, feed, publicUrl } = parts;
   const { catalog, settings } = config;
   const { workspace } = catalog;
   const common = { workspace, receive, clock, log };
+  const live = { http: http.app, authenticator, admission, feed, publicUrl };
   const adapters: Adapter[] = [
-    createRestAdapter({ ...common, http: http.app, authenticator, commands, feed, publicUrl, version }),
+    createRestAdapter({ ...common, ...live, commands, version }),
     createWebSocketAdapter({
       ...common,
+      ...live,
       server: http.server,
-      authenticator,
-      feed,
       allowedOrigins: settings.allowedOrigins,
     }),
   ];

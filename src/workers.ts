@@ -65,9 +65,11 @@ export function createWorkers({ services, env, metrics, adapters, self }: Worker
       for (const worker of [jobs, outbox, router, sweeper]) worker.start();
     },
     stop: async (deadline) => {
-      await Promise.all([jobs.stop(deadline), router.stop(), sweeper.stop()]);
+      const ended = await Promise.allSettled([jobs.stop(deadline), router.stop(), sweeper.stop()]);
       // Last, so that what the others told on their way out may still go out with the next start.
-      await outbox.stop();
+      for (const { status, ...why } of [...ended, ...(await Promise.allSettled([outbox.stop()]))]) {
+        if (status === 'rejected') log.warn({ err: why }, 'a worker did not stop cleanly');
+      }
     },
   };
 }

@@ -7,7 +7,8 @@ const DEPTH = 64;
 const LOCATED = 64 * 1024;
 
 /**
- * Strict JSON (RFC 8259) from bytes: UTF-8, no lone surrogates (RFC 7493, 2.1), bounded depth.
+ * Strict JSON (RFC 8259) from bytes: UTF-8, no lone surrogates (RFC 7493, 2.1), no name twice in an object (2.3),
+ * bounded depth.
  * @throws Refusal `malformed` saying what is wrong and where.
  */
 export function parseJson(bytes: Buffer): unknown {
@@ -19,19 +20,44 @@ export function parseJson(bytes: Buffer): unknown {
   } catch (cause) {
     throw new Refusal('malformed', `This is not valid JSON${whereBroken(text)}.`, { cause });
   }
-  checkTree(value);
+  // Of two members of one name the reading keeps the last, so it has fewer than the text; others might keep the first.
+  if (checkTree(value) < membersIn(text))
+    throw new Refusal('malformed', 'An object in this JSON has the same name twice; give each name once.');
   return value;
 }
 
-/** Walks without recursion: the text chooses the depth. */
-function checkTree(root: unknown): void {
-  if (typeof root !== 'object' || root === null) return checkText(root);
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+
+/** How many members the objects of a JSON text have: its colons outside of strings. */
+function membersIn(text: string): number {
+  let members = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === QUOTE) quoted = !quoted;
+    else if (unit === BACKSLASH) at += 1;
+    else if (unit === COLON && !quoted) members += 1;
+  }
+  return members;
+}
+
+/** Walks without recursion: the text chooses the depth. Returns how many members the objects have. */
+function checkTree(root: unknown): number {
+  if (typeof root !== 'object' || root === null) {
+    checkText(root);
+    return 0;
+  }
+  let members = 0;
   let level: object[] = [root];
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth >= DEPTH) throw new Refusal('malformed', `This JSON is nested more than ${DEPTH} levels deep.`);
     const next: object[] = [];
     for (const node of level) {
-      for (const [key, value] of Object.entries(node)) {
+      const entries = Object.entries(node);
+      if (!Array.isArray(node)) members += entries.length;
+      for (const [key, value] of entries) {
         checkText(key);
         if (typeof value === 'object' && value !== null) next.push(value);
         else checkText(value);
@@ -39,6 +65,7 @@ function checkTree(root: unknown): void {
     }
     level = next;
   }
+  return members;
 }
 
 function checkText(value: unknown): void {

@@ -17,6 +17,7 @@ const TITLE: Record<RefusalCode, string> = {
   too_large: 'Too large',
   unsupported_media_type: 'The content type is not supported',
   key_reused: 'The key was used for something else',
+  upgrade_required: 'Another protocol is spoken here',
   precondition_required: 'A precondition is required',
   rate_limited: 'Too many requests',
   internal: 'Something went wrong inside',
@@ -55,6 +56,24 @@ export function problemOf(refusal: Refusal, context: ProblemContext = {}): Probl
   };
 }
 
+/** The header fields that the status of a refusal calls for (RFC 9110, 10.2.3, 11.6.1 and 15.5.22). */
+export function problemHeaders({ code, retryAfter = 1_000 }: Refusal): [name: string, value: string][] {
+  switch (STATUS[code]) {
+    case 401:
+      return [['WWW-Authenticate', 'Bearer realm="signalbox"']];
+    case 426:
+      return [
+        ['Upgrade', 'websocket'],
+        ['Connection', 'Upgrade'],
+      ];
+    case 429:
+    case 503:
+      return [['Retry-After', String(Math.max(1, Math.ceil(retryAfter / 1_000)))]];
+    default:
+      return [];
+  }
+}
+
 /** Answers with the problem document of any error; what is not a refusal is shown as `internal`, without its text. */
 export function sendProblem(res: ServerResponse, error: unknown, context: ProblemContext = {}): void {
   if (res.headersSent) {
@@ -63,9 +82,7 @@ export function sendProblem(res: ServerResponse, error: unknown, context: Proble
   }
   const refusal = asRefusal(error);
   const problem = problemOf(refusal, { correlationId: correlationOf(res), ...context });
-  if (problem.status === 401) res.setHeader('WWW-Authenticate', 'Bearer realm="signalbox"');
-  if (problem.status === 429 || problem.status === 503)
-    res.setHeader('Retry-After', Math.max(1, Math.ceil((refusal.retryAfter ?? 1_000) / 1_000)));
+  for (const [name, value] of problemHeaders(refusal)) res.setHeader(name, value);
   send(res, problem.status, 'application/problem+json', JSON.stringify(problem));
 }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Authenticator } from '../../src/core/authenticator.ts';
+import type { Admission } from '../../src/core/limits.ts';
 import type { VerifiedIdentity } from '../../src/core/message.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { Principal } from '../../src/domain/principal.ts';
@@ -18,6 +19,22 @@ export async function identify(
   const caller = await authenticator.bearer(req.headers.authorization);
   if (caller.identity.workspace !== workspace)
     throw new Refusal('unauthenticated', 'Send Authorization: Bearer with a valid API key or access token.');
+  return caller;
+}
+
+export interface Entrance {
+  readonly authenticator: Authenticator;
+  readonly admission: Admission;
+  readonly workspace: string;
+}
+
+/**
+ * Who sent a request that is no command, counted against what a sender may send: commands are counted where they run.
+ * @throws Refusal `unauthenticated` or `rate_limited`.
+ */
+export async function enter(entrance: Entrance, req: IncomingMessage): Promise<Caller> {
+  const caller = await identify(entrance.authenticator, entrance.workspace, req);
+  await entrance.admission.admit('rest', caller.identity);
   return caller;
 }
 

@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
 import type { Receive } from '../../src/core/adapter.ts';
-import type { Authenticator } from '../../src/core/authenticator.ts';
 import type { Command, CommandSet } from '../../src/core/command.ts';
 import type { Answer } from '../../src/core/message.ts';
 import { may } from '../../src/domain/permission.ts';
@@ -15,12 +14,10 @@ import {
   sendProblem,
   type Handler,
 } from '../http.ts';
-import { conversationOf, dedupeKeyOf, identify, present } from './caller.ts';
+import { conversationOf, dedupeKeyOf, enter, identify, present, type Entrance } from './caller.ts';
 import type { ArgsSchema } from './schema.ts';
 
-export interface CommandsOptions {
-  readonly workspace: string;
-  readonly authenticator: Authenticator;
+export interface CommandsOptions extends Entrance {
   readonly commands: CommandSet;
   readonly receive: Receive;
   readonly schemas: ReadonlyMap<string, ArgsSchema>;
@@ -61,9 +58,9 @@ export function sendRefused(res: Response, answer: Answer): void {
 
 /** `GET /v1/commands`: what the caller may do, with schemas and examples. */
 export function listCommands(options: CommandsOptions): Handler {
-  const { authenticator, workspace, commands, schemas } = options;
+  const { authenticator, commands, schemas } = options;
   return async (req: Request, res: Response) => {
-    const { identity } = await identify(authenticator, workspace, req);
+    const { identity } = await enter(options, req);
     const who = await present(authenticator, identity);
     const items = commands.all
       .filter((command) => allowed(who, command))

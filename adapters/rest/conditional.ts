@@ -3,12 +3,13 @@ import { Refusal } from '../../src/domain/errors.ts';
 import { etagOf } from '../../src/domain/etag.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 
-const STRONG = /^(?:\*|"[\x21\x23-\x7e]*")$/;
+/** `*`, or entity tags (RFC 9110, 8.8.3) between commas; a list may have empty elements (5.6.1.2). */
+const IF_MATCH = /^(?:\*|[ \t,]*(?:(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"[ \t]*(?:,[ \t,]*|$))+)$/;
 
 /**
- * The entity tag that a change is made against (RFC 9110, 13.1.1): one strong tag or `*`.
- * @throws Refusal `precondition_required` where it is required and absent, `malformed` for a list or a weak tag, which
- * never match here.
+ * The entity tags that a change is made against, or `*` (RFC 9110, 13.1.1), as they were sent. The command compares
+ * them with the quotes on, strongly: a weak one is well formed and matches nothing.
+ * @throws Refusal `precondition_required` where it is required and absent, `malformed` for anything else.
  */
 export function ifMatchOf(req: IncomingMessage, required: boolean): string | undefined {
   const value = req.headers['if-match'];
@@ -20,11 +21,8 @@ export function ifMatchOf(req: IncomingMessage, required: boolean): string | und
       );
     return undefined;
   }
-  if (!STRONG.test(value))
-    throw new Refusal(
-      'malformed',
-      'If-Match takes one strong entity tag in quotes, as in the ETag header, or *.',
-    );
+  if (!IF_MATCH.test(value))
+    throw new Refusal('malformed', 'If-Match takes entity tags in quotes, as in the ETag header, or *.');
   return value;
 }
 

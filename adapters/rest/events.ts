@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
-import type { Authenticator } from '../../src/core/authenticator.ts';
 import type { Feed } from '../../src/core/feed.ts';
 import { mayRead } from '../../src/core/feed.ts';
 import { PAGE } from '../../src/core/feed-tail.ts';
@@ -11,11 +10,9 @@ import { published, type JournalEntry } from '../../src/domain/journal.ts';
 import type { Principal } from '../../src/domain/principal.ts';
 import { sendJson, type Handler } from '../http.ts';
 import { queryOf } from './arguments.ts';
-import { identify, present } from './caller.ts';
+import { enter, present, type Entrance } from './caller.ts';
 
-export interface EventsOptions {
-  readonly workspace: string;
-  readonly authenticator: Authenticator;
+export interface EventsOptions extends Entrance {
   readonly feed: Feed;
   readonly clock: Clock;
   readonly log: Logger;
@@ -32,15 +29,19 @@ const MOST_PAGES = 20;
  * (0 unless given), oldest first. With none, waits for one, at most 30 s. `next` is the `after` of the next call.
  */
 export function pollEvents(options: EventsOptions): Handler {
-  const { authenticator, workspace, clock } = options;
+  const { authenticator, admission, workspace, clock } = options;
   return async (req: Request, res: Response) => {
-    const { identity } = await identify(authenticator, workspace, req);
+    const { identity } = await enter(options, req);
     const query = queryOf(req);
-    refuseUnknown(query, ['after', 'wait', 'topics']);
+    checkQuery(query, ['after', 'wait', 'topics']);
     const topics = topicsIn(query);
     const end = clock.now().getTime() + numberIn(query, 'wait', 0, LONGEST_WAIT) * SECOND;
     const after = numberIn(query, 'after', 0, Number.MAX_SAFE_INTEGER, /^\d+$/);
     let next = Math.min(after, await options.feed.head(workspace));
+    const who = await present(authenticator, identity);
+    // Whoever left meanwhile is not told of again.
+    if (res.destroyed) return;
+    const letGo = admission.hold('rest', identity, who);
     const arrival = new Arrival(options, topics);
     res.once('close', () => arrival.close());
     try {
@@ -54,6 +55,7 @@ export function pollEvents(options: EventsOptions): Handler {
         await arrival.within(left);
       }
     } finally {
+      letGo();
       arrival.close();
     }
   };
@@ -140,11 +142,15 @@ export function numberIn(
   return value;
 }
 
-export function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
-  for (const name of query.keys())
+/** @throws Refusal `invalid_argument` for an unknown name, and for one given twice that is no list. */
+export function checkQuery(query: URLSearchParams, known: readonly string[]): void {
+  for (const name of query.keys()) {
     if (!known.includes(name))
       throw new Refusal(
         'invalid_argument',
         `"${name.slice(0, 50)}" is not known here; known: ${known.join(', ')}.`,
       );
+    if (name !== 'topics' && query.getAll(name).length > 1)
+      throw new Refusal('invalid_argument', `"${name}" is given more than once.`);
+  }
 }

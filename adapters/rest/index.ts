@@ -4,6 +4,7 @@ import { refusalAnswer } from '../../src/core/answer.ts';
 import type { Authenticator } from '../../src/core/authenticator.ts';
 import type { CommandSet } from '../../src/core/command.ts';
 import type { Feed } from '../../src/core/feed.ts';
+import type { Admission } from '../../src/core/limits.ts';
 import { SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { route } from '../http.ts';
@@ -20,6 +21,7 @@ export interface RestOptions {
   readonly http: HttpApp;
   readonly workspace: string;
   readonly authenticator: Authenticator;
+  readonly admission: Admission;
   readonly commands: CommandSet;
   readonly receive: Receive;
   readonly feed: Feed;
@@ -36,7 +38,7 @@ export interface RestOptions {
  * @throws Error when two commands declare the same route.
  */
 export function createRestAdapter(options: RestOptions): Adapter {
-  const { http, authenticator, workspace, commands, publicUrl, version } = options;
+  const { http, authenticator, commands, publicUrl, version } = options;
   const open = new Set<() => void>();
   const schemas = schemasOf(commands);
   let health: Health = { state: 'off', reason: 'not started' };
@@ -53,8 +55,8 @@ export function createRestAdapter(options: RestOptions): Adapter {
   const own: Handlers = new Map([
     ['/v1/events', { get: pollEvents(shared) }],
     ['/v1/events/stream', { get: streamEvents(shared) }],
-    ['/v1/tokens', { post: postToken(authenticator, workspace) }],
-    ['/v1/ws/ticket', { post: postTicket(authenticator, workspace) }],
+    ['/v1/tokens', { post: postToken(options) }],
+    ['/v1/ws/ticket', { post: postTicket(options) }],
     ['/.well-known/jwks.json', { get: getKeys(authenticator) }],
   ]);
   return {

@@ -7,8 +7,8 @@ import { Refusal } from '../../src/domain/errors.ts';
 import { published, type JournalEntry } from '../../src/domain/journal.ts';
 import type { Handler } from '../http.ts';
 import { queryOf } from './arguments.ts';
-import { identify, present, type Caller } from './caller.ts';
-import { numberIn, refuseUnknown, topicsIn, type EventsOptions } from './events.ts';
+import { enter, present, type Caller } from './caller.ts';
+import { checkQuery, numberIn, topicsIn, type EventsOptions } from './events.ts';
 
 const HEARTBEAT = 15 * SECOND;
 /** Bytes that may wait for a slow reader; beyond, it is cut off and resumes by `Last-Event-ID`. */
@@ -25,24 +25,27 @@ interface Item {
  * `after`, else from now; ends when the token does. What can no longer be had is told as `event: gap`.
  */
 export function streamEvents(options: EventsOptions): Handler {
-  const { authenticator, workspace, feed } = options;
+  const { authenticator, admission, workspace, feed } = options;
   return async (req: Request, res: Response) => {
-    const caller = await identify(authenticator, workspace, req);
+    const caller = await enter(options, req);
     const who = await present(authenticator, caller.identity);
     const query = queryOf(req);
-    refuseUnknown(query, ['after', 'topics']);
+    checkQuery(query, ['after', 'topics']);
     const topics = topicsIn(query);
     const head = await feed.head(workspace);
     const after = positionOf(req, query) ?? head;
+    // Whoever left meanwhile would never close again, and nothing would let go of what is held from here on.
+    if (res.destroyed) return;
+    const stays = req.method !== 'HEAD';
+    const release = stays ? [admission.hold('rest', caller.identity, who)] : [];
     res.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
-    if (req.method === 'HEAD') {
+    if (!stays) {
       res.end();
       return;
     }
     res.write(': connected\n\n');
     if (after > head) writeGap(res, head + 1, after);
 
-    const release: (() => void)[] = [];
     const end = holdOpen(options, caller, res, release);
     const standing = new Standing(who, () => present(authenticator, caller.identity), end);
     const tail = new Tail<Item>(Math.min(after, head), {

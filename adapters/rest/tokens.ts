@@ -1,10 +1,11 @@
 import type { Authenticator } from '../../src/core/authenticator.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { readObject, sendJson, type Handler } from '../http.ts';
-import { identify } from './caller.ts';
+import { enter, type Entrance } from './caller.ts';
 
 /** `POST /v1/tokens`: `{}` with an API key, or `{"refreshToken"}` alone → an access token and the next refresh token. */
-export function postToken(authenticator: Authenticator, workspace: string): Handler {
+export function postToken(entrance: Entrance): Handler {
+  const { authenticator, admission } = entrance;
   return async (req, res) => {
     const body = await readObject(req);
     const { refreshToken, ...others } = body;
@@ -12,19 +13,20 @@ export function postToken(authenticator: Authenticator, workspace: string): Hand
       throw new Refusal('malformed', 'Expected {} with an API key, or {"refreshToken": "…"}.');
     const pair =
       refreshToken === undefined
-        ? await authenticator.issueTokens((await identify(authenticator, workspace, req)).identity)
-        : await authenticator.refresh(refreshToken);
+        ? await authenticator.issueTokens((await enter(entrance, req)).identity)
+        : await authenticator.refresh(refreshToken, (holder) => admission.admit('rest', holder));
     sendJson(res, 200, { tokenType: 'Bearer', ...pair });
   };
 }
 
 /** `POST /v1/ws/ticket`: a one-time ticket with which a browser, which cannot send headers, opens `/v1/ws?ticket=…`. */
-export function postTicket(authenticator: Authenticator, workspace: string): Handler {
+export function postTicket(entrance: Entrance): Handler {
   return async (req, res) => {
     if (Object.keys(await readObject(req)).length > 0)
       throw new Refusal('malformed', 'Expected no body, or {}.');
-    const { identity } = await identify(authenticator, workspace, req);
-    sendJson(res, 200, { ticket: await authenticator.issueTicket(identity), expiresIn: 30 });
+    const { identity, expiresAt } = await enter(entrance, req);
+    const ticket = await entrance.authenticator.issueTicket(identity, expiresAt);
+    sendJson(res, 200, { ticket, expiresIn: 30 });
   };
 }
 

@@ -11,7 +11,7 @@ import { decodeFrame, errorFrame, fieldsOf, isId, replyFrame, type ClientFrame }
 import type { EntryItem, LogItem } from './item.ts';
 import { Pipeline, type Answered } from './pipeline.ts';
 import { Subscription } from './subscription.ts';
-import { presentPrincipal, type Admission } from './upgrade.ts';
+import { presentPrincipal, type Admitted } from './upgrade.ts';
 
 export interface ConnectionOptions {
   readonly workspace: string;
@@ -34,26 +34,28 @@ export class Connection {
   readonly id: string;
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
-  readonly #admission: Admission;
+  readonly #admitted: Admitted;
   readonly #options: ConnectionOptions;
   readonly #standing: Standing;
   readonly #subscription: Subscription;
   readonly #pipeline: Pipeline<Buffer | Refusal>;
   readonly #expiry: NodeJS.Timeout | undefined;
   #draining: Promise<void> | undefined;
+  /** The last change of what this socket listens to: one waits for the one before. */
+  #listening: Promise<unknown> = Promise.resolve();
   #alive = true;
   #closing = false;
 
-  constructor(id: string, ws: WebSocket, socket: Duplex, admission: Admission, options: ConnectionOptions) {
+  constructor(id: string, ws: WebSocket, socket: Duplex, admitted: Admitted, options: ConnectionOptions) {
     const { authenticator, clock, workspace, feed } = options;
     this.id = id;
     this.#ws = ws;
     this.#socket = socket;
-    this.#admission = admission;
+    this.#admitted = admitted;
     this.#options = options;
     this.#standing = new Standing(
-      admission.who,
-      () => presentPrincipal(authenticator, admission.identity),
+      admitted.who,
+      () => presentPrincipal(authenticator, admitted.identity),
       (error) => this.#lose(error),
     );
     const send = (frame: Buffer | string) => this.#send(frame);
@@ -66,11 +68,11 @@ export class Connection {
       pause: () => ws.pause(),
       resume: () => ws.resume(),
     });
-    if (admission.expiresAt) {
-      const left = Math.min(admission.expiresAt.getTime() - clock.now().getTime(), LONGEST_TIMER);
+    if (admitted.expiresAt) {
+      const left = Math.min(admitted.expiresAt.getTime() - clock.now().getTime(), LONGEST_TIMER);
       this.#expiry = setTimeout(() => this.close(CLOSE.unauthenticated, 'the token is over'), left);
     }
-    this.#listen();
+    this.#attend();
   }
 
   /** Calls back when the socket is closed. */
@@ -122,7 +124,7 @@ export class Connection {
     this.#ws.terminate();
   }
 
-  #listen(): void {
+  #attend(): void {
     this.#ws.on('message', (data: Buffer, isBinary) => {
       this.#alive = true;
       if (this.#closing) return;
@@ -155,13 +157,19 @@ export class Connection {
     if (frame.type === 'command') {
       const answer = await this.#options.receive({
         channel: 'websocket',
-        from: this.#admission.identity,
+        from: this.#admitted.identity,
         body: frame.body,
         dedupeKey: `ws:${frame.id}`,
         conversation: `ws:${this.id}`,
       });
       return { text: replyFrame(frame.id, answer) };
     }
+    const listened = this.#listening.then(() => this.#listen(frame));
+    this.#listening = listened.catch(() => undefined);
+    return listened;
+  }
+
+  async #listen(frame: Exclude<ClientFrame, { type: 'command' }>): Promise<Answered> {
     if (frame.type === 'unsubscribe') {
       this.#subscription.remove(frame.topics);
       return { text: JSON.stringify({ type: 'subscribed', topics: this.#subscription.topics }) };
@@ -179,7 +187,16 @@ export class Connection {
     if (this.#socket.writableLength > this.#options.bufferCap)
       this.close(CLOSE.tryAgain, 'too slow: come back and subscribe after the last sequence');
     else if (typeof frame === 'string') this.#ws.send(frame);
-    else this.#socket.write(frame);
+    else this.#write(frame);
+  }
+
+  /** What comes in one turn, such as all events of a commit, goes out in one piece. */
+  #write(frame: Buffer): void {
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+    }
+    this.#socket.write(frame);
   }
 
   /** Until a slow reader has taken what waits for it; undefined: there is room. */

@@ -2,18 +2,18 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import type { Adapter } from '../../src/core/adapter.ts';
+import type { Adapter, HttpApp } from '../../src/core/adapter.ts';
 import { touchesIdentity } from '../../src/core/feed-topics.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import { asRefusal, Refusal } from '../../src/domain/errors.ts';
+import { route } from '../http.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { EntryItem, LogItem } from './item.ts';
-import { admit, PROTOCOL, refuseUpgrade } from './upgrade.ts';
+import { admit, PATH, PROTOCOL, refuseUpgrade, type UpgradeOptions } from './upgrade.ts';
 
-export interface WebSocketOptions extends Omit<ConnectionOptions, 'bufferCap'> {
+export interface WebSocketOptions extends Omit<ConnectionOptions, 'bufferCap'>, UpgradeOptions {
+  readonly http: HttpApp;
   readonly server: Server;
-  /** Origins of web pages that may connect, besides the server's own. */
-  readonly allowedOrigins: readonly string[];
   /** Milliseconds between pings; 30 s unless told. A socket that missed one is ended at the next. */
   readonly heartbeat?: number;
   /** Bytes that may wait for a slow reader before it is cut off with 1013; 1 MiB unless told. */
@@ -55,7 +55,8 @@ class WebSocketAdapter implements Adapter {
   }
 
   async start(): Promise<void> {
-    const { server, feed, workspace, heartbeat = HEARTBEAT } = this.#options;
+    const { http, server, feed, workspace, heartbeat = HEARTBEAT } = this.#options;
+    route(http, PATH, { get: () => this.#explain() });
     const upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer) =>
       void this.#upgrade(req, socket, head);
     server.on('upgrade', upgrade);
@@ -103,21 +104,35 @@ class WebSocketAdapter implements Adapter {
     return gone;
   }
 
+  /** A plain request for the address of the socket. */
+  #explain(): never {
+    if (this.#state !== 'on') throw new Refusal('unavailable', 'Signalbox is stopping.');
+    throw new Refusal('upgrade_required', `This is a WebSocket: connect to it, with subprotocol ${PROTOCOL}.`);
+  }
+
   async #upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const hungUp = (err: Error) => this.#options.log.debug({ err }, 'an upgrade was cut off');
     socket.on('error', hungUp);
     this.#knocking.add(socket);
     try {
-      const admission = await admit(this.#options, req);
+      const admitted = await admit(this.#options, req);
       if (this.#state !== 'on') throw new Refusal('unavailable', 'Signalbox is stopping.');
       if (socket.destroyed) return;
+      const letGo = this.#options.admission.hold('websocket', admitted.identity, admitted.who);
+      let opened = false;
       socket.off('error', hungUp);
       this.#sockets.handleUpgrade(req, socket, head, (ws) => {
         const id = (this.#options.newId ?? randomUUID)();
-        const connection = new Connection(id, ws, socket, admission, this.#shared);
+        const connection = new Connection(id, ws, socket, admitted, this.#shared);
+        opened = true;
         this.#connections.add(connection);
-        connection.onGone(() => this.#connections.delete(connection));
+        connection.onGone(() => {
+          letGo();
+          this.#connections.delete(connection);
+        });
       });
+      // A handshake that breaks the protocol was answered by ws.
+      if (!opened) letGo();
     } catch (error) {
       if (asRefusal(error).code === 'internal') this.#options.log.error({ err: error }, 'an upgrade failed');
       refuseUpgrade(socket, error);

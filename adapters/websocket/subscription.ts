@@ -61,6 +61,8 @@ export class Subscription {
       const tail = this.#tailEntries(Math.min(after ?? head, head));
       this.#entries = tail;
       begin = () => {
+        // It was dropped or begun again before the client was told.
+        if (this.#entries !== tail) return;
         if (after !== undefined && after > head) send(gapFrame(head + 1, after));
         tail.start();
       };
@@ -68,7 +70,7 @@ export class Subscription {
     const run = () => {
       if (this.#stopped) return;
       begin?.();
-      for (const job of logs) this.#follow(job, cursor);
+      for (const job of logs) if (this.#wantsLog(job)) this.#follow(job, cursor);
     };
     return { after: this.#entries?.position ?? head, run };
   }
@@ -78,7 +80,7 @@ export class Subscription {
     for (const topic of topics) this.#topics.delete(topic);
     this.#matches.clear();
     for (const [job, tail] of this.#logs) {
-      if (this.#topics.has('log.*') || this.#topics.has(LOG + job)) continue;
+      if (this.#wantsLog(job)) continue;
       tail.stop();
       this.#logs.delete(job);
     }
@@ -111,6 +113,10 @@ export class Subscription {
     this.#entries?.stop();
     for (const tail of this.#logs.values()) tail.stop();
     this.#logs.clear();
+  }
+
+  #wantsLog(job: string): boolean {
+    return this.#topics.has('log.*') || this.#topics.has(LOG + job);
   }
 
   #wants(event: string): boolean {

@@ -2,19 +2,20 @@ import type { IncomingMessage } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Authenticator } from '../../src/core/authenticator.ts';
+import type { Admission } from '../../src/core/limits.ts';
 import type { VerifiedIdentity } from '../../src/core/message.ts';
 import { MINUTE, type Clock } from '../../src/domain/clock.ts';
 import { asRefusal, Refusal } from '../../src/domain/errors.ts';
 import type { Principal } from '../../src/domain/principal.ts';
-import { problemOf } from '../http.ts';
+import { problemHeaders, problemOf } from '../http.ts';
 
-const PATH = '/v1/ws';
+export const PATH = '/v1/ws';
 export const PROTOCOL = 'signalbox.v1';
 
-/** A ticket does not tell when the bearer ends that it was given for, so its socket lives as long as an access token. */
+/** A page can get a new ticket at any time, so its socket lives no longer than an access token, nor than its bearer. */
 const TICKET_SOCKET = 15 * MINUTE;
 
-export interface Admission {
+export interface Admitted {
   readonly identity: VerifiedIdentity;
   readonly who: Principal;
   readonly expiresAt: Date | undefined;
@@ -23,16 +24,21 @@ export interface Admission {
 export interface UpgradeOptions {
   readonly workspace: string;
   readonly authenticator: Authenticator;
+  readonly admission: Admission;
   readonly clock: Clock;
-  /** Origins of web pages that may connect, besides the server's own. */
+  /** The public address: its pages may connect, whatever `Host` a proxy on the way passes on. */
+  readonly publicUrl: string;
+  /** Origins of further web pages that may connect. */
   readonly allowedOrigins: readonly string[];
 }
 
 /**
- * Decides on an upgrade before it is made: path, origin, subprotocol, then the bearer or the ticket.
- * @throws Refusal `not_found`, `forbidden`, `malformed` or `unauthenticated`.
+ * Decides on an upgrade before it is made: path, origin, subprotocol, then the bearer or the ticket, and its limits.
+ * @throws Refusal `not_found`, `forbidden`, `malformed`, `unauthenticated` or `rate_limited`.
  */
-export async function admit(options: UpgradeOptions, req: IncomingMessage): Promise<Admission> {
+export async function admit(options: UpgradeOptions, req: IncomingMessage): Promise<Admitted> {
+  if (req.headers.upgrade?.toLowerCase() !== 'websocket')
+    throw new Refusal('malformed', `Send this without Upgrade: all there is to upgrade to is ${PATH}.`);
   const url = URL.parse(req.url ?? '', 'http://localhost');
   if (url?.pathname !== PATH) throw new Refusal('not_found', `The WebSocket is at ${PATH}.`);
   checkOrigin(options, req);
@@ -41,6 +47,7 @@ export async function admit(options: UpgradeOptions, req: IncomingMessage): Prom
   const { identity, expiresAt } = await prove(options, req, url.searchParams.get('ticket'));
   if (identity.workspace !== options.workspace)
     throw new Refusal('unauthenticated', 'This bearer is not valid here.');
+  await options.admission.admit('websocket', identity);
   return { identity, expiresAt, who: await presentPrincipal(options.authenticator, identity) };
 }
 
@@ -55,30 +62,32 @@ export async function presentPrincipal(
 }
 
 /** Browsers send the origin of the page and let any page connect (RFC 6455, 10.2); programs send none. */
-function checkOrigin({ allowedOrigins }: UpgradeOptions, req: IncomingMessage): void {
+function checkOrigin({ allowedOrigins, publicUrl }: UpgradeOptions, req: IncomingMessage): void {
   const { origin, host } = req.headers;
   if (origin === undefined || allowedOrigins.includes(origin)) return;
+  if (origin === URL.parse(publicUrl)?.origin) return;
   if (host === undefined || URL.parse(origin)?.host !== host)
     throw new Refusal('forbidden', 'Pages of this origin may not connect; see ALLOWED_ORIGINS.');
 }
 
 async function prove({ authenticator, clock }: UpgradeOptions, req: IncomingMessage, ticket: string | null) {
   if (ticket === null) return authenticator.bearer(req.headers.authorization);
-  const identity = await authenticator.redeemTicket(ticket);
-  return { identity, expiresAt: new Date(clock.now().getTime() + TICKET_SOCKET) };
+  const { identity, expiresAt } = await authenticator.redeemTicket(ticket);
+  const latest = new Date(clock.now().getTime() + TICKET_SOCKET);
+  return { identity, expiresAt: expiresAt && expiresAt < latest ? expiresAt : latest };
 }
 
 /** Answers an upgrade as HTTP, with a problem document, and hangs up. */
 export function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const problem = problemOf(asRefusal(error));
+  const refusal = asRefusal(error);
+  const problem = problemOf(refusal);
   const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
     'Connection: close',
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
-    ...(problem.status === 401 ? ['WWW-Authenticate: Bearer realm="signalbox"'] : []),
-    ...(problem.status === 503 ? ['Retry-After: 1'] : []),
+    ...problemHeaders(refusal).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.once('finish', () => socket.destroy());
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);

@@ -34,6 +34,7 @@ export async function addKey(ctx: Ctx, wanted: NewKey): Promise<{ row: KeyRow; s
     scopes,
     expiresAt: new Date(ctx.now.getTime() + life),
     revokedAt: null,
+    createdBy: ctx.who.name,
     createdAt: ctx.now,
   });
   await ctx.emit('key.created', row.id, {

@@ -5,7 +5,7 @@ import { Refusal } from '../../src/domain/errors.ts';
 import { may } from '../../src/domain/permission.ts';
 import { keys, type KeyRow } from '../../src/domain/principal.ts';
 import { duration, line, permissions, principal } from '../shared/fields.ts';
-import { checkGrant, checkPrivate } from '../shared/grants.ts';
+import { checkGrant, checkPrivate, checkScopes } from '../shared/grants.ts';
 import { actor } from '../shared/people.ts';
 import { addKey, keyView, LONGEST_LIFE } from './add.ts';
 
@@ -152,6 +152,7 @@ async function checkSecretOf(ctx: Ctx, owner: string, scopes: readonly string[])
   if (owner !== ctx.who.name && !may(ctx.who, 'person:admin'))
     throw new Refusal('forbidden', 'a key for somebody else takes the permission person:admin');
   checkGrant(ctx.who, [theirs, scopes], 'the key');
+  checkScopes(ctx.who, scopes, 'the key');
 }
 
 function checkOthers(ctx: Ctx, owner: string): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { endAccess } from '../../src/core/access.ts';
 import { command, type Ctx } from '../../src/core/command.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { principals, type PrincipalRow } from '../../src/domain/principal.ts';
@@ -6,7 +7,6 @@ import { addKey } from '../key/add.ts';
 import { identityList, line, newName } from '../shared/fields.ts';
 import { checkGrant, checkPrivate } from '../shared/grants.ts';
 import { allRoles, permissionsOf, unknown } from '../shared/people.ts';
-import { endAccess } from './access.ts';
 import { identitiesOf, personView, tie } from './view.ts';
 
 /** Names that mean something else in the journal, in filters and in approvals. */
@@ -96,7 +96,7 @@ async function enter(
   if (before.kind !== kind)
     throw new Refusal('conflict', `${name} was a ${before.kind} before; choose another name for a ${kind}.`);
   // Whoever left the configuration file was disabled without losing these.
-  await endAccess(ctx, name);
+  await endAccess(ctx.tx, name, ctx.emit);
   return ctx.tx.update(principals, before, {
     display,
     roles,

@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { endAccess } from '../../src/core/access.ts';
 import { command, type Command } from '../../src/core/command.ts';
 import { principals } from '../../src/domain/principal.ts';
 import { identityList, limit, principal } from '../shared/fields.ts';
 import { checkGrant, checkOrigin } from '../shared/grants.ts';
 import { checkAdminLeft, principalRow } from '../shared/people.ts';
-import { endAccess } from './access.ts';
 import { personAdd } from './add.ts';
 import { identitiesOf, personView, tie } from './view.ts';
 
@@ -99,7 +99,7 @@ const personRemove = command({
     await checkAdminLeft(ctx.tx, (p) => (p.name === row.name ? undefined : p.roles));
     // The row stays, so that the journal's name keeps meaning this one.
     const gone = await ctx.tx.update(principals, row, { disabled: true, roles: [] });
-    await endAccess(ctx, row.name);
+    await endAccess(ctx.tx, row.name, ctx.emit);
     await ctx.emit('person.removed', row.name, { kind: row.kind, roles: row.roles });
     return { text: `Removed ${row.name}; their keys and addresses no longer hold.`, data: personView(gone) };
   },

@@ -7,7 +7,7 @@ import { identities } from '../../src/domain/principal.ts';
 import { linkCodes } from '../../src/domain/records.ts';
 import { identitiesOf, tie } from '../person/view.ts';
 import { readIdentity } from '../shared/fields.ts';
-import { checkGrant, checkOrigin } from '../shared/grants.ts';
+import { checkGrant, checkOrigin, checkScopes } from '../shared/grants.ts';
 
 export const link = command({
   name: 'link',
@@ -45,6 +45,7 @@ async function redeem(ctx: Ctx, code: string): Promise<Reply> {
     throw new Refusal('forbidden', `${name} is a program, and only persons write from elsewhere`);
   // What comes from the other address has all that the roles give; a narrowed key must not open that door.
   checkGrant(ctx.who, [permissions], 'a linked address');
+  checkScopes(ctx.who, ['*'], 'a linked address');
   const id = linkCodeId(code.trim());
   const row = await ctx.tx.get(linkCodes, { id });
   if (row === undefined || row.expiresAt <= ctx.now || (await ctx.tx.remove(linkCodes, { id })) !== 1)

@@ -38,6 +38,15 @@ export function checkGrant(who: Principal, lists: readonly Patterns[], what: str
   throw new Refusal('forbidden', `${what} would give more than you hold yourself`);
 }
 
+/**
+ * A way in must not be wider than the one it was made through, whatever roles its owner gets later.
+ * @throws Refusal `forbidden`.
+ */
+export function checkScopes(who: Principal, scopes: Patterns, what: string): void {
+  if (!contains(who.scopes, scopes))
+    throw new Refusal('forbidden', `${what} would reach further than the key you use`);
+}
+
 /** @throws Refusal `conflict` for what the configuration file defines. */
 export function checkOrigin(row: { readonly origin: string }, what: string): void {
   if (row.origin !== 'config') return;

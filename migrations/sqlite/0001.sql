@@ -62,7 +62,7 @@ CREATE UNIQUE INDEX roles_name ON roles (workspace, name);
 CREATE TABLE keys (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   principal TEXT NOT NULL, label TEXT NOT NULL, hash TEXT NOT NULL, scopes TEXT NOT NULL,
-  expires_at INTEGER, revoked_at INTEGER, created_at INTEGER NOT NULL,
+  expires_at INTEGER, revoked_at INTEGER, created_by TEXT, created_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX keys_principal ON keys (workspace, principal);
@@ -103,7 +103,7 @@ CREATE TABLE tasks (
 ) WITHOUT ROWID, STRICT;
 CREATE UNIQUE INDEX tasks_ref ON tasks (workspace, ref);
 CREATE INDEX tasks_state ON tasks (workspace, state, priority, id);
-CREATE INDEX tasks_owner ON tasks (workspace, owner, state, priority, id);
+CREATE INDEX tasks_owner ON tasks (workspace, owner, state, priority, id) WHERE owner IS NOT NULL;
 
 CREATE TABLE dependencies (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,

@@ -206,9 +206,12 @@ async function stillApprovers(
   standing: readonly VoteRow[],
 ): Promise<ReadonlySet<string>> {
   const still = new Set<string>();
-  for (const { voter } of standing) {
+  for (const { voter, at } of standing) {
     const who = await ctx.principal(voter);
-    if (who && isApprover(policy, who) && may(who, DECIDE)) still.add(voter);
+    if (!who || !isApprover(policy, who) || !may(who, DECIDE)) continue;
+    // A name that was given away in between is another person's now.
+    const entered = (await ctx.tx.get(principals, { name: voter }))?.createdAt;
+    if (entered && entered <= at) still.add(voter);
   }
   return still;
 }
@@ -269,6 +272,7 @@ async function withdrawCards(ctx: Ctx, row: ApprovalRow, text: string): Promise<
     const instead = channel === 'slack' ? { reply: { text } } : {};
     const asked = await ctx.tx.find(outbox, {
       where: { key: { prefix: `approval:${row.ref}:${channel}:` } },
+      limit: EVERYBODY,
     });
     for (const message of asked) {
       if (message.state === 'queued')

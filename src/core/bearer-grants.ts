@@ -31,6 +31,15 @@ export async function addRefresh(tx: Tx, key: KeyRow, token: string, family?: st
   });
 }
 
+/** A refresh token that was not used yet; undefined for any other. */
+export async function unusedRefresh(
+  tx: Tx,
+  token: string,
+): Promise<{ key: string; scopes: readonly string[] } | undefined> {
+  const row = await tx.get(refreshTokens, { id: sha256(token) });
+  return row?.usedAt === null ? row : undefined;
+}
+
 /**
  * Uses a refresh token up and returns its key and family; undefined when it does not hold. Using one again means that
  * it was copied, so its family ends (RFC 9700 section 4.14.2) and the journal says so. Returns instead of throwing,

@@ -3,7 +3,7 @@ import { Refusal } from '../domain/errors.ts';
 import { sha256 } from '../domain/json.ts';
 import { identities, keys, principals, roles, type KeyRow, type Principal } from '../domain/principal.ts';
 import type { Authenticator, TokenPair } from './authenticator.ts';
-import { addRefresh, addTicket, liveKey, takeTicket, useRefresh } from './bearer-grants.ts';
+import { addRefresh, addTicket, liveKey, takeTicket, unusedRefresh, useRefresh } from './bearer-grants.ts';
 import { verified, type VerifiedIdentity } from './message.ts';
 import { hashSecret, keyParts, newSecret, secretMatches, systemRandom, type Random } from './secrets.ts';
 import type { Commit, Store, Tx } from './store.ts';
@@ -97,22 +97,26 @@ class Bearers implements BearerAuthenticator {
     return who;
   }
 
-  async issueTicket(identity: VerifiedIdentity): Promise<string> {
+  async issueTicket(identity: VerifiedIdentity, expiresAt: Date | undefined): Promise<string> {
     const ticket = newSecret(this.#random);
     const { workspace, channel, subject, assurance, scopes } = identity;
-    await this.#run((tx) => addTicket(tx, ticket, { workspace, channel, subject, assurance, scopes }));
+    const proof = { workspace, channel, subject, assurance, scopes };
+    await this.#run((tx) => addTicket(tx, ticket, { ...proof, until: expiresAt?.toISOString() ?? null }));
     return ticket;
   }
 
-  async redeemTicket(ticket: string): Promise<VerifiedIdentity> {
-    const identity = await this.#run(async (tx) => {
-      const held = await takeTicket(tx, ticket);
-      const { channel, subject } = held ?? {};
-      if (channel !== 'key' || typeof subject !== 'string') return held;
-      return (await liveKey(tx, subject)) && held;
+  async redeemTicket(ticket: string): Promise<Proof> {
+    const held = await this.#run(async (tx) => {
+      const bearer = await takeTicket(tx, ticket);
+      const { channel, subject } = bearer ?? {};
+      if (channel !== 'key' || typeof subject !== 'string') return bearer;
+      return (await liveKey(tx, subject)) && bearer;
     });
-    if (identity === undefined) throw refused();
-    return verified(identity as unknown as VerifiedIdentity);
+    if (held === undefined) throw refused();
+    const { until, ...identity } = held;
+    const expiresAt = typeof until === 'string' ? new Date(until) : undefined;
+    if (expiresAt !== undefined && expiresAt <= this.#options.clock.now()) throw refused();
+    return { identity: verified(identity as unknown as VerifiedIdentity), expiresAt };
   }
 
   async issueTokens(identity: VerifiedIdentity): Promise<TokenPair> {
@@ -130,7 +134,12 @@ class Bearers implements BearerAuthenticator {
     return this.#pair(key, refreshToken);
   }
 
-  async refresh(refreshToken: string): Promise<TokenPair> {
+  async refresh(
+    refreshToken: string,
+    admit?: (holder: VerifiedIdentity) => Promise<void>,
+  ): Promise<TokenPair> {
+    const held = admit && (await this.#run((tx) => unusedRefresh(tx, refreshToken)));
+    if (held) await admit(this.#identity(held.key, 'token', held.scopes));
     const next = newSecret(this.#random);
     const key = await this.#run(async (tx) => {
       const used = await useRefresh(tx, refreshToken);

@@ -1,7 +1,8 @@
 import type { Catalog } from '../domain/catalog.ts';
 import { digest } from '../domain/json.ts';
-import { identities, principals, roles } from '../domain/principal.ts';
+import { identities, principals, roles, type PrincipalRow } from '../domain/principal.ts';
 import type { Row, Table } from '../domain/table.ts';
+import { endAccess } from './access.ts';
 import type { Tx } from './store.ts';
 
 /** A row that the configuration file wants: its natural key and what it says. */
@@ -18,7 +19,13 @@ interface Wanted {
 export async function syncCatalog(tx: Tx, catalog: Catalog): Promise<boolean> {
   const changes = [
     await syncRows(tx, roles, (row) => row.name, wantedRoles(catalog)),
-    await syncRows(tx, principals, (row) => row.name, wantedPeople(catalog), { disabled: true }),
+    await syncRows(
+      tx,
+      principals,
+      (row) => row.name,
+      wantedPeople(catalog),
+      (row) => retirePerson(tx, row),
+    ),
     await syncRows(tx, identities, (row) => `${row.channel}:${row.subject}`, wantedIdentities(catalog)),
   ];
   if (!changes.includes(true)) return false;
@@ -35,6 +42,14 @@ export async function syncCatalog(tx: Tx, catalog: Catalog): Promise<boolean> {
     },
   });
   return true;
+}
+
+/** Somebody whom the file no longer names keeps the name in the journal, and nothing that lets them in. */
+async function retirePerson(tx: Tx, row: PrincipalRow): Promise<void> {
+  await tx.update(principals, row, { disabled: true });
+  await endAccess(tx, row.name, (event, target, details) =>
+    tx.append({ event, actor: 'system', target, correlationId: tx.id(), cause: null, details }),
+  );
 }
 
 const wantedRoles = ({ roles: list }: Catalog): Wanted[] =>
@@ -64,7 +79,7 @@ async function syncRows<T extends Synced>(
   table: T & Table,
   keyOf: (row: Row<T>) => string,
   wanted: readonly Wanted[],
-  retire?: Record<string, unknown>,
+  retire?: (row: Row<T>) => Promise<void>,
 ): Promise<boolean> {
   const present = new Map(
     (await tx.find(table, { limit: ALL })).map((row) => [keyOf(row as Row<T>), row as Row<T>]),
@@ -80,8 +95,8 @@ async function syncRows<T extends Synced>(
     changed = true;
   }
   for (const row of present.values()) {
-    if (row.origin !== 'config' || (retire && !differs(row, retire))) continue;
-    if (retire) await tx.update(table, row, retire as never);
+    if (row.origin !== 'config' || ('disabled' in row && row.disabled)) continue;
+    if (retire) await retire(row);
     else await tx.remove(table, { id: row.id } as never);
     changed = true;
   }

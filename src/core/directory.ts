@@ -4,10 +4,10 @@ import {
   keys,
   principals,
   roles,
-  type KeyRow,
   type Principal,
   type PrincipalRow,
 } from '../domain/principal.ts';
+import { liveKey } from './bearer-grants.ts';
 import type { Inbound, VerifiedIdentity } from './message.ts';
 import type { Tx } from './store.ts';
 
@@ -32,10 +32,9 @@ export function createDirectory(
   return {
     byName,
     async chain(tx, who, author) {
-      const owner =
-        who.kind === 'agent' ? (await tx.get(principals, { name: who.name }))?.createdBy : undefined;
       const writer = author && (await linkedName(tx, author.channel, author.subject));
-      return [...new Set([who.name, owner, writer])].filter((name) => typeof name === 'string');
+      const makers = who.kind === 'agent' ? await makersOf(tx, who.name) : [];
+      return [...new Set([who.name, ...makers, ...(writer === undefined ? [] : [writer])])];
     },
     resolve: remembering(async (tx, { channel, subject, scopes }) => {
       if (channel === 'principal') return { who: await byName(tx, subject, scopes) };
@@ -80,9 +79,17 @@ function remembering(look: (tx: Tx, identity: VerifiedIdentity) => Promise<Found
 /** A webhook source's name as an actor, so that it can never be taken for a person's. */
 const SOURCE = 'source:';
 
-async function liveKey(tx: Tx, id: string): Promise<KeyRow | undefined> {
-  const key = await tx.get(keys, { id });
-  return !key || key.revokedAt || (key.expiresAt && key.expiresAt <= tx.now) ? undefined : key;
+/** Who made an agent, and its keys; where that was an agent again, who made that one, up to the people. */
+async function makersOf(tx: Tx, agent: string): Promise<string[]> {
+  const found = new Set([agent]);
+  for (const name of found) {
+    const row = await tx.get(principals, { name });
+    if (row?.kind !== 'agent') continue;
+    const made = await tx.find(keys, { where: { principal: name, revokedAt: null } });
+    for (const maker of [row.createdBy, ...made.map((key) => key.createdBy)])
+      if (maker !== null) found.add(maker);
+  }
+  return [...found];
 }
 
 async function linkedName(tx: Tx, channel: string, subject: string): Promise<string | undefined> {

@@ -1,17 +1,28 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Limits } from '../domain/catalog.ts';
+import { SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
+import type { Principal } from '../domain/principal.ts';
 import type { ChannelName, VerifiedIdentity } from './message.ts';
 
-/** Incoming messages per minute: of one sender, of one channel, of the workspace. */
+/** What may come in: so many messages and requests a minute, and so much that stays open. */
 export interface Admission {
   /** @throws Refusal `rate_limited` with `retryAfter` in milliseconds; it names which limit was met. */
   admit(channel: ChannelName, from: VerifiedIdentity): Promise<void>;
+  /**
+   * Counts what stays open (a socket, a stream, a waiting poll) against the principal behind it, whatever keys it has;
+   * returns how to let it go. @throws Refusal `rate_limited` when that many are open already.
+   */
+  hold(channel: ChannelName, from: VerifiedIdentity, who: Principal): () => void;
 }
 
-type Scope = 'sender' | 'channel' | 'workspace';
+/** A minute's messages of one sender, of one channel, of the workspace. */
+type Minute = 'sender' | 'channel' | 'workspace';
+type Scope = Minute | 'open';
 
-const TEXT: Record<Scope, string> = {
+/** Far above what one program needs; each costs some 20 KB and a share of every delivery. */
+const MOST_OPEN = 2_000;
+const TEXT: Record<Minute, string> = {
   sender: 'You sent more messages than the limit allows',
   channel: 'This channel received more messages than the limit allows',
   workspace: 'This workspace received more messages than the limit allows',
@@ -20,16 +31,18 @@ const TEXT: Record<Scope, string> = {
 export function createAdmission(
   limits: Limits,
   dropped: (channel: ChannelName, scope: Scope) => void,
+  mostOpen = MOST_OPEN,
 ): Admission {
+  const open = new Map<string, number>();
   const limiter = (points: number) => new RateLimiterMemory({ points, duration: 60 });
-  const scopes: readonly [Scope, number, RateLimiterMemory][] = [
+  const scopes: readonly [Minute, number, RateLimiterMemory][] = [
     ['sender', limits.perSender, limiter(limits.perSender)],
     ['channel', limits.perChannel, limiter(limits.perChannel)],
     ['workspace', limits.perWorkspace, limiter(limits.perWorkspace)],
   ];
   return {
     async admit(channel, from) {
-      const keys: Record<Scope, string> = {
+      const keys: Record<Minute, string> = {
         sender: `${from.workspace}\n${from.channel}\n${from.subject}`,
         channel: `${from.workspace}\n${channel}`,
         workspace: from.workspace,
@@ -51,5 +64,30 @@ export function createAdmission(
         }
       }
     },
+    hold(channel, { workspace }, { name }) {
+      const key = `${workspace}\n${name}`;
+      const count = (by: number) => {
+        const now = (open.get(key) ?? 0) + by;
+        if (now > 0) open.set(key, now);
+        else open.delete(key);
+        return now;
+      };
+      if (count(1) <= mostOpen) return once(() => count(-1));
+      count(-1);
+      dropped(channel, 'open');
+      throw new Refusal(
+        'rate_limited',
+        `${mostOpen} sockets and streams of yours are open; close one before you open another.`,
+        { retryAfter: 10 * SECOND },
+      );
+    },
+  };
+}
+
+function once(work: () => unknown): () => void {
+  let done = false;
+  return () => {
+    if (!done) work();
+    done = true;
   };
 }

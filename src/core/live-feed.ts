@@ -5,11 +5,13 @@ import type { Feed, LogLine } from './feed.ts';
 import type { Store } from './store.ts';
 
 const PAGE = 500;
+/** Reads that a journal entry waits for at most, so that a job's last lines come before its end. */
+const MOST_PASSES = 40;
 
 /** The live reads of one store: entries as commits announce them, log lines as one reader follows them for all. */
-export function createFeed(store: Store): Feed {
-  const entries = new Listeners<JournalEntry>();
-  const lines = new Listeners<LogLine>();
+export function createFeed(store: Store, report: (error: unknown) => void = () => undefined): Feed {
+  const entries = new Listeners<JournalEntry>(report);
+  const lines = new Listeners<LogLine>(report);
   const tails = new Map<string, LogTail>();
   const held = new Map<string, JournalEntry[]>();
   const tell = (workspace: string, list: readonly JournalEntry[]) => {
@@ -24,11 +26,12 @@ export function createFeed(store: Store): Feed {
     else {
       // A job's last lines were committed before its end, so they are told before it, too.
       held.set(workspace, [...list]);
-      void tail.caughtUp().then(() => {
+      const release = () => {
         const late = held.get(workspace) ?? [];
         held.delete(workspace);
         tell(workspace, late);
-      });
+      };
+      tail.caughtUp().then(release).catch(report);
     }
   });
   return {
@@ -49,6 +52,11 @@ export function createFeed(store: Store): Feed {
 
 class Listeners<T> {
   readonly #of = new Map<string, Set<(item: T) => void>>();
+  readonly #report: (error: unknown) => void;
+
+  constructor(report: (error: unknown) => void) {
+    this.#report = report;
+  }
 
   add(workspace: string, listener: (item: T) => void): () => void {
     const set = this.#of.get(workspace) ?? new Set();
@@ -56,8 +64,15 @@ class Listeners<T> {
     return () => set.delete(listener);
   }
 
+  /** One listener that fails keeps nothing from the others. */
   tell(workspace: string, item: T): void {
-    for (const listener of this.#of.get(workspace) ?? []) listener(item);
+    for (const listener of this.#of.get(workspace) ?? []) {
+      try {
+        listener(item);
+      } catch (error) {
+        this.#report(error);
+      }
+    }
   }
 
   has(workspace: string): boolean {
@@ -92,9 +107,8 @@ class LogTail {
 
   /** Resolves once everything committed by now was told, or could not be read. */
   async caughtUp(): Promise<void> {
-    await this.#pass;
-    // What was under way may have begun before; the one after it began later.
-    await this.#pass;
+    // What is under way may have begun before; where lines never end, news does not wait for ever.
+    for (let passes = 0; this.#pass && passes < MOST_PASSES; passes += 1) await this.#pass;
   }
 
   async #read(): Promise<void> {

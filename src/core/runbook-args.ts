@@ -47,6 +47,7 @@ export function runbookUsage({ name, args }: Pick<Runbook, 'name' | 'args'>): st
 }
 
 const values = (schema: JsonObject): string =>
-  list(schema['enum']).map(String).join('|') || (typeof schema['type'] === 'string' ? schema['type'] : 'value').toUpperCase();
+  list(schema['enum']).map(String).join('|') ||
+  (typeof schema['type'] === 'string' ? schema['type'] : 'value').toUpperCase();
 
 const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);

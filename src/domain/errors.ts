@@ -12,6 +12,7 @@ export type RefusalCode =
   | 'too_large' // 413
   | 'unsupported_media_type' // 415
   | 'key_reused' // 422: the same key with another content
+  | 'upgrade_required' // 426: this address speaks another protocol
   | 'precondition_required' // 428
   | 'rate_limited' // 429
   | 'internal' // 500
@@ -31,6 +32,7 @@ export const STATUS: Record<RefusalCode, number> = {
   too_large: 413,
   unsupported_media_type: 415,
   key_reused: 422,
+  upgrade_required: 426,
   precondition_required: 428,
   rate_limited: 429,
   internal: 500,

@@ -43,6 +43,8 @@ export const keys = table('keys', {
   scopes: json<readonly string[]>(),
   expiresAt: maybe(time()),
   revokedAt: maybe(time()),
+  /** Who made it; null for those that the server itself makes. */
+  createdBy: maybe(text()),
   createdAt: time(),
 });
 

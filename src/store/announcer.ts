@@ -5,6 +5,7 @@ import type { CommittedJournal } from './committed-journal.ts';
 
 /** How often to look for commits of other processes on the same file, in milliseconds. */
 const WATCH_EVERY = 1_000;
+const PAGE = 1_000;
 
 /** What another process wrote besides the entries it left is not known: it may be anything. */
 class EveryTable extends Set<string> {
@@ -46,23 +47,33 @@ export class Announcer {
 
   /** Passes on a commit of ours; what another process wrote in between is read and told first. */
   announce(workspace: string, entries: readonly JournalEntry[], tables: ReadonlySet<string>): void {
-    const told = this.head(workspace);
     const first = entries[0];
-    const missed =
-      first && first.seq > told + 1 ? this.#journal.entries(workspace, told, first.seq - told - 1) : [];
-    if (missed.length === 0) this.#tell(workspace, entries, tables);
-    else this.#tell(workspace, [...missed, ...entries], EVERY_TABLE);
+    if (first && first.seq > this.head(workspace) + 1) this.#catchUp(workspace, first.seq - 1);
+    this.#tell(workspace, entries, tables);
   }
 
-  /** Looks whether another process has committed. A file that cannot be read is met, and answered, by the next command. */
+  /** Looks whether another process has committed. */
   lookOutside(): void {
     try {
       const version = this.#version();
       if (version === this.#dataVersion) return;
       this.#dataVersion = version;
       for (const { workspace, seq } of this.#journal.heads()) {
-        const told = this.head(workspace);
-        this.#tell(workspace, this.#journal.entries(workspace, told, seq - told), EVERY_TABLE);
+        this.#catchUp(workspace, seq);
+        this.#tell(workspace, [], EVERY_TABLE);
+      }
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** Tells what was written elsewhere. A file that cannot be read is met, and answered, by the next command. */
+  #catchUp(workspace: string, until: number): void {
+    try {
+      for (let told = this.head(workspace); told < until; told = this.head(workspace)) {
+        const page = this.#journal.entries(workspace, told, Math.min(PAGE, until - told));
+        if (page.length === 0) return;
+        this.#tell(workspace, page, EVERY_TABLE);
       }
     } catch (error) {
       this.#report(error);

@@ -27,6 +27,8 @@ const COMPARE = { below: lt, atMost: lte, above: gt, atLeast: gte } as const;
 const LAST = '\u{10ffff}';
 const ROWS = 500;
 const VALUE = sql.placeholder('value');
+/** A bare placeholder would be taken for a hint, and the statement planned anew for each value that is bound to it. */
+const LIMIT = sql`(${VALUE} + 0)`;
 
 /** The conditions of one call: what they look like, and their values in the order of the placeholders. */
 interface Filter {
@@ -100,7 +102,7 @@ export class Statements {
       const columns = this.#columns.map(([name]) => sql`${this.#column(name)} as ${sql.identifier(name)}`);
       const sorted = orderBy.map((o) => (o.descending ? desc : asc)(this.#column(o.column)));
       const ordered = sorted.length > 0 ? sql` order by ${list(sorted)}` : sql.empty();
-      return sql`select ${list(columns)} from ${this.#drizzle} where ${this.#conditions(where)}${ordered} limit ${VALUE}`;
+      return sql`select ${list(columns)} from ${this.#drizzle} where ${this.#conditions(where)}${ordered} limit ${LIMIT}`;
     });
     values.push(limit);
     return statement.all(values).map(this.#decode);

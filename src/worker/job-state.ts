@@ -75,7 +75,8 @@ export async function renew(tx: Tx, claims: readonly JobRow[]): Promise<string[]
   const stop: string[] = [];
   for (const claimed of claims) {
     const row = byId.get(claimed.id);
-    if (!row || row.fence !== claimed.fence || row.cancelRequested) stop.push(claimed.id);
+    const ours = row?.fence === claimed.fence && (row.state === 'assigned' || row.state === 'running');
+    if (!ours || row.cancelRequested) stop.push(claimed.id);
     else if (row.leaseUntil && row.leaseUntil.getTime() - tx.now.getTime() < LEASE / 2)
       await tx.update(jobs, row, { leaseUntil: lease(tx) });
   }

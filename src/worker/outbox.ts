@@ -81,9 +81,12 @@ export class OutboxWorker {
     this.#unlisten();
     await this.#pumping;
     await Promise.all(this.#sending);
-    const { store, workspace } = this.#options;
+    const { store, workspace, log } = this.#options;
     const lease = this.#lease;
-    if (lease) await store.transaction(workspace, (tx) => releaseLease(tx, lease));
+    if (!lease) return;
+    await store
+      .transaction(workspace, (tx) => releaseLease(tx, lease))
+      .catch((err: unknown) => log.warn({ err }, 'a lease was not given up; it runs out by itself'));
   }
 
   async #pump(): Promise<void> {

@@ -62,9 +62,12 @@ export class Router {
     this.#unlisten();
     clearTimeout(this.#timer);
     await this.#running;
-    const { store, workspace } = this.#options;
+    const { store, workspace, log } = this.#options;
     const lease = this.#lease;
-    if (lease) await store.transaction(workspace, (tx) => releaseLease(tx, lease));
+    if (!lease) return;
+    await store
+      .transaction(workspace, (tx) => releaseLease(tx, lease))
+      .catch((err: unknown) => log.warn({ err }, 'a lease was not given up; it runs out by itself'));
   }
 
   #soon(wait = GATHER): void {
@@ -122,7 +125,7 @@ export class Router {
         sub.patterns.some((p) => topicMatches(p, e.event)) &&
         // That a message to this very address was given up is told elsewhere, and that the telling was given up
         // nowhere, or it would go round for ever.
-        e.details?.['lane'] !== lane &&
+        (e.event !== 'message.dead' || e.details?.['lane'] !== lane) &&
         !(e.event === DEAD && e.target.startsWith(TOLD_DEAD)),
     );
     if (wanted.length === 0 && !full) return;

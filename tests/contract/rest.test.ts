@@ -1,6 +1,6 @@
 import { createRestAdapter } from '../../adapters/rest/index.ts';
 import { createFeed } from '../../src/core/live-feed.ts';
-import { silent } from '../adapters/support/world.ts';
+import { silent, unlimited } from '../adapters/support/world.ts';
 import { adapterContract, type Line } from './adapter.ts';
 import { seen, typed, type Ask, type World } from './world.ts';
 
@@ -24,6 +24,7 @@ adapterContract({
         http: http.app,
         workspace: harness.workspace,
         authenticator,
+        admission: unlimited(),
         commands: harness.commands,
         receive,
         feed: createFeed(harness.store),

@@ -132,6 +132,27 @@ export function storeContract(database: string, open: () => Promise<StoreUnderTe
       });
     });
 
+    test('the revision of a table is another one as soon as a row of it may be', async () => {
+      const at: number[] = [];
+      await store.transaction('w', async (tx) => {
+        at.push(tx.revision([tasks]));
+        await tx.insert(tasks, newTask('a'));
+        at.push(tx.revision([tasks]));
+        await tx.attempt(() => tx.insert(tasks, newTask('a'))).catch(() => undefined);
+        at.push(tx.revision([tasks, receipts]));
+      });
+      const undone = store.transaction('w', async (tx) => {
+        await tx.insert(tasks, newTask('b'));
+        at.push(tx.revision([tasks]));
+        throw new Error('never mind');
+      });
+      await expect(undone).rejects.toThrow('never mind');
+      await store.transaction('w', async (tx) => at.push(tx.revision([receipts, tasks])));
+      expect(new Set(at.filter((n) => !Number.isNaN(n))).size).toBe(
+        at.filter((n) => !Number.isNaN(n)).length,
+      );
+    });
+
     describe('rows', () => {
       test('an update raises the version; one with an older version is refused as stale', async () => {
         const first = await store.transaction('w', (tx) => tx.insert(tasks, newTask('a')));

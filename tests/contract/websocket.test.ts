@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws';
 import { createWebSocketAdapter } from '../../adapters/websocket/index.ts';
 import { createFeed } from '../../src/core/live-feed.ts';
-import { silent } from '../adapters/support/world.ts';
+import { silent, unlimited } from '../adapters/support/world.ts';
 import { adapterContract, type Line } from './adapter.ts';
 import { typed } from './world.ts';
 
@@ -24,13 +24,16 @@ adapterContract({
     let ids = 0;
     return {
       adapter: createWebSocketAdapter({
+        http: http.app,
         server: http.server,
         workspace: harness.workspace,
         authenticator,
+        admission: unlimited(),
         receive,
         feed: createFeed(harness.store),
         clock: harness.clock,
         log: silent,
+        publicUrl: http.url,
         allowedOrigins: [],
       }),
       shown,

@@ -122,6 +122,7 @@ describe('an API key', () => {
         scopes: ['*'],
         expiresAt: null,
         revokedAt: null,
+        createdBy: null,
         createdAt: tx.now,
       }),
     );

@@ -3,6 +3,7 @@ import type { VerifiedIdentity } from '../../src/core/message.ts';
 import type { Rule, Source } from '../../src/domain/catalog.ts';
 import { DAY } from '../../src/domain/clock.ts';
 import { may, type Permission } from '../../src/domain/permission.ts';
+import { keys, principals } from '../../src/domain/principal.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { identity } from './support.ts';
 
@@ -118,5 +119,46 @@ describe('a source', () => {
   test('cannot be taken for a person, nor a person made with its name', async () => {
     expect(await resolve(identity('principal', 'source:gone'))).toBeUndefined();
     expect((await h.run('ana', 'person add source:ci')).error?.code).toBe('invalid_argument');
+  });
+});
+
+describe('what is remembered of a principal', () => {
+  const ben = identity('slack', 'T1/UBEN');
+  const setRoles = (roles: readonly string[], after: () => Promise<unknown>) =>
+    h.store.transaction('main', async (tx) => {
+      expect((await h.directory.resolve(tx, ben))?.roles).toEqual(['operator', 'approver']);
+      const row = await tx.get(principals, { name: 'ben' });
+      if (row) await tx.update(principals, row, { roles });
+      expect((await h.directory.resolve(tx, ben))?.roles).toEqual(roles);
+      return after();
+    });
+
+  test('a change counts for what follows in its own transaction, and for everybody once it is made', async () => {
+    await setRoles(['viewer'], async () => undefined);
+    expect((await resolve(ben))?.roles).toEqual(['viewer']);
+  });
+
+  test('a change that is undone counts for nobody', async () => {
+    await expect(setRoles(['viewer'], () => Promise.reject(new Error('undone')))).rejects.toThrow('undone');
+    expect((await resolve(ben))?.roles).toEqual(['operator', 'approver']);
+  });
+
+  test('a key ends by time alone', async () => {
+    await h.store.transaction('main', (tx) =>
+      tx.insert(keys, {
+        id: 'brief',
+        principal: 'ben',
+        label: '',
+        hash: '',
+        scopes: ['*'],
+        expiresAt: new Date(tx.now.getTime() + DAY),
+        revokedAt: null,
+        createdBy: null,
+        createdAt: tx.now,
+      }),
+    );
+    expect((await resolve(identity('key', 'brief')))?.name).toBe('ben');
+    h.clock.pass(DAY);
+    expect(await resolve(identity('key', 'brief'))).toBeUndefined();
   });
 });

@@ -34,6 +34,18 @@ describe('SQLite store', () => {
     expect(() => openSqlite({ path })).toThrow(/schema 9999.*start a newer version/);
   });
 
+  test('what another process commits is another revision of every table, and ours is not for tables it leaves alone', async () => {
+    const path = fresh();
+    const [ours, other] = [openSqlite({ path }), openSqlite({ path })];
+    const revision = () => ours.transaction('w', async (tx) => tx.revision([tasks]));
+    const first = await revision();
+    await ours.transaction('w', (tx) => tx.append(event('task.moved')));
+    expect(await revision()).toBe(first);
+    await other.transaction('w', (tx) => tx.append(event('task.moved')));
+    expect(await revision()).not.toBe(first);
+    await Promise.all([ours.close(), other.close()]);
+  });
+
   test('a file that is no database is refused with its name', () => {
     const path = join(tempFolder(), 'text.db');
     writeFileSync(path, 'hello, this is a text file and no database at all. '.repeat(40));

@@ -15,17 +15,30 @@ export function verifyStandard(headers: Headers, raw: Buffer, secrets: readonly 
     .split(' ')
     .filter((each) => each.startsWith('v1,'))
     .map((each) => Buffer.from(each.slice(3), 'base64'));
-  const matches = secrets.flatMap(keys).some((key) => {
+  const usable = secrets.flatMap(keys);
+  if (usable.length === 0)
+    return { refused: `no secret is usable: ${PREFIX} and base64 of at least ${LEAST} bytes` };
+  const matches = usable.some((key) => {
     const expected = hmac(key, `${id}.${timestamp}.`, raw);
     return given.some((each) => same(expected, each));
   });
   return matches ? { delivery: id } : { refused: 'no signature matches' };
 }
 
+const PREFIX = 'whsec_';
+/** Bytes below which a decoded key could be guessed, or was no base64 but decoded all the same; senders use 24 to 64. */
+const LEAST = 16;
+
 /** `whsec_` marks base64; without it senders differ: some sign with the decoded bytes, some with the text itself. */
 function keys(secret: string): Buffer[] {
-  const prefixed = secret.startsWith('whsec_');
-  const decoded = Buffer.from(prefixed ? secret.slice(6) : secret, 'base64');
-  // An undecodable secret gives an empty key, with which anybody could sign.
-  return [decoded, ...(prefixed ? [] : [Buffer.from(secret)])].filter((key) => key.length > 0);
+  const prefixed = secret.startsWith(PREFIX);
+  const decoded = decode(prefixed ? secret.slice(PREFIX.length) : secret);
+  return [...(decoded ? [decoded] : []), ...(prefixed || secret === '' ? [] : [Buffer.from(secret)])];
+}
+
+/** The bytes of strict base64, padded or not; Node's own reading skips whatever is none. */
+function decode(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64');
+  const bare = (base64: string): string => base64.replace(/={1,2}$/, '');
+  return bytes.length >= LEAST && bare(bytes.toString('base64')) === bare(text) ? bytes : undefined;
 }

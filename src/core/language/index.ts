@@ -10,7 +10,7 @@ import { formatInvocation } from './format.ts';
 import { parseBody, readJson } from './json.ts';
 import { buildNames, type Names } from './names.ts';
 import { readPlainly } from './natural/index.ts';
-import { checkText, tokenize, type Token } from './tokenize.ts';
+import { checkText, tokenize, trimPasted, type Token } from './tokenize.ts';
 
 interface Context {
   readonly now: Date;
@@ -37,7 +37,7 @@ export const createLanguage: LanguageFactory = (commands) => {
 function read(names: Names, body: Body, context: Context): Reading | Promise<Reading> {
   if ('command' in body) return readCommand(names, body.command, body.args, context);
   checkText(body.text);
-  const text = body.text.trim().replace(CALL, '');
+  const text = trimPasted(body.text).replace(CALL, '');
   if (text.startsWith('{')) {
     const { command, args } = parseBody(text);
     return readCommand(names, command, args, context);

@@ -34,6 +34,18 @@ const SMART: Readonly<Record<string, RegExp>> = {
 /** And `--` by a dash. */
 const LONG_DASHES = '—–';
 
+/** What copying brings along at the edges and nobody sees: white space, with the byte order mark, and U+200B. */
+const EDGE = /[\s\u200b]/;
+
+/** The text without what is invisible at its edges; inside it may mean something. */
+export function trimPasted(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && EDGE.test(text.charAt(start))) start++;
+  while (end > start && EDGE.test(text.charAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
 /**
  * @throws Refusal `too_large` over 8,000 characters, `malformed` for lone surrogates and control characters.
  */

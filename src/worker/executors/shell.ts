@@ -94,6 +94,8 @@ async function attend(
   );
   const cancel = (): void => stop({ kind: 'cancelled' });
   signal.addEventListener('abort', cancel, { once: true });
+  // It may have come while the folder was made.
+  if (signal.aborted) cancel();
   try {
     const [code, killedBy] = await ended(child, output);
     return stopped ?? outcomeOf(code, killedBy, output);

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { createRestAdapter } from '../../../adapters/rest/index.ts';
+import { createRestAdapter, type RestOptions } from '../../../adapters/rest/index.ts';
 import type { Answer, Inbound } from '../../../src/core/message.ts';
 import {
   commandSet,
@@ -12,13 +12,14 @@ import {
   silent,
   stillClock,
   stubReceive,
+  unlimited,
   WORKSPACE,
 } from '../support/world.ts';
 
 type Call = Omit<RequestInit, 'headers'> & { readonly headers?: Record<string, string> };
 
 /** The adapter on a real server, with everything behind it in memory; calls are ana's unless they say otherwise. */
-export async function restWorld() {
+export async function restWorld(options: Partial<RestOptions> = {}) {
   const http = await listening();
   const people = new Map([['ana', principalOf('ana')]]);
   const authenticator = fakeAuthenticator(people);
@@ -29,6 +30,7 @@ export async function restWorld() {
     http: http.app,
     workspace: WORKSPACE,
     authenticator: authenticator.authenticator,
+    admission: unlimited(),
     commands: commandSet,
     receive: stub.receive,
     feed: journal.feed,
@@ -36,6 +38,7 @@ export async function restWorld() {
     log: silent,
     publicUrl: 'https://signalbox.example.test',
     version: '0.1.0',
+    ...options,
   });
   await adapter.start();
   const call = (path: string, init: Call = {}) =>

@@ -4,6 +4,7 @@ import { createHttp, type Http } from '../../../adapters/http.ts';
 import type { Authenticator } from '../../../src/core/authenticator.ts';
 import { command, type CommandSet } from '../../../src/core/command.ts';
 import type { Feed, LogLine } from '../../../src/core/feed.ts';
+import { createAdmission } from '../../../src/core/limits.ts';
 import { verified, type Answer, type Inbound, type VerifiedIdentity } from '../../../src/core/message.ts';
 import { Refusal } from '../../../src/domain/errors.ts';
 import type { JournalEntry } from '../../../src/domain/journal.ts';
@@ -37,7 +38,7 @@ export const principalOf = (name: string, permissions: readonly string[] = ['*']
 
 /** Knows the bearers `test-<name>` of the people it is given; taking one away revokes it. */
 export function fakeAuthenticator(people: Map<string, Principal>) {
-  const tickets = new Map<string, VerifiedIdentity>();
+  const tickets = new Map<string, { identity: VerifiedIdentity; expiresAt: Date | undefined }>();
   const refused = () => new Refusal('unauthenticated', 'This bearer is not valid.');
   const state = { expiresAt: undefined as Date | undefined, workspace: WORKSPACE };
   const authenticator: Authenticator = {
@@ -47,26 +48,31 @@ export function fakeAuthenticator(people: Map<string, Principal>) {
       return { identity: identityOf(name, state.workspace), expiresAt: state.expiresAt };
     },
     principal: async (identity) => people.get(identity.subject),
-    issueTicket: async (identity) => {
+    issueTicket: async (identity, expiresAt) => {
       const ticket = `ticket-${tickets.size + 1}`;
-      tickets.set(ticket, identity);
+      tickets.set(ticket, { identity, expiresAt });
       return ticket;
     },
     redeemTicket: async (ticket) => {
-      const identity = tickets.get(ticket);
-      if (!identity) throw refused();
+      const held = tickets.get(ticket);
+      if (!held) throw refused();
       tickets.delete(ticket);
-      return identity;
+      return held;
     },
     issueTokens: async () => ({ accessToken: 'fake-access', expiresIn: 900, refreshToken: 'fake-refresh' }),
-    refresh: async (token) => {
+    refresh: async (token, admit) => {
       if (token !== 'fake-refresh') throw refused();
+      await admit?.(identityOf('ana', state.workspace));
       return { accessToken: 'fake-access-2', expiresIn: 900, refreshToken: 'fake-refresh-2' };
     },
     jwks: async () => ({ keys: [{ kty: 'RSA', kid: 'fake' }] }),
   };
   return { authenticator, state };
 }
+
+/** Limits that no test meets. */
+export const unlimited = () =>
+  createAdmission({ perSender: 1e6, perChannel: 1e6, perWorkspace: 1e6 }, () => undefined);
 
 /** A journal in memory; `append` is a commit. */
 export function memoryFeed() {

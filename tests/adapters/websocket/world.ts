@@ -10,6 +10,7 @@ import {
   silent,
   stillClock,
   stubReceive,
+  unlimited,
   WORKSPACE,
 } from '../support/world.ts';
 
@@ -71,13 +72,16 @@ export async function socketWorld(options: Partial<WebSocketOptions> = {}) {
   const stub = stubReceive();
   let connections = 0;
   const adapter = createWebSocketAdapter({
+    http: http.app,
     server: http.server,
     workspace: WORKSPACE,
     authenticator: authenticator.authenticator,
+    admission: unlimited(),
     receive: stub.receive,
     feed: journal.feed,
     clock,
     log: silent,
+    publicUrl: 'https://signalbox.example.test/',
     allowedOrigins: ['https://console.example.test'],
     newId: () => `c${(connections += 1)}`,
     ...options,
