@@ -61,10 +61,10 @@ async function useChosen(tx: Tx, token: string): Promise<void> {
   });
   for (const key of earlier) {
     if (key.id === id && key.hash === hash) return;
-    await tx.update(keys, key, { revokedAt: tx.now });
+    // Gone, not marked as revoked: that mark stays for what somebody revoked on purpose.
+    await tx.remove(keys, { id: key.id });
     await append(tx, 'key.revoked', key.id, { principal: ADMIN });
   }
-  await tx.remove(keys, { id });
   await addKey(tx, id, ADMIN, FROM_ENVIRONMENT, secret);
 }
 

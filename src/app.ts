@@ -4,10 +4,10 @@ import { commands as commandList } from '../commands/index.ts';
 import { createHttp, type Http } from '../adapters/http.ts';
 import { mountOperations } from '../adapters/http/operations.ts';
 import { ensureAdmin } from './admin.ts';
-import { createChannels, type ChannelParts, type Off } from './channels.ts';
+import { channelStates, createChannels, type ChannelParts, type ChannelState, type Off } from './channels.ts';
 import { lackingApprovers } from './approvers.ts';
 import { checkCatalog, type Config } from './config/index.ts';
-import type { Adapter, Health } from './core/adapter.ts';
+import type { Adapter } from './core/adapter.ts';
 import { createAuthenticator, type BearerAuthenticator } from './core/bearer.ts';
 import { syncCatalog } from './core/catalog-sync.ts';
 import { createCommandSet } from './core/command-set.ts';
@@ -17,11 +17,11 @@ import { newId } from './core/ids.ts';
 import { createLanguage } from './core/language/index.ts';
 import { createAdmission } from './core/limits.ts';
 import { createFeed } from './core/live-feed.ts';
-import { CHANNELS, type ChannelName } from './core/message.ts';
 import type { Services } from './core/services.ts';
 import { SECOND, systemClock, type Clock } from './domain/clock.ts';
 import type { JsonObject } from './domain/json.ts';
 import { Metrics } from './metrics.ts';
+import { readiness } from './readiness.ts';
 import { openSqlite, type SqliteStore } from './store/sqlite.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
@@ -45,11 +45,6 @@ export interface App {
   readonly prompt: (() => Promise<void>) | undefined;
   /** Stops intake, lets what runs finish for `grace` milliseconds, closes sockets and database. Idempotent. */
   stop(grace?: number): Promise<void>;
-}
-
-export interface ChannelState {
-  readonly name: ChannelName;
-  readonly health: Health;
 }
 
 const VERSION = (
@@ -127,9 +122,13 @@ interface Built {
 async function build(parts: Parts): Promise<Built> {
   const { config, overrides, store, http } = parts;
   const { settings, catalog } = config;
-  const state: { adapters: readonly Adapter[]; off: Off } = { adapters: [], off: new Map() };
+  const state: { adapters: readonly Adapter[]; off: Off; workers?: Workers } = {
+    adapters: [],
+    off: new Map(),
+  };
   const channels = () => channelStates(state.adapters, state.off);
   const metrics = new Metrics(channels);
+  const { schema } = store;
   const services = createServices(parts, metrics, channels);
   const publicUrl = settings.url ?? `http://${printable(settings.host)}:${settings.port}`;
   const authenticator = createAuthenticator({
@@ -158,14 +157,22 @@ async function build(parts: Parts): Promise<Built> {
     version: VERSION,
     registry: metrics.registry,
     channels,
-    ready: () => readiness(store, catalog.workspace, channels()),
+    ready: () =>
+      readiness({
+        store,
+        schema,
+        workspace: catalog.workspace,
+        channels: channels(),
+        workers: state.workers,
+      }),
   });
   const { adapters } = made;
   return {
     adapters,
     authenticator,
     channels,
-    createWorkers: (self) => createWorkers({ services, env: config.env, metrics, adapters, self }),
+    createWorkers: (self) =>
+      (state.workers = createWorkers({ services, env: config.env, metrics, adapters, self })),
   };
 }
 
@@ -209,36 +216,10 @@ function createLog(level: string): Logger {
   return pino({ level, redact: { paths, censor: '[redacted]' } }, pino.destination({ fd: 2, sync: false }));
 }
 
-/** Every channel: what its adapter says, or which variables turn it on. */
-function channelStates(adapters: readonly Adapter[], off: Off): ChannelState[] {
-  return CHANNELS.map((name) => {
-    const health = adapters.find((a) => a.name === name)?.health();
-    return {
-      name,
-      health: health ?? { state: 'off', reason: `turn it on with ${off.get(name) ?? 'its variables'}` },
-    };
-  });
-}
-
 function healthOf(channels: readonly ChannelState[]): JsonObject {
   return {
     version: VERSION,
     channels: Object.fromEntries(channels.map(({ name, health }) => [name, { ...health }])),
-  };
-}
-
-/** Ready: the database takes a write lock, the journal can be read, and no channel that is on is deaf. */
-async function readiness(store: SqliteStore, workspace: string, channels: readonly ChannelState[]) {
-  const queue = await store.ping().then(
-    () => 'ok',
-    (error: unknown) => (error instanceof Error ? error.message : 'failed'),
-  );
-  const journal = await store.head(workspace);
-  const deaf = channels.filter(({ health }) => health.state === 'deaf');
-  const states = Object.fromEntries(channels.map(({ name, health }) => [name, { ...health }]));
-  return {
-    ok: queue === 'ok' && deaf.length === 0,
-    checks: { database: queue, migrations: 'ok', queue, journal, channels: states },
   };
 }
 

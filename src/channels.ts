@@ -9,7 +9,7 @@ import { createWebhookAdapter } from '../adapters/webhook/index.ts';
 import { createWebSocketAdapter } from '../adapters/websocket/index.ts';
 import { ADMIN } from './admin.ts';
 import { sourceSecrets, type Config, type MailServer } from './config/index.ts';
-import type { Adapter, Receive } from './core/adapter.ts';
+import type { Adapter, Health, Receive } from './core/adapter.ts';
 import type { Authenticator } from './core/authenticator.ts';
 import type { CommandSet } from './core/command.ts';
 import type { Feed } from './core/feed.ts';
@@ -46,6 +46,11 @@ export interface Terminal {
   readonly input: Readable;
   readonly output: Writable & { readonly isTTY?: boolean };
   readonly onExit: () => void;
+}
+
+export interface ChannelState {
+  readonly name: ChannelName;
+  readonly health: Health;
 }
 
 /** Why a channel is off, by name. */
@@ -88,6 +93,17 @@ export async function createChannels(parts: ChannelParts): Promise<{ adapters: A
   else off.set('terminal', 'a terminal as input and output');
   adapters.sort((a, b) => CHANNELS.indexOf(a.name) - CHANNELS.indexOf(b.name));
   return { adapters, off };
+}
+
+/** Every channel: what its adapter says, or which variables turn it on. */
+export function channelStates(adapters: readonly Adapter[], off: Off): ChannelState[] {
+  return CHANNELS.map((name) => {
+    const health = adapters.find((a) => a.name === name)?.health();
+    return {
+      name,
+      health: health ?? { state: 'off', reason: `turn it on with ${off.get(name) ?? 'its variables'}` },
+    };
+  });
 }
 
 /** The variables of which any one turns webhooks on. */

@@ -12,6 +12,8 @@ import { Sweeper } from './worker/sweep.ts';
 
 export interface Workers {
   start(): void;
+  /** Milliseconds since jobs were last looked for; it looks every second. */
+  sinceLook(): number;
   stop(deadline: AbortSignal): Promise<void>;
 }
 
@@ -64,6 +66,7 @@ export function createWorkers({ services, env, metrics, adapters, self }: Worker
     start: () => {
       for (const worker of [jobs, outbox, router, sweeper]) worker.start();
     },
+    sinceLook: () => jobs.sinceLook,
     stop: async (deadline) => {
       const ended = await Promise.allSettled([jobs.stop(deadline), router.stop(), sweeper.stop()]);
       // Last, so that what the others told on their way out may still go out with the next start.

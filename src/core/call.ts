@@ -35,8 +35,8 @@ export class Call {
 
   async execute(reading: Reading, who: Principal, approved: ApprovedBy | undefined): Promise<Answer> {
     const { command, args, invocation } = reading;
-    const missing = this.#missing(command, args, who);
-    if (missing) return this.#deny(reading, who, `it needs the permission ${missing}`);
+    const denial = await this.denied(reading, who);
+    if (denial) return denial;
     if (!reading.sure && command.risk !== 'read') return this.#confirm(reading, who);
     try {
       const { status, reply } =
@@ -50,6 +50,12 @@ export class Call {
       if (error.code === 'forbidden') return this.#deny(reading, who, error.message);
       return refusalAnswer(this.#id, this.#correlationId, error, invocation);
     }
+  }
+
+  /** The recorded denial, where a permission is missing. */
+  async denied(reading: Reading, who: Principal): Promise<Answer | undefined> {
+    const missing = this.#missing(reading.command, reading.args, who);
+    return missing && this.#deny(reading, who, `it needs the permission ${missing}`);
   }
 
   async #change(

@@ -94,7 +94,7 @@ export interface Ctx {
   readonly health: () => JsonObject;
   readonly commands: CommandSet;
   /** Appends a journal entry with this message's actor, correlation id and cause. */
-  emit(event: string, target: string, details: JsonObject): Promise<JournalEntry>;
+  readonly emit: (event: string, target: string, details: JsonObject) => Promise<JournalEntry>;
   /** Runs another command in the same transaction, authorized and journalled as its own, optionally as `who`. */
   invoke(
     invocation: Invocation,

@@ -15,6 +15,8 @@ import type { Tx } from './store.ts';
 interface Outcome {
   readonly answer: Answer;
   readonly final: boolean;
+  /** What a repeat gets, where the answer holds something that is shown once. */
+  readonly kept?: Answer;
 }
 
 /**
@@ -69,14 +71,26 @@ async function handle(options: Services, tx: Tx, received: Received): Promise<An
   const who = await options.directory.resolve(tx, message.from);
   const key = receiptKey(message, who);
   const before = key && (await replay(tx, key));
-  if (before) return before;
-  const { answer, final } = await act(options, tx, received, who);
+  if (before) return (await noLongerAllowed(options, tx, received, who, before)) ?? before;
+  const { answer, final, kept = answer } = await act(options, tx, received, who);
   // A message that is answered through the outbox is answered once, whatever the answer: its source sends it again.
-  if (key && (final || message.replyTo)) await keep(tx, key, answer);
+  if (key && (final || message.replyTo)) await keep(tx, key, kept);
   if (message.replyTo) {
     await enqueue(tx, { key: `reply:${key?.id ?? id}`, address: message.replyTo, reply: withHints(answer) });
   }
   return answer;
+}
+
+/** A first answer is for whoever may still ask for it: with this key's scopes, and with the roles held today. */
+async function noLongerAllowed(
+  options: Services,
+  tx: Tx,
+  { message, id, correlationId, reading }: Received,
+  who: Principal | undefined,
+  before: Answer,
+): Promise<Answer | undefined> {
+  if (before.status === 'error' || !who || reading instanceof Refusal) return undefined;
+  return new Call(options, tx, message, id, correlationId).denied(reading, who);
 }
 
 async function act(
@@ -86,18 +100,22 @@ async function act(
   who: Principal | undefined,
 ): Promise<Outcome> {
   const { message, id, correlationId, reading } = received;
-  if (!who) return { answer: await stranger(tx, received), final: true };
+  if (!who) return stranger(tx, received);
   if (reading instanceof Refusal) return { answer: refusalAnswer(id, correlationId, reading), final: false };
   const call = new Call(options, tx, message, id, correlationId);
   return { answer: await call.execute(reading, who, undefined), final: true };
 }
 
 /** Proven, but linked to nobody: recorded, and told how to become known. */
-async function stranger(tx: Tx, received: Received): Promise<Answer> {
+async function stranger(tx: Tx, received: Received): Promise<Outcome> {
   const { message, id, correlationId, reading } = received;
   const { channel, subject, assurance } = message.from;
   const offer = await offerLink(tx, message);
-  if (offer) return { id, status: 'ok', reply: offer, correlationId };
+  if (offer) {
+    const shown = { id, status: 'ok', reply: offer, correlationId } as const;
+    const again = { text: 'Your code was sent already. For another one, send `link` once more.' };
+    return { answer: shown, final: true, kept: { ...shown, reply: again } };
+  }
   await tx.append({
     event: 'command.denied',
     actor: `${channel}:${subject}`,
@@ -107,11 +125,8 @@ async function stranger(tx: Tx, received: Received): Promise<Answer> {
     details: { channel: message.channel, assurance, reason: 'linked to nobody' },
   });
   const how = `Send \`link\` here for a code, or ask an administrator for: person link NAME ${channel}:${subject}`;
-  return refusalAnswer(
-    id,
-    correlationId,
-    new Refusal('forbidden', `You are not linked to anybody here. ${how}`),
-  );
+  const refusal = new Refusal('forbidden', `You are not linked to anybody here. ${how}`);
+  return { answer: refusalAnswer(id, correlationId, refusal), final: true };
 }
 
 /** One explanation per sender and minute, so that a flood is not answered with a flood. */

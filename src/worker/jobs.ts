@@ -41,6 +41,7 @@ export class JobWorker {
   #pumping: Promise<void> | undefined;
   #again = false;
   #stopped = false;
+  #lookedAt = performance.now();
 
   constructor(options: JobWorkerOptions) {
     this.#options = options;
@@ -53,6 +54,11 @@ export class JobWorker {
     });
     this.#timer = setInterval(() => this.wake(), LOOK_EVERY);
     this.wake();
+  }
+
+  /** Milliseconds since it last reached the queue. */
+  get sinceLook(): number {
+    return performance.now() - this.#lookedAt;
   }
 
   /** Looks for work now; calls during a look are folded into one more. */
@@ -98,6 +104,7 @@ export class JobWorker {
       recovered: await recover(tx),
       claimed: free > 0 ? await claim(tx, owner, free) : [],
     }));
+    this.#lookedAt = performance.now();
     for (const id of stop) this.#running.get(id)?.stop.abort('cancelled');
     for (const job of claimed) this.#launch(job);
   }

@@ -1,7 +1,7 @@
 import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
 import type { Notifier } from '../core/adapter.ts';
-import { holdLease, releaseLease, type Lease } from '../core/leases.ts';
+import { holdLease, leaseHolds, releaseLease, type Lease } from '../core/leases.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { Store, Tx } from '../core/store.ts';
@@ -46,7 +46,7 @@ const GIVE_UP = 2 * DAY;
 /** Delivers what transactions queued: one lane per destination, in order, at its pace, until accepted or dead. */
 export class OutboxWorker {
   readonly #options: OutboxOptions;
-  readonly #lanes = new Map<string, Bottleneck>();
+  readonly #groups = new Map<string, Bottleneck.Group>();
   readonly #busy = new Set<string>();
   #unlisten: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -128,22 +128,27 @@ export class OutboxWorker {
     this.#sending.add(sending);
   }
 
+  /** A limiter per destination; one that nobody used for some minutes is forgotten. */
   #lane({ lane, channel }: Message): Bottleneck {
-    let found = this.#lanes.get(lane);
-    if (!found) {
-      found = new Bottleneck({ maxConcurrent: 1, minTime: PACE[channel] ?? 0 });
-      this.#lanes.set(lane, found);
+    let group = this.#groups.get(channel);
+    if (!group) {
+      group = new Bottleneck.Group({ maxConcurrent: 1, minTime: PACE[channel] ?? 0 });
+      this.#groups.set(channel, group);
     }
-    return found;
+    return group.key(lane);
   }
 
   async #deliver(message: Message): Promise<void> {
     const { store, workspace, notifiers, delivered, log } = this.#options;
     const { reply, replaces } = message.reply as { reply: Reply; replaces?: string };
     const outbound = { key: message.key, reply, ...(replaces !== undefined && { replaces }) };
-    // It may have been withdrawn while it waited for its turn.
-    const now = await store.transaction(workspace, (tx) => tx.get(outbox, { id: message.id }));
-    if (now?.state !== 'queued') return;
+    // While it waited for its turn it may have been withdrawn, or become another process's to send.
+    const lease = this.#lease;
+    const due = await store.transaction(workspace, async (tx) => {
+      const row = await tx.get(outbox, { id: message.id });
+      return row?.state === 'queued' && lease !== undefined && (await leaseHolds(tx, lease));
+    });
+    if (!due) return;
     let change: Change;
     try {
       const sent = await notifiers.get(message.channel)?.send(message.address as Address, outbound);
@@ -188,6 +193,15 @@ async function oldestOfLanes(tx: Tx): Promise<Message[]> {
     heads.push(head);
     after = head.lane;
   }
+}
+
+/** Gives up what no channel took for days: news that old is not sent when the channel is turned on again. */
+export async function giveUpOld(tx: Tx): Promise<void> {
+  const createdAt = { below: new Date(tx.now.getTime() - GIVE_UP) };
+  const old = await tx.find(outbox, { where: { state: 'queued', createdAt } });
+  const error = 'its channel was off for two days';
+  for (const row of old)
+    await record(tx, row, { result: 'dead', patch: { state: 'dead', error, reply: {} } });
 }
 
 async function record(tx: Tx, message: Message, { result, patch }: Change): Promise<void> {

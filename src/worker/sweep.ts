@@ -6,10 +6,12 @@ import { approvals, voteTokens } from '../domain/approval.ts';
 import { HOUR, SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { confirmations, linkCodes, receipts, refreshTokens, tickets } from '../domain/records.ts';
+import { giveUpOld } from './outbox.ts';
 
 /** How often requests whose time is over are looked for, and how often rows that expired are cleared away. */
 const EXPIRE_EVERY = SECOND;
 const CLEAR_EVERY = HOUR;
+const PAGE = 500;
 
 /** Ends what has run out: requests for approval are denied by time-out, expired rows are deleted. */
 export class Sweeper {
@@ -72,11 +74,18 @@ export class Sweeper {
   }
 
   async #clear(): Promise<void> {
-    await this.#services.store.transaction(this.#workspace, async (tx) => {
-      const over = { expiresAt: { below: tx.now } };
-      for (const table of [receipts, confirmations, tickets, linkCodes, refreshTokens, voteTokens] as const) {
-        await tx.remove(table as typeof receipts, over);
+    const { store } = this.#services;
+    for (const table of [receipts, confirmations, tickets, linkCodes, refreshTokens, voteTokens] as const) {
+      // In pages, so that after a long time away no command waits for all of it.
+      for (let more = true; more; ) {
+        more = await store.transaction(this.#workspace, async (tx) => {
+          const where = { expiresAt: { below: tx.now } };
+          const over = await tx.find(table as typeof receipts, { where, limit: PAGE });
+          await tx.remove(table as typeof receipts, { id: { in: over.map((row) => row.id) } });
+          return over.length === PAGE;
+        });
       }
-    });
+    }
+    await store.transaction(this.#workspace, (tx) => giveUpOld(tx));
   }
 }
