@@ -67,10 +67,16 @@ export class Server {
       },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const port = await portOf(child);
-    while (!(await isReady(port))) await after(5);
-    const readyAfter = performance.now() - began;
-    return new Server(child, port, readyAfter, options.folder === undefined ? folder : undefined);
+    const temporary = options.folder === undefined ? folder : undefined;
+    try {
+      const port = await portOf(child);
+      while (!(await isReady(port))) await after(5);
+      return new Server(child, port, performance.now() - began, temporary);
+    } catch (error) {
+      child.kill();
+      if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** CPU seconds so far, and resident bytes, as `/metrics` tells them. */
