@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { approvalText } from '../../src/core/approvals.ts';
+import { approvalText } from '../../src/core/approval-cards.ts';
 import { command } from '../../src/core/command.ts';
 import { approvals, votes } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';

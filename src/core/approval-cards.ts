@@ -1,0 +1,118 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { isApprover, voteTokens, type ApprovalRow } from '../domain/approval.ts';
+import { Refusal } from '../domain/errors.ts';
+import { identities, principals } from '../domain/principal.ts';
+import { outbox } from '../domain/records.ts';
+import { redact } from '../domain/redact.ts';
+import type { Ctx } from './command.ts';
+import type { Address, Reply } from './message.ts';
+import { enqueue } from './outgoing.ts';
+
+/** Approval requests go out where their approvers are linked. */
+const ASKED_ON = ['slack', 'email'] as const;
+type AskedOn = (typeof ASKED_ON)[number];
+/** More people than a workspace has; nobody who may decide goes unasked. */
+const EVERYBODY = 100_000;
+
+/** What a voter reads before deciding: exactly what will run. */
+export function approvalText(ctx: Ctx, row: ApprovalRow): string {
+  return [
+    `${row.ref}: ${row.requester} asks to run`,
+    ctx.format({ command: row.command, args: redact(row.args) }),
+    `Risk: ${row.risk}. Needs ${needed(row.policy.quorum)}.`,
+    `Expires: ${minute(row.expiresAt)}. Digest: ${row.digest.slice(0, 12)}.`,
+  ].join('\n');
+}
+
+export const needed = (quorum: number): string => `${quorum} approval${quorum === 1 ? '' : 's'}`;
+
+/** `2026-03-02 10:00 UTC`, for people. */
+export const minute = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+
+/** Asks every approver who is linked to a channel that can be asked. */
+export async function askApprovers(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
+  const people = await ctx.tx.find(principals, {
+    where: { kind: 'person', disabled: false },
+    limit: EVERYBODY,
+  });
+  const asked = people
+    .filter((p) => !row.chain.includes(p.name))
+    .filter((p) => isApprover(row.policy, { ...p, permissions: [], scopes: [] }))
+    .map((p) => p.name);
+  const linked = await ctx.tx.find(identities, {
+    where: { principal: { in: asked }, channel: { in: [...ASKED_ON] } },
+    limit: EVERYBODY,
+  });
+  for (const { principal, channel, subject } of linked) {
+    const to = channel as AskedOn;
+    const token = to === 'email' ? await issueToken(ctx, row, principal) : undefined;
+    await enqueue(ctx.tx, {
+      key: `approval:${row.ref}:${to}:${subject}`,
+      // A Slack subject is team/user; a message to the user id opens the direct conversation.
+      address: { channel: to, to: to === 'slack' ? subject.slice(subject.indexOf('/') + 1) : subject },
+      reply: card(row, text, token),
+    });
+  }
+}
+
+function card(row: ApprovalRow, text: string, mailToken: string | undefined): Reply {
+  const vote = { approval: row.ref, digest: row.digest };
+  return {
+    text,
+    data: mailToken === undefined ? vote : { ...vote, mailToken },
+    actions: [
+      { label: 'Approve', style: 'primary', invocation: { command: 'approval.approve', args: vote } },
+      { label: 'Deny', style: 'danger', invocation: { command: 'approval.deny', args: vote } },
+    ],
+  };
+}
+
+const tokenId = (token: string): string => createHash('sha256').update(token).digest('hex');
+
+async function issueToken(ctx: Ctx, row: ApprovalRow, voter: string): Promise<string> {
+  const token = randomBytes(18).toString('hex');
+  await ctx.tx.insert(voteTokens, {
+    id: tokenId(token),
+    approval: row.ref,
+    voter,
+    expiresAt: row.expiresAt,
+    uses: 0,
+  });
+  return token;
+}
+
+/** A vote by mail needs the single-use token that was sent to that voter for that request, besides the proven sender. */
+export async function spendToken(ctx: Ctx, approval: string): Promise<void> {
+  const wrong = new Refusal(
+    'forbidden',
+    `A vote by mail needs the token of ${approval}: answer the approval mail itself.`,
+  );
+  if (ctx.proof === undefined) throw wrong;
+  const found = await ctx.tx.get(voteTokens, { id: tokenId(ctx.proof) });
+  if (!found || found.approval !== approval || found.voter !== ctx.who.name || found.uses > 0) throw wrong;
+  if (found.expiresAt <= ctx.now) throw wrong;
+  await ctx.tx.update(voteTokens, found, { uses: 1 });
+}
+
+/** After the decision nobody is asked any more, and no card keeps its buttons. */
+export async function withdrawCards(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
+  for (const channel of ASKED_ON) {
+    // A mail that went out cannot be changed; its token is of no use any more.
+    const instead = channel === 'slack' ? { reply: { text } } : {};
+    const asked = await ctx.tx.find(outbox, {
+      where: { key: { prefix: `approval:${row.ref}:${channel}:` } },
+      limit: EVERYBODY,
+    });
+    for (const message of asked) {
+      if (message.state === 'queued')
+        await ctx.tx.update(outbox, message, { state: 'withdrawn', reply: instead });
+      else if (channel === 'slack' && message.externalId !== null)
+        await enqueue(ctx.tx, {
+          key: `${message.key}:settled`,
+          address: message.address as Address,
+          reply: { text },
+          replaces: message.externalId,
+        });
+    }
+  }
+}
