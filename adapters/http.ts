@@ -81,7 +81,8 @@ export function createHttp(options: HttpOptions): Http {
 
 /**
  * Whether a connection is to be handed over. An offer of anything else, as the `h2c` of many HTTP clients, may be passed
- * over (RFC 9110, 7.8): the request is then answered as any other. Node before 22.21 hands over every offer.
+ * over (RFC 9110, 7.8): the request is then answered as any other. Node before 22.21 hands over
+ * every offer.
  */
 const asksForWebSocket = ({ method, headers }: IncomingMessage): boolean =>
   method === 'GET' && headers.upgrade?.toLowerCase() === 'websocket';

@@ -65,6 +65,8 @@ async function useChosen(tx: Tx, token: string): Promise<void> {
     await tx.remove(keys, { id: key.id });
     await append(tx, 'key.revoked', key.id, { principal: ADMIN });
   }
+  // A key that the administrator has already, such as that of the first start, becomes the chosen one.
+  await tx.remove(keys, { id, hash, principal: ADMIN });
   await addKey(tx, id, ADMIN, FROM_ENVIRONMENT, secret);
 }
 

@@ -70,8 +70,9 @@ export function createWorkers({ services, env, metrics, adapters, self }: Worker
     stop: async (deadline) => {
       const ended = await Promise.allSettled([jobs.stop(deadline), router.stop(), sweeper.stop()]);
       // Last, so that what the others told on their way out may still go out with the next start.
-      for (const { status, ...why } of [...ended, ...(await Promise.allSettled([outbox.stop()]))]) {
-        if (status === 'rejected') log.warn({ err: why }, 'a worker did not stop cleanly');
+      for (const result of [...ended, ...(await Promise.allSettled([outbox.stop()]))]) {
+        if (result.status === 'rejected')
+          log.warn({ err: result.reason as unknown }, 'a worker did not stop cleanly');
       }
     },
   };

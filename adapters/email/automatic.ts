@@ -13,11 +13,15 @@ export function automatic(
   const value = (name: string) => (headers.one(name) ?? '').toLowerCase();
   if (sender !== undefined && ownTag(sender, botAddress) !== undefined) return 'ourselves';
   if (sender !== undefined && /^(mailer-daemon|postmaster)@/.test(sender)) return 'bounce';
+  if (sender !== undefined && /^(no|do[-_.]?not)[-_.]?reply\b/.test(sender)) return 'auto_reply';
   if (headers.all('return-path').some((path) => path.replace(/\s/g, '') === '<>')) return 'bounce';
   if (value('content-type').startsWith('multipart/report')) return 'bounce';
   if (headers.all('auto-submitted').some((auto) => !/^no\b/i.test(auto))) return 'auto_reply';
   if (['x-autoreply', 'x-autorespond'].some((name) => headers.one(name) !== undefined)) return 'auto_reply';
+  // Programs write it that do not want an answer; Exchange and our own mails say nothing else.
+  if (headers.all('x-auto-response-suppress').some((suppress) => !/^none$/i.test(suppress)))
+    return 'auto_reply';
   if (headers.names.some((name) => name.startsWith('list-'))) return 'list';
-  if (/^(bulk|list|junk|auto_reply)\b/.test(value('precedence'))) return 'list';
+  if (headers.all('precedence').some((kind) => /^(bulk|list|junk|auto_reply)\b/i.test(kind))) return 'list';
   return undefined;
 }

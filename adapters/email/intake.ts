@@ -2,19 +2,23 @@ import { Resolver } from 'node:dns/promises';
 import type { DNSResolver } from 'mailauth';
 import type { Notifier } from '../../src/core/adapter.ts';
 import { verified, type Address, type Inbound } from '../../src/core/message.ts';
-import { DAY, HOUR, SECOND } from '../../src/domain/clock.ts';
+import { DAY, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { ownTag, recipients, strictMailbox } from './address.ts';
 import { automatic } from './automatic.ts';
-import { decode, threadOf, type Decoded } from './decode.ts';
+import { hourlyCap } from './cap.ts';
+import { decodeSigned, threadOf, type Decoded } from './decode.ts';
 import { splitMail, type Headers } from './header.ts';
 import type { EmailOptions } from './options.ts';
 import { plainSubject } from './render.ts';
-import { proveSender, type Proof } from './verify.ts';
+import { isVacation } from './subject.ts';
+import { proveSender, type Proof, type Unproven } from './verify.ts';
 
 /** A mail whose Date is older is refused; so is a mail that the DNS kept us from proving for that long. */
 export const MAX_AGE = DAY;
-const MAX_EXPLAINED = 5; // per sender and hour
+/** Per sender and hour. The first bounds a loop with a program that does not say that it is one. */
+const MAX_TAKEN = 60;
+const MAX_EXPLAINED = 5;
 
 /** `settled`: never to be looked at again. `later`: nothing was done, and a repeat may go better. */
 export type Settled = 'settled' | 'later';
@@ -24,7 +28,9 @@ export type Intake = (raw: Buffer, uid: number) => Promise<Settled>;
 export function createIntake(options: EmailOptions, notifier: Notifier): Intake {
   const { address, clock, log } = options;
   const resolver = options.resolver ?? systemResolver();
-  const mayExplain = explainCap(() => clock.now().getTime());
+  const room = hourlyCap(clock, options.perHour ?? MAX_TAKEN);
+  // Explanations go around the pipeline and its limits, so they have one of their own.
+  const roomToExplain = hourlyCap(clock, MAX_EXPLAINED);
 
   const drop = (uid: number, reason: string): Settled => {
     log.warn({ uid, reason }, 'a mail was not run');
@@ -33,27 +39,39 @@ export function createIntake(options: EmailOptions, notifier: Notifier): Intake 
   };
 
   return async (raw, uid) => {
-    const headers = splitMail(raw)?.headers;
-    if (!headers) return drop(uid, 'malformed');
+    const mail = splitMail(raw);
+    if (!mail) return drop(uid, 'malformed');
+    const { headers } = mail;
     const robot = automatic(headers, strictMailbox(headers.one('from') ?? ''), address);
     if (robot !== undefined) return drop(uid, robot);
-    const proof = await proveSender(raw, {
-      botAddress: address,
-      resolver,
-      now: clock.now(),
-      maxAge: MAX_AGE,
-    });
+    const now = clock.now();
+    const proof = await proveSender(raw, { botAddress: address, resolver, now, maxAge: MAX_AGE }).catch(
+      (err: unknown): Unproven => {
+        // A mail that breaks its reader breaks it again at every try.
+        log.warn({ err, uid }, 'the verifier gave up on a mail');
+        return { kind: 'refused', reason: 'malformed' };
+      },
+    );
     if (proof.kind !== 'proven') {
       if (proof.kind === 'refused') return drop(uid, proof.reason);
       log.warn({ uid }, 'the DNS did not answer; a mail waits');
       return 'later';
     }
 
-    const decoded = await decode(raw);
+    const left = room(proof.address, uid);
+    if (left === 'over')
+      log.warn({ sender: proof.address }, 'too many mails; the rest of this hour is dropped');
+    if (left !== 'within') {
+      options.dropped?.('too_many');
+      return 'settled';
+    }
+    const decoded = await decodeSigned(mail, proof.signed);
+    if (isVacation(decoded.subject)) return drop(uid, 'auto_reply');
     const message = inbound(options, headers, proof, decoded);
     if (decoded.kind === 'run') return settle(await options.receive({ ...message, body: decoded.body }));
-    drop(uid, 'not_understood');
-    return mayExplain(proof.address) ? explain(notifier, message, decoded.text) : 'settled';
+    drop(uid, decoded.why === 'unsigned' ? 'content_not_signed' : 'not_understood');
+    const may = roomToExplain(proof.address, uid) === 'within';
+    return may ? explain(notifier, message, decoded.text) : 'settled';
   };
 }
 
@@ -102,20 +120,6 @@ async function explain(notifier: Notifier, message: Envelope, text: string): Pro
     if (!(error instanceof Refusal)) return 'later';
   }
   return 'settled';
-}
-
-/** Explanations go around the pipeline and its limits, so they have one of their own. */
-function explainCap(now: () => number): (address: string) => boolean {
-  let hour = 0;
-  let sent = new Map<string, number>();
-  return (address) => {
-    const current = Math.floor(now() / HOUR);
-    if (current !== hour) sent = new Map();
-    hour = current;
-    const count = sent.get(address) ?? 0;
-    sent.set(address, count + 1);
-    return count < MAX_EXPLAINED;
-  };
 }
 
 function systemResolver(): DNSResolver {

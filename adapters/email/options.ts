@@ -40,6 +40,8 @@ export interface EmailOptions {
   /** Waits in milliseconds between tries to connect: doubling from `first` to `most`; 1 s to 5 min unless given. */
   readonly retry?: { readonly first: number; readonly most: number };
   readonly random?: () => number;
+  /** Mails of one sender that are taken within an hour; 60 unless given. */
+  readonly perHour?: number;
   readonly receive: Receive;
   readonly clock: Clock;
   readonly log: Logger;

@@ -21,6 +21,8 @@ export interface Proof {
   readonly messageId: string;
   /** SHA-256 over the body without white space: the same for all that DKIM takes for the same body. */
   readonly bodyHash: string;
+  /** The header fields, in lower case, that every signature this rests on covers. Nobody vouches for the others. */
+  readonly signed: ReadonlySet<string>;
 }
 
 /** `later`: the DNS did not answer, so nothing is known yet. `refused`: it will never be proven. */
@@ -87,10 +89,10 @@ export async function proveSender(raw: Buffer, options: ProofOptions): Promise<P
   if (addressed.length === 0) return refused('not_addressed');
   if (headers.all('dkim-signature').length > MAX_SIGNATURES) return refused('too_many_signatures');
 
-  const unproven = await checkSignatures(raw, address, headers, addressed, options);
-  if (unproven) return unproven;
+  const signed = await checkSignatures(raw, address, headers, addressed, options);
+  if ('kind' in signed) return signed;
   const bodyHash = hash('sha256', body.toString('latin1').replace(/[ \t\r\n]+/g, ''), 'hex');
-  return { kind: 'proven', address, messageId, bodyHash };
+  return { kind: 'proven', address, messageId, bodyHash, signed };
 }
 
 async function checkSignatures(
@@ -99,7 +101,7 @@ async function checkSignatures(
   headers: Headers,
   addressed: readonly string[],
   { resolver, now }: ProofOptions,
-): Promise<Unproven | undefined> {
+): Promise<Unproven | ReadonlySet<string>> {
   const [, domain] = splitAddress(address);
   const dkim = await dkimVerify(raw, {
     resolver: within(domain, resolver),
@@ -136,7 +138,10 @@ async function checkSignatures(
   // `domain` of the verdict is the organization's; the one that was judged has to be the one that is trusted.
   const judged: unknown = verdict.status.header?.['from'];
   const same = String(judged).toLowerCase() === domain && `.${domain}`.endsWith(`.${verdict.domain}`);
-  return verdict.status.result === 'pass' && same ? undefined : refused('dmarc');
+  if (verdict.status.result !== 'pass' || !same) return refused('dmarc');
+  // DMARC tells that one of them is aligned, not which.
+  const [first = new Set<string>(), ...others] = covering.map(fieldsOf);
+  return new Set([...first].filter((name) => others.every((fields) => fields.has(name))));
 }
 
 /** A signature of another domain aligns with nothing, so nobody can make us ask the DNS for its key. */
@@ -148,8 +153,11 @@ function within(domain: string, resolver: DNSResolver): DNSResolver {
   };
 }
 
+const fieldsOf = (result: DKIMResult): Set<string> =>
+  new Set(result.signingHeaders?.keys.toLowerCase().split(/\s*:\s*/));
+
 function covers(result: DKIMResult, headers: Headers, addressed: readonly string[]): boolean {
-  const signed = new Set(result.signingHeaders?.keys.toLowerCase().split(/\s*:\s*/));
+  const signed = fieldsOf(result);
   const present = SIGNED.filter((name) => headers.one(name) !== undefined);
   return present.every((name) => signed.has(name)) && addressed.some((name) => signed.has(name));
 }

@@ -107,7 +107,10 @@ class WebSocketAdapter implements Adapter {
   /** A plain request for the address of the socket. */
   #explain(): never {
     if (this.#state !== 'on') throw new Refusal('unavailable', 'Signalbox is stopping.');
-    throw new Refusal('upgrade_required', `This is a WebSocket: connect to it, with subprotocol ${PROTOCOL}.`);
+    throw new Refusal(
+      'upgrade_required',
+      `This is a WebSocket: connect to it, with subprotocol ${PROTOCOL}.`,
+    );
   }
 
   async #upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

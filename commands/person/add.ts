@@ -48,7 +48,9 @@ export const personAdd = command({
     const row = await enter(ctx, name, kind, display, held);
     await ctx.emit('person.added', name, { kind, display, roles: held });
     for (const address of identity) await tie(ctx, name, address);
-    const made = key ? await addKey(ctx, { principal: name, label: 'first key', scopes: ['*'] }) : undefined;
+    const made = key
+      ? await addKey(ctx, { principal: name, label: 'first key', scopes: ctx.who.scopes })
+      : undefined;
     const view = personView(row, await identitiesOf(ctx, name));
     const text = `Added ${kind} ${name}${held.length > 0 ? ` with ${held.join(', ')}` : ' without any role yet'}.`;
     if (made === undefined) return { text, data: view };
@@ -103,5 +105,7 @@ async function enter(
     disabled: false,
     origin: 'command',
     createdBy: ctx.who.name,
+    // Somebody else, for all we know: what the name voted before is not theirs.
+    createdAt: ctx.now,
   });
 }

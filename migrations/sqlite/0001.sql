@@ -103,6 +103,7 @@ CREATE TABLE tasks (
 ) WITHOUT ROWID, STRICT;
 CREATE UNIQUE INDEX tasks_ref ON tasks (workspace, ref);
 CREATE INDEX tasks_state ON tasks (workspace, state, priority, id);
+-- Tasks without an owner are not in it: nobody looks for them by owner.
 CREATE INDEX tasks_owner ON tasks (workspace, owner, state, priority, id) WHERE owner IS NOT NULL;
 
 CREATE TABLE dependencies (

@@ -90,8 +90,11 @@ async function syncRows<T extends Synced>(
     present.delete(key);
     const full = { ...fields, origin: 'config' };
     if (!row) await tx.insert(table, { id: tx.id(), createdAt: tx.now, ...full } as never);
-    else if (differs(row, full)) await tx.update(table, row, full as never);
-    else continue;
+    else if (differs(row, full)) {
+      // A name that comes back may be another person's by now: what it voted before is not theirs.
+      const again = 'disabled' in row && row.disabled ? { createdAt: tx.now } : {};
+      await tx.update(table, row, { ...full, ...again } as never);
+    } else continue;
     changed = true;
   }
   for (const row of present.values()) {

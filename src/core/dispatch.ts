@@ -85,11 +85,14 @@ async function handle(options: Services, tx: Tx, received: Received): Promise<An
 async function noLongerAllowed(
   options: Services,
   tx: Tx,
-  { message, id, correlationId, reading }: Received,
+  received: Received,
   who: Principal | undefined,
   before: Answer,
 ): Promise<Answer | undefined> {
-  if (before.status === 'error' || !who || reading instanceof Refusal) return undefined;
+  const { message, id, correlationId, reading } = received;
+  // What was no command's answer (the offer of a link) is for strangers.
+  if (before.status === 'error' || !before.invocation || reading instanceof Refusal) return undefined;
+  if (!who) return (await stranger(tx, received)).answer;
   return new Call(options, tx, message, id, correlationId).denied(reading, who);
 }
 

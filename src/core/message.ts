@@ -66,7 +66,7 @@ export interface Inbound {
    * nobody may approve their own, never for them.
    */
   readonly author?: { readonly channel: string; readonly subject: string };
-  /** The strong ETag the sender holds (`If-Match`). */
+  /** What the sender holds, as in `If-Match`: entity tags with their quotes on, between commas, or `*`. */
   readonly ifMatch?: string;
   /** A single-use proof beside the identity, such as the token of an approval mail. */
   readonly proof?: string;

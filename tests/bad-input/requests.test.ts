@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { expectUnharmed, problem, realApp, type World } from './world.ts';
+import { expectUnharmed, problem, realApp, TOKEN, type World } from './world.ts';
 
 let world: World;
 let before: number;
@@ -106,6 +106,17 @@ test('an endless body is cut off, a header or address beyond bounds refused', as
   expect((await world.call(`/v1/tasks?owner=${'x'.repeat(10_000)}`)).status).toBe(400);
 });
 
+test('a name twice in one object is refused: which one counts is anybody’s guess', async () => {
+  const bodies = [
+    ['/v1/commands', '{"text":"task list","text":"task create no"}'],
+    ['/v1/commands', '{"command":"task.create","args":{"title":"no","priority":"P2","\\u0070riority":"P0"}}'],
+    ['/v1/tasks', '{"title":"no","title":"no"}'],
+    ['/v1/tokens', '{"refreshToken":"a","refreshToken":"b"}'],
+  ] as const;
+  for (const [path, body] of bodies)
+    expect(await problem(await world.post(path, body)), body).toEqual({ status: 400, code: 'malformed' });
+});
+
 test('unknown fields are refused, wherever they stand', async () => {
   const bodies: [string, unknown][] = [
     ['/v1/commands', { text: 'task create no', priority: 'P0' }],
@@ -168,6 +179,19 @@ describe('connections', () => {
       const answer = await text(await dial(request));
       expect(answer.startsWith('HTTP/1.1 400'), request).toBe(true);
     }
+  });
+
+  test('an offer of another protocol is passed over, and the request answered', async () => {
+    const body = '{"text":"task list"}';
+    const socket = await dial(
+      `POST /v1/commands HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n` +
+        `Authorization: Bearer ${TOKEN}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    const [answer] = (await once(socket.setEncoding('utf8'), 'data')) as [string];
+    expect(answer).toMatch(/^HTTP\/1\.1 200 .*"status":"ok"/s);
+    socket.destroy();
+    const plain = await world.call('/v1/ws');
+    expect([plain.status, plain.headers.get('upgrade')]).toEqual([426, 'websocket']);
   });
 
   test('senders that stop in the middle, half-open ones, hold nobody up, nor the stop', async () => {

@@ -53,6 +53,31 @@ test('10,000 frames at once are each answered, in order, while others are served
   await expectUnharmed(world, ['acknowledged', 'between']);
 });
 
+test('requests that are no commands, and sockets, count like commands: beyond the limit 429', async () => {
+  const limited = await realApp({ perSender: 4 });
+  expect((await limited.post('/v1/tokens', {})).status).toBe(200);
+  expect((await limited.post('/v1/ws/ticket', {})).status).toBe(200);
+  const client = await limited.open();
+  await limited.command('task create one');
+  for (const [path, init] of [
+    ['/v1/tokens', { method: 'POST' }],
+    ['/v1/events', {}],
+    ['/v1/events/stream', {}],
+    ['/v1/commands', {}],
+    ['/v1/tasks', {}],
+  ] as const) {
+    const answer = await limited.call(path, init);
+    expect([answer.status, answer.headers.get('retry-after')], path).toEqual([
+      429,
+      expect.stringMatching(/^[1-9]/),
+    ]);
+  }
+  await expect(limited.open()).rejects.toThrow(/429/);
+  client.send({ type: 'command', id: 'more', text: 'task create two' });
+  expect(await client.next()).toMatchObject({ id: 'more', status: 'error', error: { code: 'rate_limited' } });
+  expect(await limited.close()).toMatch(/^✓ /);
+});
+
 test('frames that are none get an error and the socket goes on', async () => {
   const client = await world.open();
   const frames = [

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { problem, realApp } from './world.ts';
 
 test('ids, keys and tokens of another workspace on the same database are nobodyâ€™s here', async () => {
@@ -31,8 +33,11 @@ test('ids, keys and tokens of another workspace on the same database are nobodyâ
   expect(
     (await ours.post('/v1/tokens', { refreshToken: pair.refreshToken }, { authorization: '' })).status,
   ).toBe(401);
-  const upgrade = await ours.call(`/v1/ws?ticket=${ticket.ticket}`, { headers: { authorization: '' } });
-  expect(upgrade.status).toBe(404);
+  const upgrade = new WebSocket(`${ours.app.url.replace('http', 'ws')}/v1/ws?ticket=${ticket.ticket}`, [
+    'signalbox.v1',
+  ]);
+  const [{ message }] = (await once(upgrade, 'error')) as [Error];
+  expect(message).toContain('401');
 
   // Its own TSK-1 is another one, and neither list nor journal shows the first.
   await ours.command('task create ours');

@@ -12,13 +12,13 @@ import type { Clock } from '../../src/domain/clock.ts';
 import { readJournal } from '../../src/store/read-journal.ts';
 import { Client } from '../adapters/websocket/world.ts';
 
-const TOKEN = 'an-example-token-of-the-administrator';
+export const TOKEN = 'an-example-token-of-the-administrator';
 export const SECRET = 'an-example-signing-secret';
 
 /** Sources of several kinds; `forge` comments as the linked author, `push` names a branch. */
 const CONFIG = `
 workspace: WORKSPACE
-limits: { perSender: 1000000, perChannel: 1000000, perWorkspace: 1000000 }
+limits: { perSender: PER_SENDER, perChannel: 1000000, perWorkspace: 1000000 }
 people:
   ana:
     roles: [operator]
@@ -51,12 +51,15 @@ export interface WorldOptions {
   readonly folder?: string;
   readonly workspace?: string;
   readonly clock?: Clock;
+  /** Messages a minute. */
+  readonly perSender?: number;
 }
 
 /** The real program, as `npm start` runs it, on a temporary folder and any free port. */
-export async function realApp({ folder, workspace = 'main', clock }: WorldOptions = {}) {
+export async function realApp({ folder, workspace = 'main', clock, perSender = 1e6 }: WorldOptions = {}) {
   const own = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
-  writeFileSync(join(own, 'signalbox.yaml'), CONFIG.replace('WORKSPACE', workspace));
+  const yaml = CONFIG.replace('WORKSPACE', workspace).replace('PER_SENDER', String(perSender));
+  writeFileSync(join(own, 'signalbox.yaml'), yaml);
   const database = join(folder ?? own, 'signalbox.db');
   const env = {
     PORT: '0',

@@ -264,7 +264,9 @@ describe('task edit', () => {
     const first = await edit('one', tag);
     expect(first.status).toBe('ok');
     expect((await edit('two', tag)).error?.code).toBe('stale');
-    expect((await edit('two', `"other", ${etagOf(first.reply.data ?? null)}`)).status).toBe('ok');
+    const current = etagOf(first.reply.data ?? null);
+    expect((await edit('weak', `W/${current}`)).error).toMatchObject({ code: 'stale' });
+    expect((await edit('two', `"other", ${current}`)).status).toBe('ok');
     expect((await edit('three', '*')).status).toBe('ok');
     expect((await edit('four', `W/${tag}`)).error?.code).toBe('stale');
   });

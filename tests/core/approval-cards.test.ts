@@ -147,6 +147,18 @@ describe('the outcome', () => {
     expect(JSON.stringify(after)).not.toContain('mailToken');
   });
 
+  test('reaches every card, of however many approvers', async () => {
+    await request();
+    const [card] = await rows(h, outbox, { where: { key: 'approval:APR-1:slack:T1/UBEN' } });
+    if (!card) throw new Error('no card');
+    await h.store.transaction('main', async (tx) => {
+      for (let n = 0; n < 1_000; n += 1)
+        await tx.insert(outbox, { ...card, id: tx.id(), key: `approval:APR-1:slack:T1/U${n}` });
+    });
+    await h.run('ben', 'deny APR-1 --reason no');
+    expect(await rows(h, outbox, { where: { state: 'queued' } })).toEqual([]);
+  });
+
   test('of one request leaves the cards of another alone', async () => {
     for (let n = 0; n < 10; n += 1) await request();
     await h.run('ben', 'deny APR-1 --reason no');

@@ -97,6 +97,17 @@ describe('a quorum', () => {
   });
 });
 
+test('a name that was removed and given to another does not carry its old vote', async () => {
+  await request();
+  await run('dee', 'approve APR-1');
+  await run('ana', 'person remove dee');
+  h.clock.pass(MINUTE);
+  await run('ana', 'person add dee --roles operator --roles approver');
+  expect((await run('cho', 'approve APR-1')).reply.text).toContain('it needs 2 in all');
+  expect(await states()).toEqual(['pending', 'waiting']);
+  expect((await run('ben', 'approve APR-1')).reply.text).toContain('JOB-1 is queued');
+});
+
 describe('nobody approves what they asked for', () => {
   test.each<[string, Partial<Inbound>]>([
     ['on the channel they asked on', {}],
@@ -154,6 +165,31 @@ describe('whoever caused a request does not approve it', () => {
     const answer = await run('ana', 'approve APR-1');
     expect(answer.reply.text).toContain('You asked for APR-1 or caused it');
     expect((await run('eve', 'approve APR-1')).status).toBe('ok');
+  });
+
+  test('nor the person at the end of a line of programs that made one another', async () => {
+    await run('ana', 'role add maker person:admin');
+    await run('ana', 'person add first --kind agent --roles operator --roles maker');
+    await run('first', 'person add second --kind agent --roles operator --roles maker');
+    await run('second', 'person add third --kind agent --roles operator');
+    await request('third');
+    expect((await approval(h)).chain).toEqual(['third', 'second', 'first', 'ana']);
+    await run('ana', 'person add eve --roles admin --roles approver');
+    expect((await run('ana', 'approve APR-1')).reply.text).toContain('You asked for APR-1 or caused it');
+    expect((await run('eve', 'approve APR-1')).status).toBe('ok');
+  });
+
+  test('nor whoever made a key of the program that asked, as long as that key holds', async () => {
+    await run('ana', 'person add eve --roles admin --roles approver');
+    await run('ana', 'person add zoe --roles admin');
+    await run('eve', 'key create nightly --for bot');
+    const made = await run('zoe', 'key create weekly --for bot');
+    await request('bot');
+    expect((await approval(h)).chain).toEqual(['bot', 'eve', 'zoe']);
+    expect((await run('eve', 'approve APR-1')).reply.text).toContain('You asked for APR-1 or caused it');
+    await run('zoe', `key revoke ${(made.reply.data as { id: string }).id}`);
+    await request('bot');
+    expect((await approval(h, 'APR-2')).chain).toEqual(['bot', 'eve']);
   });
 
   test('the linked author of the webhook that asked', async () => {

@@ -5,6 +5,7 @@ import { hashSecret, keyParts } from '../../src/core/secrets.ts';
 import { makeRsaKey } from '../../src/core/tokens-keys.ts';
 import { TOKEN_LIFE } from '../../src/core/tokens.ts';
 import { DAY } from '../../src/domain/clock.ts';
+import { Refusal } from '../../src/domain/errors.ts';
 import { keys } from '../../src/domain/principal.ts';
 import { refreshTokens, tickets } from '../../src/domain/records.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -208,6 +209,23 @@ describe('a refresh token', () => {
     expect(told).toMatchObject([{ actor: 'ana', target: keyId }]);
   });
 
+  test('is not used up by a holder who sends too much, and one that was used is not asked about', async () => {
+    const { refreshToken } = await auth.issueTokens(await forKey());
+    const asked: string[] = [];
+    const tooMuch = new Refusal('rate_limited', 'too much');
+    const limited = auth.refresh(refreshToken, async ({ channel, subject }) => {
+      asked.push(`${channel}:${subject}`);
+      throw tooMuch;
+    });
+    await expect(limited).rejects.toBe(tooMuch);
+    expect(asked).toEqual([`key:${keyId}`]);
+    const admit = vi.fn<() => Promise<void>>(async () => undefined);
+    await auth.refresh(refreshToken, admit);
+    for (const token of [refreshToken, 'nonsense'])
+      await expect(auth.refresh(token, admit)).rejects.toMatchObject(REFUSED);
+    expect(admit).toHaveBeenCalledTimes(1);
+  });
+
   test('used twice at the same moment gives one pair at most', async () => {
     const { refreshToken } = await auth.issueTokens(await forKey());
     const both = await Promise.allSettled([auth.refresh(refreshToken), auth.refresh(refreshToken)]);
@@ -233,19 +251,31 @@ describe('a refresh token', () => {
 
 describe('a ticket', () => {
   test('stands for its bearer once, for 30 s', async () => {
-    const identity = await forKey();
-    const ticket = await auth.issueTicket(identity);
-    expect(await auth.redeemTicket(ticket)).toEqual(identity);
+    const { identity, expiresAt } = await bearer(key);
+    const ticket = await auth.issueTicket(identity, expiresAt);
+    expect(await auth.redeemTicket(ticket)).toEqual({ identity, expiresAt });
     await expect(auth.redeemTicket(ticket)).rejects.toMatchObject(REFUSED);
-    const late = await auth.issueTicket(identity);
+    const late = await auth.issueTicket(identity, undefined);
     harness.clock.pass(TICKET_LIFE);
     await expect(auth.redeemTicket(late)).rejects.toMatchObject(REFUSED);
     await expect(auth.redeemTicket('')).rejects.toMatchObject(REFUSED);
   });
 
+  test('tells when its bearer is over, and does not outlive it', async () => {
+    const { accessToken } = await auth.issueTokens(await forKey());
+    const { identity, expiresAt } = await bearer(accessToken);
+    harness.clock.pass(TOKEN_LIFE - TICKET_LIFE / 2);
+    const first = await auth.issueTicket(identity, expiresAt);
+    const second = await auth.issueTicket(identity, expiresAt);
+    expect(await auth.redeemTicket(first)).toEqual({ identity, expiresAt });
+    const unbound = await auth.issueTicket(identity, undefined);
+    expect(await auth.redeemTicket(unbound)).toEqual({ identity, expiresAt: undefined });
+    harness.clock.pass(TICKET_LIFE / 2);
+    await expect(auth.redeemTicket(second)).rejects.toMatchObject(REFUSED);
+  });
+
   test('does not outlive its key, nor its use', async () => {
-    const identity = await forKey();
-    const ticket = await auth.issueTicket(identity);
+    const ticket = await auth.issueTicket(await forKey(), undefined);
     await harness.run('ana', `key revoke ${keyId}`);
     await expect(auth.redeemTicket(ticket)).rejects.toMatchObject(REFUSED);
     expect(await harness.store.transaction('main', (tx) => tx.count(tickets))).toBe(0);

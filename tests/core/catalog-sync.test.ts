@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { addRefresh } from '../../src/core/bearer-grants.ts';
 import { syncCatalog } from '../../src/core/catalog-sync.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
-import { identities, principals, roles } from '../../src/domain/principal.ts';
+import { MINUTE } from '../../src/domain/clock.ts';
+import { identities, keys, principals, roles } from '../../src/domain/principal.ts';
+import { refreshTokens, subscriptions } from '../../src/domain/records.ts';
 import { createHarness, testCatalog, type Harness } from '../support/harness.ts';
-import { events, onSlack, rows } from './support.ts';
+import { approval, events, identity, onSlack, rows } from './support.ts';
 
 let h: Harness;
 beforeEach(async () => {
@@ -61,6 +64,46 @@ describe('a change of the file', () => {
     });
     await sync({ principals: moved });
     expect((await h.run('', 'whoami', onSlack('ben'))).reply.text).toContain('You are cho');
+  });
+});
+
+describe('somebody whom the file no longer names', () => {
+  const without = (name: string) => ({ principals: PEOPLE.filter((p) => p.name !== name) });
+
+  test('loses every way in, and gets none of them back by being named again', async () => {
+    await h.run('ana', 'person link ben github:77');
+    await h.run('ben', 'subscribe task.created --to slack:C7');
+    const made = await h.run('ana', 'key create desk --for ben');
+    const { id } = made.reply.data as { id: string };
+    await h.store.transaction('main', async (tx) => {
+      const key = await tx.get(keys, { id });
+      if (key) await addRefresh(tx, key, 'a-fake-refresh-token');
+    });
+    const left = () =>
+      Promise.all([
+        rows(h, identities, { where: { principal: 'ben', origin: 'command' } }),
+        rows(h, keys, { where: { principal: 'ben', revokedAt: null } }),
+        rows(h, refreshTokens, { where: { principal: 'ben' } }),
+        rows(h, subscriptions, { where: { principal: 'ben' } }),
+      ]);
+    expect((await left()).map((found) => found.length)).toEqual([1, 1, 1, 1]);
+    await sync(without('ben'));
+    expect(await left()).toEqual([[], [], [], []]);
+    expect(await events(h, /^key\.revoked$/)).toMatchObject([{ actor: 'system', target: id }]);
+    await sync();
+    expect(await left()).toEqual([[], [], [], []]);
+    expect((await h.run('', 'whoami', onSlack('ben'))).reply.text).toContain('You are ben');
+    expect((await h.run('', 'whoami', { from: identity('key', id) })).error?.code).toBe('forbidden');
+  });
+
+  test('and whose name comes back does not carry an old vote', async () => {
+    await h.run('ana', 'job run deploy --env staging');
+    await h.run('ben', 'approve APR-1');
+    await sync(without('ben'));
+    h.clock.pass(MINUTE);
+    await sync();
+    expect((await h.run('cho', 'approve APR-1')).reply.text).toContain('it needs 2 in all');
+    expect((await approval(h)).state).toBe('pending');
   });
 });
 

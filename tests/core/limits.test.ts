@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createAdmission } from '../../src/core/limits.ts';
 import { MINUTE } from '../../src/domain/clock.ts';
 import type { Limits } from '../../src/domain/catalog.ts';
+import type { Principal } from '../../src/domain/principal.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { identity, onSlack, outgoing, rows } from './support.ts';
 import { receipts } from '../../src/domain/records.ts';
@@ -75,6 +76,32 @@ describe('incoming messages', () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe('what stays open', () => {
+  test('is bounded for each principal, whatever keys it has, until it is let go', () => {
+    const drops: string[] = [];
+    const { hold } = createAdmission(limits({}), (channel, scope) => drops.push(`${channel} ${scope}`), 2);
+    const who = (name: string) => ({ name }) as Principal;
+    const first = hold('rest', identity('key', 'one'), who('ana'));
+    hold('websocket', identity('key', 'two'), who('ana'));
+    const third = () => hold('websocket', identity('key', 'three'), who('ana'));
+    expect(third).toThrow(/2 sockets and streams of yours are open/);
+    hold('rest', identity('key', 'four'), who('ben'));
+    hold('rest', identity('key', 'one', { workspace: 'other' }), who('ana'));
+    first();
+    first();
+    third();
+    expect(third).toThrow(/are open/);
+    expect(drops).toEqual(['websocket open', 'websocket open']);
+  });
+
+  test('may be a thousand and more of one principal, as a fan-out is', () => {
+    const { hold } = createAdmission(limits({}), () => undefined);
+    const who = { name: 'ana' } as Principal;
+    const open = Array.from({ length: 1_500 }, () => hold('websocket', identity('key', 'ana'), who));
+    expect(open).toHaveLength(1_500);
   });
 });
 

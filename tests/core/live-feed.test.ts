@@ -44,6 +44,46 @@ describe('entries', () => {
   });
 });
 
+test('one that listens and fails keeps nothing from the others, and is reported', async () => {
+  const reported: unknown[] = [];
+  const own = createFeed(h.store, (error) => reported.push(error));
+  const heard: string[] = [];
+  own.onEntry('main', () => {
+    throw new Error('entries broke');
+  });
+  own.onLog('main', () => {
+    throw new Error('lines broke');
+  });
+  own.onEntry('main', (entry) => heard.push(entry.event));
+  own.onLog('main', ({ line }) => heard.push(line));
+  await h.run('ana', 'task create one');
+  await write('JOB-7', 'hello');
+  await soon(() => expect(heard).toEqual(['command.accepted', 'task.created', 'hello']));
+  expect(reported.map(String)).toEqual([
+    'Error: entries broke',
+    'Error: entries broke',
+    'Error: lines broke',
+  ]);
+});
+
+test('a job’s end is told after its last lines, however many were written just before', async () => {
+  const LINES = 3_000;
+  let lines = 0;
+  feed.onLog('main', () => (lines += 1));
+  await write('JOB-8', 'begun');
+  await soon(() => expect(lines).toBe(1));
+  const told = new Map<string, number>();
+  feed.onEntry('main', ({ event }) => told.set(event, lines));
+  await h.store.transaction('main', async (tx) => {
+    for (let n = 1; n <= LINES; n += 1) {
+      const id = String(await tx.next('log')).padStart(15, '0');
+      await tx.insert(jobLogs, { id, job: 'JOB-8', cursor: n + 1, stream: 'out', line: 'x', at: tx.now });
+    }
+  });
+  await h.run('ana', 'task create after');
+  await soon(() => expect(told.get('task.created')).toBe(LINES + 1));
+});
+
 describe('log lines', () => {
   beforeEach(() => cursors.clear());
 

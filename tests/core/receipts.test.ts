@@ -95,6 +95,54 @@ describe('the same key again', () => {
   });
 });
 
+describe('a first answer is for whoever may still ask for it', () => {
+  const bearer = (id: string, ...scopes: string[]): Partial<Inbound> => ({
+    channel: 'rest',
+    from: identity('key', id, { scopes }),
+  });
+  const newKey = async (label: string) =>
+    ((await h.run('ana', `key create ${label}`)).reply.data as { id: string }).id;
+  const denials = () => events(h, /^command\.denied$/);
+
+  test('not with another key of the same person that reaches less far: that is denied and journalled', async () => {
+    const [wide, narrow] = [await newKey('wide'), await newKey('narrow')];
+    const first = await send('task create secret', bearer(wide, '*'));
+    expect(first.status).toBe('ok');
+    const again = await send('task create secret', bearer(narrow, 'job:read'));
+    expect(code(again)).toBe('forbidden');
+    expect(again.reply.data).toBeUndefined();
+    expect((await denials()).at(-1)).toMatchObject({ actor: 'ana', target: 'task.create' });
+    expect(await send('task create secret', bearer(narrow, 'task:create'))).toEqual(first);
+    expect(await titles()).toEqual(['secret']);
+  });
+
+  test('not after the role was taken away, and again once it is back', async () => {
+    await h.run('ana', 'person add eve --roles operator');
+    const first = await send('task create one', {}, 'eve');
+    await h.run('ana', 'role revoke operator eve');
+    expect(code(await send('task create one', {}, 'eve'))).toBe('forbidden');
+    await h.run('ana', 'role grant operator eve');
+    expect(await send('task create one', {}, 'eve')).toEqual(first);
+    expect(await denials()).toHaveLength(1);
+  });
+
+  test('not from an address that is linked to nobody any more', async () => {
+    await h.run('ana', 'person add eve --roles operator --identity slack:T1/UEVE');
+    expect((await send('task create one', onSlack('eve'))).status).toBe('ok');
+    await h.run('ana', 'person remove eve');
+    expect(code(await send('task create one', onSlack('eve')))).toBe('forbidden');
+    expect((await denials()).at(-1)).toMatchObject({ actor: 'slack:T1/UEVE', target: 'task.create' });
+  });
+
+  test('but a refusal tells nothing and is repeated to all of them', async () => {
+    const [wide, narrow] = [await newKey('wide'), await newKey('narrow')];
+    const first = await send('task show TSK-9', bearer(wide, '*'));
+    expect(code(first)).toBe('not_found');
+    expect(await send('task show TSK-9', bearer(narrow, 'job:read'))).toEqual(first);
+    expect(await denials()).toEqual([]);
+  });
+});
+
 describe('a key is not consumed', () => {
   test('by what could not be read, where the sender reads the answer and mends it', async () => {
     expect(code(await send('task craete one'))).toBe('unknown_command');
@@ -125,6 +173,17 @@ test('a secret that was shown once is not shown again', async () => {
   expect(JSON.stringify(again)).not.toContain(key);
   expect(JSON.stringify(again)).toContain('[redacted]');
   expect(JSON.stringify(await rows(h, receipts))).not.toContain(key);
+});
+
+test('a code to link an address is in no receipt, and a repeat does not show it', async () => {
+  const first = await send('link', onSlack('new'));
+  const shown = /[A-Z0-9]{5}-[A-Z0-9]{5}/.exec(first.reply.text)?.[0];
+  expect(shown).toBeDefined();
+  expect(JSON.stringify(await rows(h, receipts))).not.toContain(shown);
+  const again = await send('link', onSlack('new'));
+  expect(again).toMatchObject({ status: 'ok', reply: { text: expect.stringContaining('sent already') } });
+  expect(again.reply.text).not.toContain(shown);
+  expect((await h.run('vic', `link ${shown}`)).status).toBe('ok');
 });
 
 test('a body that is no JSON value is refused before anything is looked up', async () => {

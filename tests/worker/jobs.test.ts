@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SECOND } from '../../src/domain/clock.ts';
+import { jobs } from '../../src/domain/job.ts';
 import { outbox } from '../../src/domain/records.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import type { JobWorker } from '../../src/worker/jobs.ts';
@@ -262,6 +263,19 @@ describe('a worker that is lost', () => {
     expect((await told()).filter((e) => e === 'job.succeeded')).toHaveLength(1);
   });
 
+  test('stops a try whose job is over by another’s hand, with the same fence', async () => {
+    const { execute, nth } = controlled();
+    const worker = start(execute);
+    await ask();
+    const first = await nth(1);
+    await expectState('running');
+    const row = await job(h);
+    await h.store.transaction('main', (tx) => tx.update(jobs, row, { state: 'failed', leaseUntil: null }));
+    worker.wake();
+    await soon(() => expect(first.signal.aborted).toBe(true));
+    expect(await job(h)).toMatchObject({ state: 'failed', fence: row.fence });
+  });
+
   test('on the last try leaves a job that failed', async () => {
     await ask();
     for (let n = 0; n < 2; n += 1) {
@@ -394,5 +408,21 @@ describe('a database that is away', () => {
     away.away = false;
     worker.wake();
     await nth(1);
+  });
+
+  test('shows in how long ago the queue was reached', async () => {
+    const away = flaky(h.store);
+    const worker = start(controlled().execute, { store: away.store });
+    const clock = vi.spyOn(performance, 'now');
+    const at = performance.now() + 20 * SECOND;
+    away.away = true;
+    clock.mockReturnValue(at);
+    worker.wake();
+    await soon(() => expect(away.refused).toBeGreaterThan(0));
+    expect(worker.sinceLook).toBeGreaterThan(19 * SECOND);
+    away.away = false;
+    clock.mockReturnValue(at + SECOND);
+    worker.wake();
+    await soon(() => expect(worker.sinceLook).toBe(0));
   });
 });

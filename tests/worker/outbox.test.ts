@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Notifier, Outbound } from '../../src/core/adapter.ts';
+import { holdLease } from '../../src/core/leases.ts';
 import type { Address } from '../../src/core/message.ts';
 import { enqueue } from '../../src/core/outgoing.ts';
 import { DAY, HOUR, SECOND } from '../../src/domain/clock.ts';
@@ -304,6 +305,46 @@ describe('of several processes', () => {
     await expectState('k6', 'sent');
     expect(two.keys()).toEqual(['k6']);
   });
+});
+
+test('a message that waited for its turn is not sent by who lost the lease meanwhile', async () => {
+  const far = farSide();
+  await queue('k1');
+  let calls = 0;
+  const store = new Proxy(h.store, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (name !== 'transaction') return typeof value === 'function' ? value.bind(target) : value;
+      return async (...args: Parameters<typeof target.transaction>) => {
+        calls += 1;
+        // Its first call finds what is due; before the next one another process has taken over.
+        if (calls === 2) {
+          h.clock.pass(11 * SECOND);
+          await target.transaction('main', (tx) => holdLease(tx, 'outbox', 'w2', 10 * SECOND));
+        }
+        return target.transaction(...args);
+      };
+    },
+  });
+  const worker = start(far.notifier, { store });
+  await soon(() => expect(calls).toBeGreaterThan(1));
+  await worker.stop();
+  expect(far.keys()).toEqual([]);
+  expect((await message('k1')).state).toBe('queued');
+});
+
+test('a stop whose lease cannot be given up is a stop all the same, and says so', async () => {
+  const away = flaky(h.store);
+  const warn = vi.spyOn(silent, 'warn');
+  const worker = start(farSide().notifier, { store: away.store });
+  await queue('k1');
+  await expectState('k1', 'sent');
+  away.away = true;
+  await worker.stop();
+  expect(warn).toHaveBeenCalledWith(
+    { err: new Error('the database is away') },
+    expect.stringContaining('a lease was not given up'),
+  );
 });
 
 test('a stop lets what is under way end and starts nothing more', async () => {

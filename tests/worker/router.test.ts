@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { holdLease } from '../../src/core/leases.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import { principals } from '../../src/domain/principal.ts';
-import { outbox, subscriptions } from '../../src/domain/records.ts';
+import { leases, outbox, subscriptions } from '../../src/domain/records.ts';
 import { Router } from '../../src/worker/router.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { outgoing, rows } from '../core/support.ts';
-import { silent, soon } from './support.ts';
+import { flaky, silent, soon } from './support.ts';
 
 let h: Harness;
 const routers: Router[] = [];
@@ -140,6 +140,13 @@ describe('a destination that is gone', () => {
     expect(await told('SUB-1')).toEqual([]);
   });
 
+  test('but an outside fact that names an address is told there as everywhere', async () => {
+    await run('ana', 'subscribe event.* --to slack:C7');
+    start();
+    await run('ana', 'event add moved web --details.lane=slack:C7');
+    await soon(async () => expect(await told()).toEqual(['event.moved web']));
+  });
+
   test('does not go round between two that are gone', async () => {
     await run('ana', 'subscribe * --to slack:C7');
     await run('ana', 'subscribe * --to slack:C8');
@@ -173,6 +180,22 @@ describe('of several processes', () => {
     h.clock.pass(11 * SECOND);
     await soon(async () => expect(await told()).toEqual(['task.created TSK-1']));
   });
+});
+
+test('a stop whose lease cannot be given up is a stop all the same, and says so', async () => {
+  const away = flaky(h.store);
+  const warn = vi.spyOn(silent, 'warn');
+  await run('ben', 'subscribe task.created --to slack:C7');
+  const { directory } = h;
+  const router = new Router({ store: away.store, workspace: 'main', owner: 'w1', directory, log: silent });
+  router.start();
+  await soon(async () => expect(await rows(h, leases)).toHaveLength(1));
+  away.away = true;
+  await router.stop();
+  expect(warn).toHaveBeenCalledWith(
+    { err: new Error('the database is away') },
+    expect.stringContaining('a lease was not given up'),
+  );
 });
 
 test('a stop is the end of it, also with more to come', async () => {

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { voteTokens } from '../../src/domain/approval.ts';
 import { DAY, HOUR, MINUTE } from '../../src/domain/clock.ts';
 import { jobs } from '../../src/domain/job.ts';
-import { confirmations, linkCodes, receipts } from '../../src/domain/records.ts';
+import { enqueue } from '../../src/core/outgoing.ts';
+import { confirmations, linkCodes, outbox, receipts } from '../../src/domain/records.ts';
 import type { Services } from '../../src/core/services.ts';
 import { Sweeper } from '../../src/worker/sweep.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -17,7 +18,7 @@ const services = (over: Partial<Services> = {}): Services => ({
   commands: h.commands,
   language: h.language,
   directory: h.directory,
-  admission: { admit: async () => undefined },
+  admission: { admit: async () => undefined, hold: () => () => undefined },
   clock: h.clock,
   newId: () => 'id',
   log: silent,
@@ -92,6 +93,40 @@ test('what has run out is cleared away, hourly, and nothing else', async () => {
   await sweeper.sweep();
   expect(await count()).toEqual([0, 0, 0, 0]);
   expect((await h.entries()).length).toBeGreaterThan(3);
+});
+
+test('however many rows have run out, one look clears them all', async () => {
+  const expiresAt = new Date(h.clock.now().getTime() + HOUR);
+  await h.store.transaction('main', async (tx) => {
+    for (let n = 0; n < 1_201; n += 1)
+      await tx.insert(receipts, { id: `r${n}`, digest: '', answer: {}, expiresAt });
+    await tx.insert(receipts, { id: 'later', digest: '', answer: {}, expiresAt: new Date(8.64e15) });
+  });
+  h.clock.pass(HOUR + 1);
+  await sweeper.sweep();
+  expect((await rows(h, receipts)).map(({ id }) => id)).toEqual(['later']);
+});
+
+test('a message whose channel is off for two days is given up and told of; a younger one waits', async () => {
+  const mail = (key: string) =>
+    h.store.transaction('main', (tx) =>
+      enqueue(tx, { key, address: { channel: 'email', to: 'a@example.test' }, reply: { text: 'news' } }),
+    );
+  const states = async () =>
+    Object.fromEntries((await rows(h, outbox)).map(({ key, state }) => [key, state]));
+  await mail('old');
+  h.clock.pass(2 * DAY);
+  await mail('young');
+  await sweeper.sweep();
+  expect(await states()).toEqual({ old: 'queued', young: 'queued' });
+  h.clock.pass(2 * HOUR);
+  await sweeper.sweep();
+  expect(await states()).toEqual({ old: 'dead', young: 'queued' });
+  const [old] = await rows(h, outbox, { where: { key: 'old' } });
+  expect(old).toMatchObject({ reply: {}, error: 'its channel was off for two days' });
+  expect(await events(h, /^message\.dead$/)).toMatchObject([
+    { actor: 'system', target: 'old', details: { channel: 'email', lane: 'email:a@example.test' } },
+  ]);
 });
 
 test('it looks by itself until it is stopped, and a database that is away does not end it', async () => {

@@ -31,6 +31,12 @@ describe('the command is', () => {
       'above an answered mail as Outlook puts it',
       'task list\n\nVon: Bot <bot@example.test>\nGesendet: heute\n\njob run\n',
     ],
+    ['above headers without an address', 'task list\n\nFrom: Bot\nSent: Tuesday\nTo: Ana\n\njob run\n'],
+    [
+      'above an introduction in two lines',
+      'task list\nBot <bot@example.test>\n于2026年11月3日写道：\n> job run\n',
+    ],
+    ['above a line that only looks like a header', 'task list\nNote: thanks\n'],
   ])('%s', async (_name, body) => {
     expect(await read(body)).toEqual(runs('task list'));
   });
@@ -67,7 +73,21 @@ describe('nothing is run, and the sender is told why, for', () => {
     expect(await read('<p>job run deploy</p>', html)).toMatchObject(explains(/plain text/));
   });
 
-  test.each(['Fwd: job run deploy', 'FW: x', 'WG: x', 'Tr : x'])('a forwarded mail: %s', async (Subject) => {
+  test.each([
+    'Fwd: job run deploy',
+    'FW: x',
+    'WG: x',
+    'Tr : x',
+    '[EXT] Fwd: x',
+    '[dev] [EXT]FW: x',
+    'Re: Fwd: x',
+    'FWD：x',
+    '转发：x',
+    '轉寄: x',
+    '転送: x',
+    '轉發: x',
+    'VL: x',
+  ])('a forwarded mail: %s', async (Subject) => {
     expect(await read('job run deploy\n', { Subject })).toMatchObject(explains(/Forwarded/));
     expect(await read('', { Subject })).toMatchObject(explains(/Forwarded/));
     expect(await read('\n-----Original Message-----\njob run\n', { Subject })).toMatchObject(
@@ -87,21 +107,58 @@ describe('nothing is run, and the sender is told why, for', () => {
   test('an answer without a line of its own', async () => {
     expect(await read('> job run deploy\n', { Subject: 'Re: task list' })).toMatchObject(explains(/no line/));
     expect(await read('', { Subject: 'Re: task list' })).toMatchObject(explains(/no line/));
+    expect(await read('', { Subject: '[EXT] Re[2]: task list' })).toMatchObject(explains(/no line/));
+    expect(await read('', { Subject: '回复：task list' })).toMatchObject(explains(/no line/));
     expect(await read('', { Subject: 'task list', 'In-Reply-To': '<a@b.test>' })).toMatchObject(
       explains(/no line/),
     );
+  });
+
+  test.each([
+    ['Japanese', '2026年11月3日(火) 10:00 Bot <bot@example.test>:\n\n> job run\n'],
+    ['Chinese', 'Bot <bot@example.test> 于2026年11月3日周二 10:00写道：\n> job run\n'],
+    ['Chinese, in two lines', 'Bot <bot@example.test>\n于2026年11月3日周二 10:00写道：\n\n> job run\n'],
+    ['Russian', 'вт, 3 нояб. 2026 г. в 10:00, Bot <bot@example.test>:\n> job run\n'],
+    ['Finnish', 'ti 3. marrask. 2026 klo 10.00 Bot kirjoitti:\n\njob run\n'],
+    ['Outlook', 'From: Bot\nSent: Tuesday\nTo: Ana\nSubject: x\n\njob run\n'],
+    ['Outlook, in bold', '*Von:* Bot\n*Gesendet:* Dienstag\n*Betreff:*\n\njob run\n'],
+    ['Outlook, in Chinese', '发件人：Bot\n发送时间：2026年11月3日\n\njob run\n'],
+  ])('a quotation alone, as it is introduced in %s', async (_name, body) => {
+    expect(await read(body, { Subject: 'Re: x' })).toMatchObject(explains(/no line/));
+  });
+
+  test('a command that its character set garbles', async () => {
+    const latin1 = Buffer.from(rawMail({}, 'task create Bär\r\n'), 'latin1');
+    expect(await decode(latin1)).toMatchObject({ kind: 'explain', why: 'charset' });
+    const japanese = { 'Content-Type': 'text/plain' };
+    expect(await read('task create \u001b$B4A;z\u001b(B\n', japanese)).toMatchObject({ why: 'charset' });
+    expect(await read('task list\n\n> B\ufffdr\n')).toEqual(runs('task list'));
+    expect(await read('', { Subject: '=?utf-8?q?task_create_B=E4r?=' })).toMatchObject({ why: 'charset' });
+  });
+
+  test('HTML that shows something far below its first tags', async () => {
+    const html = { 'Content-Type': 'text/html', Subject: 'task list' };
+    expect(await read(`${'<br>\n'.repeat(30_000)}stop!`, html)).toMatchObject({ why: 'html' });
+    expect(await read('<p title="x">&nbsp;</p>', html)).toEqual(runs('task list'));
   });
 
   test('neither text nor subject', async () => {
     expect(await read('', { Subject: undefined })).toMatchObject(explains(/no line/));
   });
 
-  test.each(['{"command": 1}', '{"command": "help", "as": "root"}', '{', '{"text": "help"}', '{nonsense}'])(
-    'JSON that is not a command: %s',
-    async (body) => {
-      expect(await read(body)).toMatchObject(explains(/JSON/));
-    },
-  );
+  test.each([
+    '{"command": 1}',
+    '{"command": "help", "as": "root"}',
+    '{',
+    '{"text": "help"}',
+    '{nonsense}',
+    '{"command": "help", "command": "job.run"}',
+    '{"command": "a.b", "args": {"x": [{"y": 1, "\\"z:": 2, "y": 3}]}}',
+    String.raw`{"command": "a.b", "args": {"x": "\ud800"}}`,
+    `{"command": "a.b", "args": ${'['.repeat(100)}${']'.repeat(100)}}`,
+  ])('JSON that is not a command: %s', async (body) => {
+    expect(await read(body)).toMatchObject(explains(/JSON/));
+  });
 });
 
 describe('a vote', () => {
@@ -114,6 +171,19 @@ describe('a vote', () => {
     ['deny because it is late', { Subject: 'Re: [APR-12]' }, 'approval.deny', { reason: 'it is late' }],
     [`deny: not today${quoted}`, {}, 'approval.deny', { reason: 'not today' }],
     ['deny', { Subject: 'Re: [APR-12]' }, 'approval.deny', {}],
+    [`deny because it is\nFriday${quoted}`, {}, 'approval.deny', { reason: 'it is\nFriday' }],
+    [
+      'deny because it is\nFriday\n\n-- \nAna\n',
+      { Subject: 'Re: [APR-12]' },
+      'approval.deny',
+      { reason: 'it is\nFriday' },
+    ],
+    [
+      `deny because ${'x'.repeat(300)}\nFriday\n\nBot <bot@example.test>:\n> APR-12\n`,
+      {},
+      'approval.deny',
+      { reason: `${'x'.repeat(300)}\nFriday` },
+    ],
   ])('%j names the approval that is answered', async (body, fields, command, args) => {
     const decoded = await read(body, fields);
     expect(decoded).toMatchObject({ kind: 'run', body: { command, args: { approval: 'APR-12', ...args } } });
@@ -138,10 +208,19 @@ test('what somebody makes to keep the reader busy takes no time', async () => {
     '<'.repeat(200_000),
     `${'From: '.repeat(30_000)}\n`.repeat(3),
     `${' '.repeat(200_000)}x`,
+    `{"command": ${'"\\"'.repeat(100_000)}}`,
+    'a:\n'.repeat(50_000),
   ];
-  for (const body of bodies) {
+  const mails = bodies.map((body) => [body, {}] as const);
+  const html = { 'Content-Type': 'text/html' };
+  mails.push(
+    ['<'.repeat(100_000), html],
+    ['<p '.repeat(6_000), html],
+    ['', { Subject: '['.repeat(100_000) }],
+  );
+  for (const [body, fields] of mails) {
     const started = performance.now();
-    await read(body);
+    await read(body, fields);
     expect(performance.now() - started).toBeLessThan(1_500);
   }
 });

@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { EmailOptions } from '../../../adapters/email/options.ts';
 import { createIntake } from '../../../adapters/email/intake.ts';
 import type { Outbound } from '../../../src/core/adapter.ts';
 import type { Address, Answer, Inbound } from '../../../src/core/message.ts';
@@ -21,7 +22,7 @@ beforeEach(() => {
   outcome = { answer };
 });
 
-function intake(now = new Date()) {
+function intake(now: Date | (() => Date) = new Date(), more: Partial<EmailOptions> = {}) {
   return createIntake(
     {
       workspace: 'main',
@@ -34,10 +35,11 @@ function intake(now = new Date()) {
         received.push(message);
         return outcome.answer;
       },
-      clock: { now: () => now },
+      clock: { now: typeof now === 'function' ? now : () => now },
       log: pino({ level: 'silent' }),
       cursor: { load: async () => undefined, save: async () => undefined },
       dropped: (reason) => dropped.push(reason),
+      ...more,
     },
     {
       send: async (to, message) => {
@@ -101,6 +103,7 @@ describe('neither run nor answered are', () => {
     ['automatic answers', { 'Auto-Submitted': 'auto-replied' }, 'auto_reply'],
     ['mails of lists', { 'List-Id': '<x.good.test>' }, 'list'],
     ['bounces', { 'Return-Path': '<>' }, 'bounce'],
+    ['answers of people who are away', { Subject: '=?utf-8?q?R=C3=A9ponse_automatique_: x?=' }, 'auto_reply'],
     ['our own mails', { From: 'bot@example.test' }, 'ourselves'],
   ])('%s', async (_name, fields, reason) => {
     expect(await take(fields)).toBe('settled');
@@ -140,6 +143,54 @@ describe('a proven mail that is not understood', () => {
     expect(await take(html, '<p>x</p>')).toBe('later');
     outcome.sendError = new Refusal('not_found', 'no such address');
     expect(await take(html, '<p>x</p>')).toBe('settled');
+  });
+});
+
+describe('a mail that breaks its reader', () => {
+  const poison = `${'--b\r\nContent-Type: text/x\r\n\r\n\r\n'.repeat(2_000)}--b--\r\n`;
+
+  test('is answered with the reason and never looked at again', async () => {
+    const fields = { 'Content-Type': 'multipart/mixed; boundary=b', Subject: '=?utf-8?q?B=C3=A4r?=' };
+    expect(await take(fields, poison)).toBe('settled');
+    expect([received, dropped]).toEqual([[], ['not_understood']]);
+    expect(sent).toMatchObject([
+      {
+        to: { context: { subject: 'Bär' } },
+        message: { reply: { text: expect.stringMatching(/cannot be read/) } },
+      },
+    ]);
+  });
+});
+
+describe('the mails of one sender', () => {
+  const hour = Date.parse('2026-11-20T10:00:00Z');
+  let now = hour;
+  const one = () => intake(() => new Date(now), { perHour: 2 });
+  const mail = (From = 'ana@good.test') => good.sign(rawMail({ From, Date: new Date(hour).toUTCString() }));
+  beforeEach(() => {
+    now = hour;
+  });
+
+  test('are taken up to a number an hour, and then neither run nor answered', async () => {
+    const box = one();
+    for (let uid = 0; uid < 5; uid += 1) expect(await box(await mail(), uid)).toBe('settled');
+    expect(received).toHaveLength(2);
+    expect([sent, dropped]).toEqual([[], ['too_many', 'too_many', 'too_many']]);
+    await box(await mail('bob@good.test'), 6);
+    now += 3_600_000;
+    await box(await mail(), 7);
+    expect(received).toHaveLength(4);
+  });
+
+  test('count once each, however often an outage brings them back', async () => {
+    const box = one();
+    outcome.answer = { ...answer, status: 'error', error: { code: 'unavailable' } };
+    const raw = await mail();
+    for (let n = 0; n < 5; n += 1) expect(await box(raw, 1)).toBe('later');
+    outcome.answer = answer;
+    expect(await box(await mail(), 2)).toBe('settled');
+    expect(await box(raw, 1)).toBe('settled');
+    expect([received.length, dropped]).toEqual([7, []]);
   });
 });
 

@@ -33,6 +33,7 @@ describe('a mail that is proven', () => {
       address: 'ana@good.test',
       messageId: '<one@good.test>',
       bodyHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      signed: new Set(['from', 'to', 'subject', 'date', 'message-id', 'mime-version', 'content-type']),
     });
   });
 
@@ -50,6 +51,12 @@ describe('a mail that is proven', () => {
 
   test('signed by a subdomain of the sender', async () => {
     expect(await prove(await signed({}, { by: mail }))).toMatchObject({ kind: 'proven' });
+  });
+
+  test('vouches for the fields that all of its signatures cover', async () => {
+    const fields = 'from:to:subject:date:message-id';
+    const neighbour = await mail.sign(await signed({}, { fields }));
+    expect(await prove(neighbour)).toMatchObject({ signed: new Set(fields.split(':')) });
   });
 
   test('also when a second signature is foreign or broken', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
@@ -76,6 +77,9 @@ test.each([
   ['null', /Expected a JSON object/],
   [`{"a":"\\ud800"}`, /half a surrogate/],
   [`{"\\udc00x":1}`, /half a surrogate/],
+  ['{"a":1,"b":":","a":1}', /same name twice/],
+  ['{"b":[{"x":{}},{"x":"\\"","\\u0078":2}]}', /same name twice/],
+  ['{"__proto__":1,"__proto__":2}', /same name twice/],
   [`{"a":${'['.repeat(200)}${']'.repeat(200)}}`, /nested/],
 ])('refuses %j', async (body, detail) => {
   await start();
@@ -88,6 +92,40 @@ test('takes a surrogate pair, escaped or not', async () => {
   await start();
   expect(await (await post('{"a":"\\ud83d\\ude80 🚀"}')).json()).toEqual({ a: '🚀 🚀' });
 });
+
+test('a name may come again in another object, in a string and in a list', async () => {
+  await start();
+  const body = { 'a:b': '"a":1,', 'back\\': [{ a: 1 }, { a: { a: ':' } }, ':'], '': {} };
+  expect(await (await post(JSON.stringify(body, null, 2))).json()).toEqual(body);
+});
+
+test.each([
+  ['POST', 'h2c'],
+  ['GET', 'h2c'],
+  ['POST', 'websocket'],
+  ['GET', 'websocket, h2c'],
+])(
+  'a %s that offers an upgrade to %s is answered over HTTP/1.1, and so is the next',
+  async (method, upgrade) => {
+    await start();
+    http.server.on('upgrade', (_req, socket) => socket.end('HTTP/1.1 404 Not Found\r\n\r\n'));
+    const socket = connect(Number(new URL(http.url).port), '127.0.0.1').setEncoding('utf8');
+    let answers = '';
+    socket.on('data', (chunk: string) => (answers += chunk));
+    const offer = `Connection: Upgrade, HTTP2-Settings\r\nUpgrade: ${upgrade}\r\nHTTP2-Settings: AAMAAABk\r\n`;
+    socket.write(`${method} /echo HTTP/1.1\r\nHost: x\r\n${offer}`);
+    socket.write(
+      method === 'GET' ? '\r\n' : 'Content-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}',
+    );
+    await once(socket, 'data');
+    // As a client has to, which cannot know in which protocol it goes on: only after the answer.
+    socket.write('GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    await once(socket, 'close');
+    expect(answers.match(/HTTP\/1\.1 \d+|\{.*?\}/g)).toEqual(
+      [1, 2].flatMap(() => ['HTTP/1.1 200', '{"ok":true}']),
+    );
+  },
+);
 
 test('refuses what is not UTF-8', async () => {
   await start();

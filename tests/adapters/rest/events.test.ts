@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { principalOf } from '../support/world.ts';
@@ -75,11 +77,50 @@ test('a stop ends what waits', async () => {
   expect(await waiting).toEqual({ events: [], next: 0 });
 });
 
-test.each(['?wait=31', '?wait=-1', '?after=x', '?after=1.5', '?since=3', '?topics=job.**', '?topics='])(
-  'refuses %s',
-  async (query) => {
-    const response = await world.call(`/v1/events${query}`);
-    expect(response.status).toBe(400);
+test.each([
+  '?wait=31',
+  '?wait=-1',
+  '?after=x',
+  '?after=1.5',
+  '?since=3',
+  '?topics=job.**',
+  '?topics=',
+  '?after=1&after=900',
+])('refuses %s', async (query) => {
+  const response = await world.call(`/v1/events${query}`);
+  expect(response.status).toBe(400);
+});
+
+test('a stream does not take its place twice either', async () => {
+  for (const query of ['?after=1&after=1', '?after=1&after=900'])
+    expect((await world.call(`/v1/events/stream${query}`)).status).toBe(400);
+});
+
+test.each(['/v1/events?wait=30', '/v1/events/stream'])(
+  '%s of somebody who left while being looked up leaves nothing behind',
+  async (path) => {
+    const connection = once(world.http.server, 'connection') as Promise<[Socket]>;
+    const [looking, found] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    world.authenticator.authenticator.principal = async () => {
+      looking.resolve();
+      await found.promise;
+      return principalOf('ana');
+    };
+    const timers = vi.spyOn(globalThis, 'setInterval');
+    const hold = vi.spyOn(world.admission, 'hold');
+    const leaving = new AbortController();
+    const left = world.call(path, { signal: leaving.signal }).catch((error: unknown) => error);
+    const [socket] = await connection;
+    await looking.promise;
+    leaving.abort();
+    await left;
+    if (!socket.destroyed) await once(socket, 'close');
+    found.resolve();
+    for (let n = 0; n < 20; n += 1) await turn();
+    expect(world.journal.listeners()).toBe(0);
+    expect(timers).not.toHaveBeenCalled();
+    expect(hold).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
   },
 );
 

@@ -5,7 +5,7 @@ import { openApi } from '../../../adapters/rest/openapi.ts';
 import { mountRoutes } from '../../../adapters/rest/routes.ts';
 import { schemasOf } from '../../../adapters/rest/schema.ts';
 import { command, type CommandSet } from '../../../src/core/command.ts';
-import { commandSet } from '../support/world.ts';
+import { commandSet, unlimited } from '../support/world.ts';
 import { restWorld } from './world.ts';
 
 let world: Awaited<ReturnType<typeof restWorld>>;
@@ -86,6 +86,7 @@ test('two commands on one route are a mistake that does not start', () => {
     schemas: schemasOf(commands),
     workspace: 'main',
     authenticator: world.authenticator.authenticator,
+    admission: unlimited(),
     receive: () => Promise.reject(new Error('unused')),
   };
   expect(() => mountRoutes(world.http.app, options)).toThrow('task.twin: post /v1/tasks');

@@ -26,11 +26,12 @@ export async function restWorld(options: Partial<RestOptions> = {}) {
   const journal = memoryFeed();
   const clock = stillClock();
   const stub = stubReceive();
+  const admission = options.admission ?? unlimited();
   const adapter = createRestAdapter({
     http: http.app,
     workspace: WORKSPACE,
     authenticator: authenticator.authenticator,
-    admission: unlimited(),
+    admission,
     commands: commandSet,
     receive: stub.receive,
     feed: journal.feed,
@@ -47,6 +48,7 @@ export async function restWorld(options: Partial<RestOptions> = {}) {
     http,
     people,
     authenticator,
+    admission,
     journal,
     clock,
     adapter,

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { principalOf } from '../support/world.ts';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Answer } from '../../../src/core/message.ts';
+import { ok, principalOf } from '../support/world.ts';
 import { socketWorld, until, type Client, type Frame } from './world.ts';
 
 let world: Awaited<ReturnType<typeof socketWorld>>;
@@ -92,6 +94,58 @@ test('topics add up and are dropped', async () => {
   client.send({ type: 'unsubscribe' });
   expect(await client.next()).toEqual({ type: 'subscribed', topics: [] });
   world.journal.append('task.created');
+  expect(await fence(client)).toEqual([]);
+});
+
+test('frames that change what is listened to are taken in order, however long one takes', async () => {
+  world.journal.append('job.started');
+  world.journal.log('JOB-1', 'one');
+  const client = await world.open();
+  const gate = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const { head } = world.journal.feed;
+  Object.assign(world.journal.feed, {
+    head: async (workspace: string) => {
+      asked.resolve();
+      await gate.promise;
+      return head(workspace);
+    },
+  });
+  client.send({ type: 'subscribe', topics: ['job.*', 'log.JOB-1'], after: 0 });
+  client.send({ type: 'unsubscribe' });
+  client.send({ type: 'subscribe', topics: ['task.*'] });
+  await asked.promise;
+  gate.resolve();
+  expect((await client.take(3)).map((frame) => frame['topics'])).toEqual([
+    ['job.*', 'log.JOB-1'],
+    [],
+    ['task.*'],
+  ]);
+  world.journal.append('job.failed');
+  world.journal.log('JOB-1', 'two');
+  expect(await fence(client)).toEqual([]);
+});
+
+test('what was unsubscribed before its subscription was confirmed does not begin', async () => {
+  world.journal.append('job.started');
+  world.journal.log('JOB-1', 'one');
+  const client = await world.open();
+  const slow = Promise.withResolvers<Answer>();
+  world.stub.answer = (message) => (message.dedupeKey === 'ws:slow' ? slow.promise : ok(message));
+  client.send({ type: 'command', id: 'slow', text: 'help' });
+  client.send({ type: 'subscribe', topics: ['job.*', 'log.JOB-1'], after: 9 });
+  client.send({ type: 'unsubscribe' });
+  client.send({ type: 'command', id: 'last', text: 'help' });
+  await until(() => world.stub.messages.length === 2);
+  for (let n = 0; n < 20; n += 1) await turn();
+  slow.resolve({ id: 'message-1', status: 'ok', reply: { text: 'done' }, correlationId: 'corr-1' });
+  expect((await client.take(4)).map((frame) => frame.type)).toEqual([
+    'reply',
+    'subscribed',
+    'subscribed',
+    'reply',
+  ]);
+  world.journal.append('job.failed');
   expect(await fence(client)).toEqual([]);
 });
 

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { setImmediate as turn } from 'node:timers/promises';
 import { WebSocket, type ClientOptions } from 'ws';
 import { createWebSocketAdapter, type WebSocketOptions } from '../../../adapters/websocket/index.ts';
@@ -110,7 +111,7 @@ export async function socketWorld(options: Partial<WebSocketOptions> = {}) {
     },
     /** The HTTP answer to an upgrade that was not made. */
     refused: (init: ClientOptions = {}, query = '', protocols?: string[]) =>
-      new Promise<{ status: number; body: string }>((resolve, reject) => {
+      new Promise<{ status: number; headers: IncomingHttpHeaders; body: string }>((resolve, reject) => {
         const socket = dial(init, query, protocols);
         socket.on('error', () => undefined);
         socket.once('open', () => reject(new Error('it opened')));
@@ -118,7 +119,11 @@ export async function socketWorld(options: Partial<WebSocketOptions> = {}) {
           const chunks: Buffer[] = [];
           res.on('data', (chunk: Buffer) => chunks.push(chunk));
           res.on('end', () =>
-            resolve({ status: res.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+            resolve({
+              status: res.statusCode ?? 0,
+              headers: res.headers,
+              body: Buffer.concat(chunks).toString(),
+            }),
           );
         });
       }),

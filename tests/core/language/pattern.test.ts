@@ -25,6 +25,8 @@ describe('command names', () => {
     ['job dead list', 'job.dead.list'],
     ['yes', 'yes'],
     ['/sb {"command":"task list"}', 'task.list'],
+    ['\u200btask list \u200b', 'task.list'],
+    ['\ufeff\u200b{"command":"task list"}\n\u200b', 'task.list'],
   ])('%s → %s', async (text, name) => {
     const reading = await readText(text);
     expect(reading.command.name).toBe(name);

@@ -1,8 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { checkText, MAX_TEXT, tokenize } from '../../../src/core/language/tokenize.ts';
+import { checkText, MAX_TEXT, tokenize, trimPasted } from '../../../src/core/language/tokenize.ts';
 import { Refusal } from '../../../src/domain/errors.ts';
 
 const words = (text: string): string[] => tokenize(text).map((token) => token.text);
+
+test.each([
+  ['\u200btask list\u200b', 'task list'],
+  ['\ufeff \u200b\n task list \u200b\ufeff', 'task list'],
+  ['a\u200bb', 'a\u200bb'],
+  ['\u200d👩\u200d🚒', '\u200d👩\u200d🚒'],
+  ['\u200b \ufeff', ''],
+  ['', ''],
+])('%j pasted is %j', (text, trimmed) => {
+  expect(trimPasted(text)).toBe(trimmed);
+});
 
 describe('tokenize', () => {
   test.each([

@@ -163,6 +163,13 @@ describe('stopping', () => {
     expect((await run(script('console.log("up")'), {}, AbortSignal.abort())).lines).toEqual([]);
   });
 
+  test('at a cancel that comes while the start is prepared', async () => {
+    const cancel = new AbortController();
+    const running = run(script(FOREVER, { timeout: 5_000 }), {}, cancel.signal);
+    cancel.abort();
+    expect((await running).outcome).toEqual({ kind: 'cancelled' });
+  });
+
   test('one that ignores SIGTERM', async () => {
     const code = `process.on("SIGTERM",()=>console.log("no"));${FOREVER}console.log(process.pid)`;
     const { outcome, lines } = await cancelAfterFirstLine(script(code));

@@ -93,6 +93,31 @@ describe('standard and gitlab', () => {
     );
   });
 
+  // Lenient base64 would make these one byte, nothing, or something that everybody can guess.
+  test.each(['whsec_AA==', 'whsec_b3RoZXI=', `${secret}!`, `whsec_ ${key.toString('base64')}`])(
+    '%s is no key',
+    (wrong) => {
+      const lenient = Buffer.from(wrong.slice(6), 'base64');
+      expect(verifyStandard(headers(T, sign(T, lenient)), body, [wrong], NOW)).toEqual({
+        refused: expect.stringContaining('no secret is usable'),
+      });
+    },
+  );
+
+  test('a text that is no long base64 is a key as the text alone', () => {
+    for (const text of ['A!', 'AAAA', "it's a fake test secret"]) {
+      const lenient = Buffer.from(text, 'base64');
+      expect(verifyStandard(headers(T, sign(T, lenient)), body, [text], NOW), text).toHaveProperty('refused');
+      expect(verifyStandard(headers(T, sign(T, text)), body, [text], NOW), text).toEqual({ delivery: 'm1' });
+    }
+  });
+
+  test('base64 may come without its padding', () => {
+    const long = Buffer.from('fake-test-key-01');
+    const bare = `whsec_${long.toString('base64').replaceAll('=', '')}`;
+    expect(verifyStandard(headers(T, sign(T, long)), body, [bare], NOW)).toEqual({ delivery: 'm1' });
+  });
+
   test('gitlab names the event and never falls back to X-Gitlab-Token', () => {
     const event = heads({ 'x-gitlab-event': 'Push Hook', 'x-gitlab-token': secret });
     expect(verifyGitlab({ ...headers(T), ...event }, body, [secret], NOW)).toEqual({
