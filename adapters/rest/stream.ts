@@ -68,6 +68,8 @@ export function streamEvents(options: EventsOptions): Handler {
       tail.offer(itemOf(entry));
     });
     release.push(off, () => tail.stop());
+    // Whatever changed since the reader was looked up was told before this stream could hear of it.
+    standing.doubt();
     tail.start();
   };
 }

@@ -129,6 +129,8 @@ class WebSocketAdapter implements Adapter {
         const connection = new Connection(id, ws, socket, admitted, this.#shared);
         opened = true;
         this.#connections.add(connection);
+        // Whatever changed since it was admitted was told before it could hear of it.
+        connection.doubt();
         connection.onGone(() => {
           letGo();
           this.#connections.delete(connection);

@@ -87,14 +87,17 @@ class Bearers implements BearerAuthenticator {
     const known = this.#principals.get(name);
     if (known !== undefined && (known.until === null || known.until > this.#options.clock.now()))
       return known.who;
-    const generation = this.#generation;
-    const found = await this.#run(async (tx) => {
-      const key = identity.channel === 'key' ? await liveKey(tx, identity.subject) : undefined;
-      return { who: await this.#options.resolvePrincipal(tx, identity), until: key?.expiresAt ?? null };
-    });
-    const { who, until } = found;
-    if (who !== undefined) this.#remember(this.#principals, name, { who, until }, generation);
-    return who;
+    for (;;) {
+      const generation = this.#generation;
+      const { who, until } = await this.#run(async (tx) => {
+        const key = identity.channel === 'key' ? await liveKey(tx, identity.subject) : undefined;
+        return { who: await this.#options.resolvePrincipal(tx, identity), until: key?.expiresAt ?? null };
+      });
+      // What was changed while it was read, in the same commit perhaps, makes the answer an old one.
+      if (generation !== this.#generation) continue;
+      if (who !== undefined) this.#remember(this.#principals, name, { who, until }, generation);
+      return who;
+    }
   }
 
   async issueTicket(identity: VerifiedIdentity, expiresAt: Date | undefined): Promise<string> {

@@ -72,6 +72,22 @@ describe('voting', () => {
     expect((await h.run('cho', body)).reply.text).toBe('You approved APR-1. JOB-1 is queued: deploy.');
   });
 
+  test('by REST is answered with the votes, as GET shows them', async () => {
+    await request();
+    const route = (method: string, path: string) =>
+      h.commands.all.find((c) => c.route?.method === method && c.route.path === path)?.name ?? '';
+    const post = route('post', '/v1/approvals/{id}/decision');
+    const get = { command: route('get', '/v1/approvals/{id}'), args: { id: 'APR-1' } };
+    for (const [n, who] of ['ben', 'cho'].entries()) {
+      const args = { id: 'APR-1', decision: 'approve', reason: 'fine' };
+      const voted = data(await h.run(who, { command: post, args }));
+      expect(voted).toEqual(data(await h.run(who, get)));
+      expect(voted).toMatchObject({ state: n === 0 ? 'pending' : 'approved' });
+      expect(voted['votes']).toHaveLength(n + 1);
+      h.clock.pass(MINUTE);
+    }
+  });
+
   test('answers whoever decided with the state that follows', async () => {
     await request();
     expect((await run('deny APR-1 --reason no')).reply.text).toBe('APR-1 is denied.');

@@ -185,6 +185,23 @@ describe('key', () => {
     expect(code(await run('key rotate mine', 'dan', narrow))).toBe('forbidden');
   });
 
+  test('reaches no further than the one it was made with, whatever roles come later', async () => {
+    await run('role add keeper key:create person:admin task:read');
+    await run('role revoke operator dan');
+    await run('role grant keeper dan');
+    // All that the roles give is within these scopes today.
+    const narrow = narrowed('dan', 'key:create', 'person:admin', 'task:*');
+    const wide = await run('key create wide --scopes *', 'dan', narrow);
+    expect(code(wide)).toBe('forbidden');
+    expect(wide.reply.text).toContain('the key would reach further than the key you use');
+    expect((await run('key create wide --scopes *', 'dan')).status).toBe('ok');
+    expect(code(await run('key rotate wide', 'dan', narrow))).toBe('forbidden');
+    await run('person add eve --roles keeper --key', 'dan', narrow);
+    expect(data(await run('key list --for eve'))['items']).toMatchObject([
+      { label: 'first key', scopes: ['key:create', 'person:admin', 'task:*'] },
+    ]);
+  });
+
   test('is not shown where others read along', async () => {
     for (const channel of ['slack', 'email', 'webhook'] as const) {
       expect(code(await run('key create chat', 'ana', { channel }))).toBe('conflict');

@@ -131,6 +131,27 @@ describe('link', () => {
   });
 });
 
+test('link takes a key that is not narrowed, even where it holds all that the roles give', async () => {
+  const from = (...scopes: string[]): Partial<Inbound> => ({
+    from: verified({ workspace: 'main', channel: 'principal', subject: 'vic', assurance: 'key', scopes }),
+  });
+  const { permissions } = data(await run('whoami', 'vic'));
+  const held = permissions as string[];
+  const slack = verified({
+    workspace: 'main',
+    channel: 'slack',
+    subject: 'T1/UNEW',
+    assurance: 'slack',
+    scopes: ['*'],
+  });
+  const { text } = (await run('link', 'nobody', { channel: 'slack', from: slack })).reply;
+  const shown = / ([A-Z0-9]{5}-[A-Z0-9]{5})/.exec(text)?.[1];
+  const refused = await run(`link ${shown}`, 'vic', from(...held));
+  expect(code(refused)).toBe('forbidden');
+  expect(refused.reply.text).toContain('would reach further than the key you use');
+  expect((await run(`link ${shown}`, 'vic', from('*'))).status).toBe('ok');
+});
+
 describe('yes and no', () => {
   const plain = 'please open a task to water the plants';
 

@@ -119,6 +119,31 @@ export function storeContract(database: string, open: () => Promise<StoreUnderTe
         forever.resolve();
       });
 
+      test('one that waits inside an attempt leaves nothing of what it wrote around it, either', async () => {
+        const forever = Promise.withResolvers<void>();
+        const results = await Promise.allSettled([
+          store.transaction('w', (tx) => tx.insert(tasks, newTask('before'))),
+          store.transaction('w', async (tx) => {
+            await tx.insert(tasks, newTask('outer'));
+            await tx.append(event('outer'));
+            await tx.attempt(async () => {
+              await tx.insert(tasks, newTask('inner'));
+              await tx.attempt(() => forever.promise);
+            });
+          }),
+          store.transaction('w', async (tx) => {
+            await tx.append(event('after'));
+            await tx.attempt(() => tx.insert(tasks, newTask('after')));
+          }),
+        ]);
+        expect(results.map((r) => r.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+        expect((await allTasks()).map((t) => t.id).toSorted()).toEqual(['after', 'before']);
+        forever.resolve();
+        await store.transaction('w', (tx) => tx.append(event('later')));
+        expect((await allTasks()).map((t) => t.id).toSorted()).toEqual(['after', 'before']);
+        expect((await store.history('w', 0, 10)).map((e) => e.event)).toEqual(['after', 'later']);
+      });
+
       test('counters count from 1, per workspace, without holes after a rollback', async () => {
         const next = (w: string) => store.transaction(w, (tx) => tx.next('TSK'));
         expect([await next('w'), await next('w'), await next('v')]).toEqual([1, 2, 1]);

@@ -99,6 +99,16 @@ describe('an API key', () => {
     await expect(bearer(key)).rejects.toMatchObject(REFUSED);
   });
 
+  test('stands for nobody when it is revoked while its owner is being looked up', async () => {
+    const { identity } = await bearer(key);
+    const looked = auth.principal(identity);
+    await harness.store.transaction('main', async (tx) => {
+      const row = await tx.get(keys, { id: keyId });
+      if (row) await tx.update(keys, row, { revokedAt: tx.now });
+    });
+    expect(await looked).toBeUndefined();
+  });
+
   test('of somebody removed does not hold, and a changed role counts at once', async () => {
     const answer = await harness.run('ana', 'person add eve --roles viewer --key');
     const theirs = (answer.reply.data as { key: string }).key;

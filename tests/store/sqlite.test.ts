@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Commit } from '../../src/core/store.ts';
 import { journal } from '../../src/domain/journal.ts';
 import { tasks } from '../../src/domain/task.ts';
 import { openSqlite } from '../../src/store/sqlite.ts';
@@ -134,6 +135,82 @@ describe('SQLite store', () => {
     await ours.transaction('w', (tx) => tx.append(event('ours')));
     expect(heard).toEqual([1, 2]);
     await Promise.all([ours.close(), theirs.close()]);
+  });
+
+  describe('of another process', () => {
+    /** Our store and another connection to its file; `look` is the next look at what others have committed. */
+    async function shared() {
+      const path = fresh();
+      const reported: unknown[] = [];
+      vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+      const ours = openSqlite({ path, report: (error) => reported.push(error) });
+      const look = () => void vi.advanceTimersByTime(1_000);
+      const raw = new Database(path);
+      onTestFinished(async () => {
+        raw.close();
+        await ours.close();
+        vi.useRealTimers();
+      });
+      await ours.transaction('w', (tx) => tx.append(event('first')));
+      const heard: Commit[] = [];
+      ours.onCommit((commit) => heard.push(commit));
+      return { ours, raw, look, heard, reported };
+    }
+    /** Appends an entry that nobody can read. */
+    const spoil = (raw: Database.Database) => {
+      const copied = 'id, version, at, event, actor, target, correlation_id, cause';
+      const rest = 'salt, commitment, previous, hash';
+      raw.exec(
+        `INSERT INTO journal (workspace, seq, ${copied}, details, ${rest})
+         SELECT workspace, seq + 1, ${copied}, '{no JSON', ${rest} FROM journal ORDER BY seq DESC LIMIT 1`,
+      );
+    };
+    const seqs = (heard: readonly Commit[]) => heard.flatMap((c) => c.entries.map((e) => e.seq));
+
+    test('a commit without an entry is announced as a change of every table', async () => {
+      const { raw, look, heard } = await shared();
+      look();
+      expect(heard).toEqual([]);
+      raw.exec(`INSERT INTO leases (workspace, id, version, holder, fence, expires_at) VALUES ('w', 'l', 1, 'x', 1, 1)`);
+      look();
+      expect(heard).toMatchObject([{ workspace: 'w', entries: [] }]);
+      expect(['jobs', 'outbox', 'leases'].map((name) => heard[0]?.tables.has(name))).toEqual([true, true, true]);
+      look();
+      expect(heard).toHaveLength(1);
+    });
+
+    test('an entry that cannot be read is reported when it is met, and later commits go on', async () => {
+      const { ours, raw, look, heard, reported } = await shared();
+      spoil(raw);
+      look();
+      expect(reported).toHaveLength(1);
+      await ours.transaction('w', (tx) => tx.append(event('ours')));
+      expect(seqs(heard)).toEqual([3]);
+      raw.exec(`UPDATE leases SET fence = 1`);
+      look();
+      await ours.transaction('w', (tx) => tx.append(event('ours again')));
+      expect(seqs(heard)).toEqual([3, 4]);
+    });
+
+    test('nor does it stop a commit of ours that comes before the look', async () => {
+      const { ours, raw, heard, reported } = await shared();
+      spoil(raw);
+      const both = ['one', 'two'].map((name) => ours.transaction('w', (tx) => tx.append(event(name))));
+      expect((await Promise.all(both)).map((entry) => entry.seq)).toEqual([3, 4]);
+      await ours.transaction('w', (tx) => tx.append(event('three')));
+      expect(seqs(heard)).toEqual([3, 4, 5]);
+      expect(reported).toHaveLength(1);
+    });
+  });
+
+  test.skipIf(process.platform === 'win32')('file and folder are for their owner alone', async () => {
+    const path = fresh();
+    const store = openSqlite({ path });
+    await store.transaction('w', (tx) => tx.append(event('x')));
+    const mode = (of: string) => (statSync(of).mode & 0o777).toString(8);
+    expect([path, `${path}-wal`, `${path}-shm`].map(mode)).toEqual(['600', '600', '600']);
+    expect(mode(dirname(path))).toBe('700');
+    await store.close();
   });
 
   test('no call reads or changes another workspace', async () => {

@@ -412,12 +412,10 @@ describe('a database that is away', () => {
 
   test('shows in how long ago the queue was reached', async () => {
     const away = flaky(h.store);
-    const worker = start(controlled().execute, { store: away.store });
-    const clock = vi.spyOn(performance, 'now');
-    const at = performance.now() + 20 * SECOND;
     away.away = true;
-    clock.mockReturnValue(at);
-    worker.wake();
+    const worker = start(controlled().execute, { store: away.store });
+    const at = performance.now() + 20 * SECOND;
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(at);
     await soon(() => expect(away.refused).toBeGreaterThan(0));
     expect(worker.sinceLook).toBeGreaterThan(19 * SECOND);
     away.away = false;

@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import Database from 'better-sqlite3';
+import type { Services } from '../../src/core/services.ts';
+import type { ChannelState } from '../../src/channels.ts';
+import { SECOND } from '../../src/domain/clock.ts';
+import { Metrics } from '../../src/metrics.ts';
+import { readiness } from '../../src/readiness.ts';
+import type { SqliteStore } from '../../src/store/sqlite.ts';
+import { JobWorker } from '../../src/worker/jobs.ts';
+import { OutboxWorker } from '../../src/worker/outbox.ts';
+import { Router } from '../../src/worker/router.ts';
+import { Sweeper } from '../../src/worker/sweep.ts';
+import { createWorkers, type Workers } from '../../src/workers.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { now, silent } from '../worker/support.ts';
+
+let h: Harness;
+let workers: Workers;
+beforeEach(async () => {
+  h = await createHarness();
+  const services: Services = {
+    ...h,
+    admission: { admit: async () => undefined, hold: () => () => undefined },
+    newId: () => 'id',
+    log: silent,
+    health: () => ({}),
+  };
+  const metrics = new Metrics(() => []);
+  workers = createWorkers({ services, env: {}, metrics, adapters: [], self: 'http://127.0.0.1:9' });
+});
+afterEach(async () => {
+  await workers.stop(now());
+  await h.close();
+});
+
+test.each([JobWorker, Router, Sweeper, OutboxWorker])(
+  'a stop goes on to the end when that of %o fails, and says so',
+  async (failing) => {
+    const warn = vi.spyOn(silent, 'warn');
+    const stops = [JobWorker, Router, Sweeper, OutboxWorker].map((worker) =>
+      vi.spyOn(worker.prototype as { stop(): Promise<void> }, 'stop'),
+    );
+    const stuck = vi.spyOn(failing.prototype as { stop(): Promise<void> }, 'stop');
+    stuck.mockRejectedValueOnce(new Error('stuck'));
+    await workers.stop(now());
+    for (const stop of stops) expect(stop).toHaveBeenCalledTimes(1);
+    expect(warn.mock.calls).toEqual([[{ err: new Error('stuck') }, 'a worker did not stop cleanly']]);
+  },
+);
+
+describe('readiness', () => {
+  const ready = (over: { sinceLook?: number; channels?: ChannelState[]; started?: boolean } = {}) => {
+    const { sinceLook = 0, channels = [], started = true } = over;
+    // The harness opens the real store.
+    const store = h.store as SqliteStore;
+    const looking = { ...workers, sinceLook: () => sinceLook };
+    return readiness({
+      store,
+      schema,
+      workspace: 'main',
+      channels,
+      workers: started ? looking : undefined,
+    });
+  };
+  let schema: number;
+  beforeEach(() => {
+    schema = (h.store as SqliteStore).schema;
+  });
+
+  test('is there while all goes well, with the end of the journal', async () => {
+    const checks = { database: 'ok', migrations: 'ok', queue: 'ok', journal: 1, channels: {} };
+    expect(await ready()).toEqual({ ok: true, checks });
+    expect(await ready({ sinceLook: 9 * SECOND })).toMatchObject({ ok: true });
+    expect(workers.sinceLook()).toBeLessThan(10 * SECOND);
+  });
+
+  test('is not where nobody looks for jobs, or not yet', async () => {
+    for (const over of [{ sinceLook: 10 * SECOND }, { started: false }])
+      expect(await ready(over)).toMatchObject({
+        ok: false,
+        checks: { database: 'ok', queue: 'nobody looks for jobs' },
+      });
+  });
+
+  test('is not where a newer program has changed the schema', async () => {
+    const other = new Database(h.file);
+    other.pragma(`user_version = ${schema + 1}`);
+    other.close();
+    expect(await ready()).toMatchObject({
+      ok: false,
+      checks: { migrations: `the database has schema ${schema + 1} now; start anew`, queue: 'ok' },
+    });
+  });
+
+  test('is not where the end of the journal cannot be read, or a channel is deaf', async () => {
+    const channels: ChannelState[] = [{ name: 'slack', health: { state: 'deaf', reason: 'no socket' } }];
+    expect(await ready({ channels })).toMatchObject({
+      ok: false,
+      checks: { database: 'ok', channels: { slack: { state: 'deaf', reason: 'no socket' } } },
+    });
+    const other = new Database(h.file);
+    other.exec(`UPDATE journal SET details = '{no JSON'`);
+    other.close();
+    expect(await ready()).toMatchObject({ ok: false, checks: { queue: 'ok' } });
+    expect((await ready()).checks.database).not.toBe('ok');
+  });
+});
