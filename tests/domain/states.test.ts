@@ -123,6 +123,6 @@ test('what a caller sees of an error is a refusal or nothing of it', () => {
   expect(hidden).toMatchObject({ code: 'internal' });
   expect(hidden.message).not.toContain('hunter2');
   expect(new Set(Object.values(STATUS))).toEqual(
-    new Set([400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503]),
+    new Set([400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 426, 428, 429, 500, 503]),
   );
 });

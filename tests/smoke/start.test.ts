@@ -44,10 +44,10 @@ test('`npm start` answers /healthz and stops cleanly when told to', async () => 
         expect(child.exitCode, output).toBeNull();
         const answer = await fetch(`http://127.0.0.1:${port}/healthz`);
         expect(answer.status).toBe(200);
+        expect(output).toContain(`127.0.0.1:${port}`);
       },
       { timeout: 15_000, interval: 50 },
     );
-    expect(output).toContain(`127.0.0.1:${port}`);
   } finally {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGINT');
     await over;
