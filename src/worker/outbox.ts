@@ -195,13 +195,17 @@ async function oldestOfLanes(tx: Tx): Promise<Message[]> {
   }
 }
 
-/** Gives up what no channel took for days: news that old is not sent when the channel is turned on again. */
-export async function giveUpOld(tx: Tx): Promise<void> {
+/**
+ * Gives up what no channel took for days: news that old is not sent when the channel is turned on again. Takes as many
+ * as `limit` and returns whether there may be more.
+ */
+export async function giveUpOld(tx: Tx, limit: number): Promise<boolean> {
   const createdAt = { below: new Date(tx.now.getTime() - GIVE_UP) };
-  const old = await tx.find(outbox, { where: { state: 'queued', createdAt } });
+  const old = await tx.find(outbox, { where: { state: 'queued', createdAt }, limit });
   const error = 'its channel was off for two days';
   for (const row of old)
     await record(tx, row, { result: 'dead', patch: { state: 'dead', error, reply: {} } });
+  return old.length === limit;
 }
 
 async function record(tx: Tx, message: Message, { result, patch }: Change): Promise<void> {

@@ -86,6 +86,7 @@ export class Sweeper {
         });
       }
     }
-    await store.transaction(this.#workspace, (tx) => giveUpOld(tx));
+    for (let more = true; more; )
+      more = await store.transaction(this.#workspace, (tx) => giveUpOld(tx, PAGE));
   }
 }

@@ -33,11 +33,13 @@ afterEach(async () => {
   await h.close();
 });
 
-test.each([JobWorker, Router, Sweeper, OutboxWorker])(
-  'a stop goes on to the end when that of %o fails, and says so',
-  async (failing) => {
+const STOPPED = { JobWorker, Router, Sweeper, OutboxWorker };
+
+test.each(Object.entries(STOPPED))(
+  'a stop goes on to the end when that of %s fails, and says so',
+  async (_name, failing) => {
     const warn = vi.spyOn(silent, 'warn');
-    const stops = [JobWorker, Router, Sweeper, OutboxWorker].map((worker) =>
+    const stops = Object.values(STOPPED).map((worker) =>
       vi.spyOn(worker.prototype as { stop(): Promise<void> }, 'stop'),
     );
     const stuck = vi.spyOn(failing.prototype as { stop(): Promise<void> }, 'stop');
@@ -99,7 +101,7 @@ describe('readiness', () => {
       checks: { database: 'ok', channels: { slack: { state: 'deaf', reason: 'no socket' } } },
     });
     const other = new Database(h.file);
-    other.exec(`UPDATE journal SET details = '{no JSON'`);
+    other.exec(`DROP TRIGGER journal_no_update; UPDATE journal SET details = '{no JSON'`);
     other.close();
     expect(await ready()).toMatchObject({ ok: false, checks: { queue: 'ok' } });
     expect((await ready()).checks.database).not.toBe('ok');

@@ -171,10 +171,16 @@ describe('SQLite store', () => {
       const { raw, look, heard } = await shared();
       look();
       expect(heard).toEqual([]);
-      raw.exec(`INSERT INTO leases (workspace, id, version, holder, fence, expires_at) VALUES ('w', 'l', 1, 'x', 1, 1)`);
+      raw.exec(
+        `INSERT INTO leases (workspace, id, version, holder, fence, expires_at) VALUES ('w', 'l', 1, 'x', 1, 1)`,
+      );
       look();
       expect(heard).toMatchObject([{ workspace: 'w', entries: [] }]);
-      expect(['jobs', 'outbox', 'leases'].map((name) => heard[0]?.tables.has(name))).toEqual([true, true, true]);
+      expect(['jobs', 'outbox', 'leases'].map((name) => heard[0]?.tables.has(name))).toEqual([
+        true,
+        true,
+        true,
+      ]);
       look();
       expect(heard).toHaveLength(1);
     });

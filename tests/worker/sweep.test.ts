@@ -129,6 +129,16 @@ test('a message whose channel is off for two days is given up and told of; a you
   ]);
 });
 
+test('however many messages are that old, one look gives them all up', async () => {
+  const address = { channel: 'email', to: 'a@example.test' } as const;
+  await h.store.transaction('main', async (tx) => {
+    for (let n = 0; n < 1_001; n += 1) await enqueue(tx, { key: `k${n}`, address, reply: { text: 'news' } });
+  });
+  h.clock.pass(3 * DAY);
+  await sweeper.sweep();
+  expect(await rows(h, outbox, { where: { state: 'queued' } })).toEqual([]);
+});
+
 test('it looks by itself until it is stopped, and a database that is away does not end it', async () => {
   const away = flaky(h.store);
   const own = new Sweeper(services({ store: away.store }), 'main');
