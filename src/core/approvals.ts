@@ -164,6 +164,8 @@ async function release(ctx: Ctx, row: ApprovalRow): Promise<Answer> {
   const who: Principal | undefined = await ctx.principal(row.requester, row.scopes);
   const voided = (why: string) =>
     refusalAnswer(row.ref, ctx.correlationId, new Refusal('conflict', `${row.ref} is void: ${why}.`));
+  const entered = (await ctx.tx.get(principals, { name: row.requester }))?.createdAt;
+  if (entered && entered > row.createdAt) return voided(`${row.requester} is somebody else by now`);
   if (!who) return voided(`${row.requester}, who asked for it, is no longer known here`);
   if (digest({ command: row.command, args: row.args }) !== row.digest)
     return voided('it is not what was asked for');

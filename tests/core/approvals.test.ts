@@ -287,6 +287,17 @@ describe('what was approved is what runs, or nothing', () => {
     expect((await job(h)).state).toBe('cancelled');
   });
 
+  test('a requester whose name is somebody else’s by now gets nothing run', async () => {
+    await run('ana', 'person add dan --roles operator');
+    await run('dan', 'job run deploy --env staging');
+    await run('ben', 'approve APR-1');
+    h.clock.pass(1_000);
+    await run('ana', 'person remove dan');
+    await run('ana', 'person add dan --roles operator');
+    expect((await run('cho', 'approve APR-1')).reply.text).toContain('dan is somebody else by now');
+    expect(await job(h)).toMatchObject({ state: 'cancelled' });
+  });
+
   test('a requester who may no longer, or is gone, gets nothing run', async () => {
     await run('ana', 'person add eve --roles operator');
     await request('eve');
