@@ -135,6 +135,7 @@ async function build(parts: Parts): Promise<Built> {
     ...services,
     workspace: catalog.workspace,
     issuer: publicUrl,
+    onRefused: () => metrics.unproven('bearer', 'http'),
     resolvePrincipal: (tx, identity) => services.directory.resolve(tx, identity),
   });
   const { terminal, mail } = overrides;

@@ -81,7 +81,7 @@ export async function createChannels(parts: ChannelParts): Promise<{ adapters: A
         http: http.app,
         sources: catalog.sources,
         secrets: (source) => sourceSecrets(config, source),
-        onRefused: metrics.refused,
+        onRefused: (source) => metrics.unproven('webhook', source),
       }),
     );
   else off.set('webhook', secretsOf(config.sources) || 'a source in the configuration');
@@ -113,7 +113,7 @@ const secretsOf = (sources: Config['sources']): string =>
 type On<T> = Extract<T, { on: true }>;
 
 function slack(
-  { config, http, receive, clock, log }: ChannelParts,
+  { config, http, receive, clock, log, metrics }: ChannelParts,
   settings: On<Config['settings']['slack']>,
 ): Promise<Adapter> {
   const { botToken, signingSecret, appToken, teamId, apiUrl } = settings;
@@ -124,6 +124,7 @@ function slack(
     clock,
     log,
     botToken,
+    onRefused: () => metrics.unproven('slack', 'http'),
     ...(signingSecret !== undefined && { signingSecret }),
     ...(appToken !== undefined && { appToken }),
     ...(teamId !== undefined && { teamId }),

@@ -7,7 +7,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #commands: Histogram<'channel' | 'status'>;
   readonly #limited: Counter<'channel' | 'scope'>;
-  readonly #refused: Counter<'source'>;
+  readonly #unproven: Counter<'channel' | 'source'>;
   readonly #dropped: Counter<'reason'>;
   readonly #outgoing: Counter<'channel' | 'result'>;
   readonly #jobs: Counter<'outcome'>;
@@ -28,10 +28,10 @@ export class Metrics {
       labelNames: ['channel', 'scope'],
       registers,
     });
-    this.#refused = new Counter({
-      name: 'signalbox_webhook_refused_total',
-      help: 'Webhook deliveries that proved nothing.',
-      labelNames: ['source'],
+    this.#unproven = new Counter({
+      name: 'signalbox_unproven_total',
+      help: 'Messages whose sender proved nothing: forged, stale or wrongly signed, unknown keys and tokens.',
+      labelNames: ['channel', 'source'],
       registers,
     });
     this.#dropped = new Counter({
@@ -68,7 +68,7 @@ export class Metrics {
   readonly answered = ({ channel }: Inbound, { status, error }: Answer, seconds: number): void =>
     this.#commands.observe({ channel, status: error?.code ?? status }, seconds);
   readonly limited = (channel: ChannelName, scope: string): void => this.#limited.inc({ channel, scope });
-  readonly refused = (source: string): void => this.#refused.inc({ source });
+  readonly unproven = (channel: string, source: string): void => this.#unproven.inc({ channel, source });
   readonly dropped = (reason: string): void => this.#dropped.inc({ reason });
   readonly delivered = (channel: string, result: string): void => this.#outgoing.inc({ channel, result });
   readonly jobEnded = (outcome: string): void => this.#jobs.inc({ outcome });

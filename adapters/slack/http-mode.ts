@@ -15,6 +15,7 @@ export interface HttpModeOptions {
   readonly isValid: typeof isValidSlackRequest;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly onRefused: () => void;
 }
 
 /** `POST /slack/events`: commands, events and clicks. The raw bytes are checked before anything is read of them. */
@@ -22,13 +23,14 @@ export function mountHttpMode(options: HttpModeOptions): void {
   route(options.app, '/slack/events', { post: handler(options) });
 }
 
-function handler({ intake, signingSecret, isValid, clock, log }: HttpModeOptions) {
+function handler({ intake, signingSecret, isValid, clock, log, onRefused }: HttpModeOptions) {
   const forged = forgeryLog(clock, log);
   return async (req: Request, res: Response): Promise<void> => {
     const raw = (await readBody(req)).toString('utf8');
     if (isSslCheck(req, raw)) return void res.end();
     if (!isFromSlack(req.headers, raw, { signingSecret, isValid, now: clock.now() })) {
       forged();
+      onRefused();
       throw new Refusal('unauthenticated', 'The signature or its time is wrong.');
     }
     const body = parse(req.get('content-type') ?? '', raw);

@@ -32,6 +32,8 @@ export interface SlackOptions {
   readonly commandPrefix?: string;
   /** Milliseconds between two looks at the token; a minute unless told. */
   readonly checkEvery?: number;
+  /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
+  readonly onRefused?: () => void;
 }
 
 /**
@@ -40,7 +42,16 @@ export interface SlackOptions {
  * @throws Refusal `invalid_argument` when neither a signing secret nor an app token is given.
  */
 export async function createSlackAdapter(options: SlackOptions): Promise<Adapter> {
-  const { botToken, appToken, apiUrl, signingSecret, clock, log, http } = options;
+  const {
+    botToken,
+    appToken,
+    apiUrl,
+    signingSecret,
+    clock,
+    log,
+    http,
+    onRefused = () => undefined,
+  } = options;
   if (!appToken && !signingSecret)
     throw new Refusal(
       'invalid_argument',
@@ -71,7 +82,15 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
   let socket: SocketMode | undefined;
   if (appToken) socket = await createSocketMode({ appToken, apiUrl, intake, clock, log, slackLog: logger });
   else if (signingSecret)
-    mountHttpMode({ app: http, intake, signingSecret, isValid: bolt.isValidSlackRequest, clock, log });
+    mountHttpMode({
+      app: http,
+      intake,
+      signingSecret,
+      isValid: bolt.isValidSlackRequest,
+      clock,
+      log,
+      onRefused,
+    });
   return assemble(
     { account, intake, socket, checkEvery: options.checkEvery ?? MINUTE },
     createNotifier(client, account),

@@ -19,6 +19,8 @@ export interface AuthenticatorOptions {
   readonly random?: Random;
   /** How signing keys are made; RSA of 2048 bits unless told. */
   readonly makeKey?: KeyMaker;
+  /** Called for each bearer that proved nothing, to be counted. */
+  readonly onRefused?: () => void;
   /** The directory's answer, with the permissions of this moment. */
   readonly resolvePrincipal: (tx: Tx, identity: VerifiedIdentity) => Promise<Principal | undefined>;
 }
@@ -75,11 +77,16 @@ class Bearers implements BearerAuthenticator {
   }
 
   async bearer(authorization: string | undefined): Promise<Proof> {
-    const bearer = readBearer(authorization);
-    const digest = sha256(bearer);
-    const proof = this.#proofs.get(digest) ?? (await this.#prove(bearer, digest));
-    if (proof.expiresAt !== undefined && proof.expiresAt <= this.#options.clock.now()) throw refused();
-    return proof;
+    try {
+      const bearer = readBearer(authorization);
+      const digest = sha256(bearer);
+      const proof = this.#proofs.get(digest) ?? (await this.#prove(bearer, digest));
+      if (proof.expiresAt !== undefined && proof.expiresAt <= this.#options.clock.now()) throw refused();
+      return proof;
+    } catch (error) {
+      if (error instanceof Refusal && error.code === 'unauthenticated') this.#options.onRefused?.();
+      throw error;
+    }
   }
 
   async principal(identity: VerifiedIdentity): Promise<Principal | undefined> {

@@ -49,11 +49,13 @@ test('/metrics counts commands, refusals and channels', async () => {
   await server.command('task create Lamp');
   await server.command('task craete Lamp');
   await server.fetch('/webhooks/ci', { method: 'POST', body: '{}' });
+  await server.fetch('/v1/tasks', { headers: { authorization: 'Bearer not-a-key' } });
   const metrics = await (await server.fetch('/metrics')).text();
   for (const line of [
     /^signalbox_command_seconds_count\{channel="rest",status="ok"\} [1-9]/m,
     /^signalbox_command_seconds_count\{channel="rest",status="unknown_command"\} 1$/m,
-    /^signalbox_webhook_refused_total\{source="ci"\} 1$/m,
+    /^signalbox_unproven_total\{channel="webhook",source="ci"\} 1$/m,
+    /^signalbox_unproven_total\{channel="bearer",source="http"\} 1$/m,
     /^signalbox_channel_up\{channel="rest"\} 1$/m,
     /^signalbox_channel_up\{channel="webhook"\} 1$/m,
     /^process_resident_memory_bytes \d+/m,

@@ -64,8 +64,8 @@ test('forged, stale and future signatures are 401, are counted, and leave no row
   expect((await world.post('/webhooks/nobody', '{}')).status).toBe(404);
   expect(await world.head()).toBe(before);
   const metrics = await (await world.call('/metrics')).text();
-  expect(metrics).toContain('signalbox_webhook_refused_total{source="forge"} 4');
-  expect(metrics).toContain('signalbox_webhook_refused_total{source="hooks"} 4');
+  expect(metrics).toContain('signalbox_unproven_total{channel="webhook",source="forge"} 4');
+  expect(metrics).toContain('signalbox_unproven_total{channel="webhook",source="hooks"} 4');
   await expectUnharmed(world, ['acknowledged']);
 });
 

@@ -18,10 +18,12 @@ describe('the signature', () => {
     ['an hour ahead', { timestampOffset: 3_600 }],
     ['without a number for its time', { timestampOffset: Number.NaN }],
   ])('%s is refused', async (_, how) => {
-    const { slack, received } = await setUp('http');
+    let refused = 0;
+    const { slack, received } = await setUp('http', { onRefused: () => void (refused += 1) });
     expect((await slack.slashCommand('status', { ...WHO, ...how })).status).toBe(401);
     expect((await slack.event('status', { ...WHO, ...how })).status).toBe(401);
     expect(received).toEqual([]);
+    expect(refused).toBe(2);
   });
 
   test.each([-299, 299])('%i seconds off is accepted', async (timestampOffset) => {
