@@ -2,7 +2,7 @@
 //
 //   SIGNALBOX_URL=http://127.0.0.1:8080 SIGNALBOX_TOKEN=… node examples/watch.mjs 'approve APR-1'
 //
-// Without a command it watches until Ctrl-C. The frames are described in docs/specs/message-schema.md.
+// Without a command it watches until Ctrl-C. The frames are described in docs/specs/streams.md.
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 import { WebSocket } from 'ws';

@@ -3,7 +3,7 @@ import type { Answer, Body } from '../../src/core/message.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { decodeBody, parseJson } from '../http.ts';
 
-/** What a client may send. Docs: `docs/specs/message-schema.md`. */
+/** What a client may send. Docs: `docs/specs/streams.md`. */
 export type ClientFrame =
   | { readonly type: 'command'; readonly id: string; readonly body: Body }
   | {
