@@ -1,3 +1,4 @@
+import { escapeHtml } from '../../src/core/html.ts';
 import type { Address, Reply } from '../../src/core/message.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { splitAddress } from './address.ts';
@@ -70,12 +71,3 @@ const isObject = (value: unknown): value is JsonObject =>
 
 const clip = (text: string, most: number): string =>
   text.length > most ? `${text.slice(0, most - 1)}…` : text;
-
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char);

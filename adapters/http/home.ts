@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Health } from '../../src/core/adapter.ts';
+import { escapeHtml } from '../../src/core/html.ts';
 
 export interface ChannelView {
   readonly name: string;
@@ -33,7 +34,7 @@ export function homePage(version: string, channels: readonly ChannelView[]): str
 </head>
 <body>
 <h1>Signalbox</h1>
-<p>One durable command line for the team, on every channel. Version ${escape(version)}.</p>
+<p>One durable command line for the team, on every channel. Version ${escapeHtml(version)}.</p>
 <h2>Channels</h2>
 <table>
 <thead><tr><th scope="col">Channel</th><th scope="col">State</th><th scope="col">Reason</th></tr></thead>
@@ -53,18 +54,6 @@ ${channels.map(row).join('\n')}
 }
 
 function row({ name, health }: ChannelView): string {
-  const reason = health.state === 'on' ? '' : escape(health.reason);
-  return `<tr><td>${escape(name)}</td><td class="${health.state}">${health.state}</td><td>${reason}</td></tr>`;
-}
-
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+  const reason = health.state === 'on' ? '' : escapeHtml(health.reason);
+  return `<tr><td>${escapeHtml(name)}</td><td class="${health.state}">${health.state}</td><td>${reason}</td></tr>`;
 }

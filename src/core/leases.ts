@@ -1,5 +1,6 @@
+import type { Logger } from 'pino';
 import { leases } from '../domain/records.ts';
-import type { Tx } from './store.ts';
+import type { Store, Tx } from './store.ts';
 
 export interface Lease {
   readonly name: string;
@@ -45,4 +46,17 @@ export async function releaseLease(tx: Tx, { name, fence }: Pick<Lease, 'name' |
   if (row?.fence !== fence || row.expiresAt <= tx.now) return false;
   await tx.update(leases, row, { expiresAt: tx.now });
   return true;
+}
+
+/** On the way out of a worker: a lease that cannot be given up now runs out by itself. */
+export async function letGo(
+  store: Store,
+  workspace: string,
+  lease: Lease | undefined,
+  log: Logger,
+): Promise<void> {
+  if (!lease) return;
+  await store
+    .transaction(workspace, (tx) => releaseLease(tx, lease))
+    .catch((err: unknown) => log.warn({ err }, 'a lease was not given up; it runs out by itself'));
 }

@@ -1,7 +1,7 @@
 import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
 import type { Notifier } from '../core/adapter.ts';
-import { holdLease, leaseHolds, releaseLease, type Lease } from '../core/leases.ts';
+import { holdLease, leaseHolds, letGo, type Lease } from '../core/leases.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { Store, Tx } from '../core/store.ts';
@@ -82,11 +82,7 @@ export class OutboxWorker {
     await this.#pumping;
     await Promise.all(this.#sending);
     const { store, workspace, log } = this.#options;
-    const lease = this.#lease;
-    if (!lease) return;
-    await store
-      .transaction(workspace, (tx) => releaseLease(tx, lease))
-      .catch((err: unknown) => log.warn({ err }, 'a lease was not given up; it runs out by itself'));
+    await letGo(store, workspace, this.#lease, log);
   }
 
   async #pump(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Directory } from '../core/directory.ts';
 import { mayRead, topicMatches } from '../core/feed.ts';
-import { holdLease, releaseLease, type Lease } from '../core/leases.ts';
+import { holdLease, letGo, type Lease } from '../core/leases.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { Store, Tx } from '../core/store.ts';
@@ -63,11 +63,7 @@ export class Router {
     clearTimeout(this.#timer);
     await this.#running;
     const { store, workspace, log } = this.#options;
-    const lease = this.#lease;
-    if (!lease) return;
-    await store
-      .transaction(workspace, (tx) => releaseLease(tx, lease))
-      .catch((err: unknown) => log.warn({ err }, 'a lease was not given up; it runs out by itself'));
+    await letGo(store, workspace, this.#lease, log);
   }
 
   #soon(wait = GATHER): void {
