@@ -9,7 +9,8 @@ import { principals } from './domain/principal.ts';
 import { readJournal } from './store/read-journal.ts';
 import { openSqlite } from './store/sqlite.ts';
 
-/** Subcommands that work on the database file itself, with or without a running server. */
+// Subcommands that work on the database file itself, with or without a running server.
+
 interface Output {
   write(text: string): unknown;
 }

@@ -1,6 +1,6 @@
 import { escapeHtml } from '../../src/core/html.ts';
 import type { Address, Reply } from '../../src/core/message.ts';
-import type { JsonObject } from '../../src/domain/json.ts';
+import { isObject, type JsonObject } from '../../src/domain/json.ts';
 import { splitAddress } from './address.ts';
 
 export interface Rendered {
@@ -65,9 +65,6 @@ function tagged(address: string, tag: string): string {
   const [local, domain] = splitAddress(address);
   return `${local}+${tag}@${domain}`;
 }
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const clip = (text: string, most: number): string =>
   text.length > most ? `${text.slice(0, most - 1)}…` : text;

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { HttpApp } from '../../src/core/adapter.ts';
 import { MINUTE, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
+import { isObject } from '../../src/domain/json.ts';
 import { parseJson, readBody, route, sendProblem } from '../http.ts';
 import type { Handled, Intake } from './intake.ts';
 import { isFromSlack } from './signature.ts';
@@ -67,7 +68,7 @@ function parse(contentType: string, raw: string): Record<string, unknown> {
 
 function object(text: string): Record<string, unknown> {
   const value = parseJson(Buffer.from(text));
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  if (isObject(value)) return { ...value };
   throw new Refusal('malformed', 'Expected a JSON object.');
 }
 

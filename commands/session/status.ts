@@ -2,13 +2,11 @@ import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
 import { approvals } from '../../src/domain/approval.ts';
 import { jobs, type JobState } from '../../src/domain/job.ts';
-import type { Json, JsonObject } from '../../src/domain/json.ts';
+import { isObject, type Json, type JsonObject } from '../../src/domain/json.ts';
 import { may } from '../../src/domain/permission.ts';
-import { tasks, type TaskState } from '../../src/domain/task.ts';
-import { OPEN_STATES } from '../task/view.ts';
+import { OPEN_STATES, tasks } from '../../src/domain/task.ts';
 
 /** States in which something is going on or stuck; what is over is not counted, as it only grows. */
-const TASK_STATES: readonly TaskState[] = OPEN_STATES;
 const JOB_STATES: readonly JobState[] = ['waiting', 'queued', 'assigned', 'running'];
 
 export const status = command({
@@ -33,7 +31,7 @@ export const status = command({
 async function count(ctx: Ctx): Promise<Record<string, Record<string, number>>> {
   const { tx, who } = ctx;
   const counts: Record<string, Record<string, number>> = {};
-  if (may(who, 'task:read')) counts['tasks'] = await each(TASK_STATES, (state) => tx.count(tasks, { state }));
+  if (may(who, 'task:read')) counts['tasks'] = await each(OPEN_STATES, (state) => tx.count(tasks, { state }));
   if (may(who, 'job:read')) counts['jobs'] = await each(JOB_STATES, (state) => tx.count(jobs, { state }));
   if (may(who, 'approval:read'))
     counts['approvals'] = await each(['pending'] as const, (state) => tx.count(approvals, { state }));
@@ -62,6 +60,4 @@ function channelLines(health: JsonObject): string[] {
 const text = (value: Json | undefined): string =>
   typeof value === 'string' ? value : JSON.stringify(value ?? null);
 
-function asObject(value: Json | undefined): JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
-}
+const asObject = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import {
+  OPEN_STATES,
   PRIORITIES,
   TASK_STATES,
   tasks,
@@ -10,7 +11,7 @@ import {
   type TaskState,
 } from '../../src/domain/task.ts';
 import { limit, line, principal } from '../shared/fields.ts';
-import { OPEN_STATES, taskLine, taskView } from './view.ts';
+import { taskLine, taskView } from './view.ts';
 
 /** Labels and text have no index: a page looks at this many tasks at most and says where to go on. */
 const MOST_SCANNED = 2_000;

@@ -3,18 +3,7 @@ import type { Reply } from '../../src/core/message.ts';
 import { etagOf } from '../../src/domain/etag.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
-import { tasks, type TaskRow, type TaskState } from '../../src/domain/task.ts';
-
-/** States that still want work, in the order of the line. */
-export const OPEN_STATES = [
-  'queued',
-  'claimed',
-  'in_progress',
-  'review',
-  'approved',
-  'merging',
-  'blocked',
-] as const satisfies readonly TaskState[];
+import { tasks, type TaskRow } from '../../src/domain/task.ts';
 
 /** The one JSON form of a task, so that the ETags of all commands agree. Instants are RFC 3339 in UTC. */
 export function taskView(row: TaskRow): JsonObject {

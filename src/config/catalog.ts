@@ -1,4 +1,5 @@
 import type { Catalog, Source } from '../domain/catalog.ts';
+import { isObject } from '../domain/json.ts';
 import { deepFreeze } from './freeze.ts';
 import { entries, parse } from './parse.ts';
 import { compilePrincipals } from './people.ts';
@@ -76,7 +77,7 @@ export function compile(value: unknown, { report, note, env }: Surroundings): Co
 
 /** The known sections of a file that has others besides, so that these are checked too. */
 function known(value: unknown) {
-  const sections = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+  const sections = isObject(value) ? value : {};
   const allowed = Object.entries(sections).filter(
     ([key]) => key !== 'workspace' && Object.hasOwn(shape.sections.shape, key),
   );

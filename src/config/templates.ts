@@ -1,4 +1,4 @@
-import type { JsonObject } from '../domain/json.ts';
+import { isObject, type JsonObject } from '../domain/json.ts';
 import { SELF } from '../domain/runbook.ts';
 import type { Path, Report } from './problem.ts';
 
@@ -94,5 +94,4 @@ export function checkArgv(argv: readonly Template[], report: Report): void {
   });
 }
 
-const asObject = (value: unknown): JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+const asObject = (value: unknown): JsonObject => (isObject(value) ? value : {});

@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { isApprover, voteTokens, type ApprovalRow } from '../domain/approval.ts';
 import { Refusal } from '../domain/errors.ts';
+import { sha256 } from '../domain/json.ts';
 import { identities, principals } from '../domain/principal.ts';
 import { outbox } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
@@ -37,7 +38,7 @@ export async function askApprovers(ctx: Ctx, row: ApprovalRow, text: string): Pr
   });
   const asked = people
     .filter((p) => !row.chain.includes(p.name))
-    .filter((p) => isApprover(row.policy, { ...p, permissions: [], scopes: [] }))
+    .filter((p) => isApprover(row.policy, p))
     .map((p) => p.name);
   const linked = await ctx.tx.find(identities, {
     where: { principal: { in: asked }, channel: { in: [...ASKED_ON] } },
@@ -67,12 +68,10 @@ function card(row: ApprovalRow, text: string, mailToken: string | undefined): Re
   };
 }
 
-const tokenId = (token: string): string => createHash('sha256').update(token).digest('hex');
-
 async function issueToken(ctx: Ctx, row: ApprovalRow, voter: string): Promise<string> {
   const token = randomBytes(18).toString('hex');
   await ctx.tx.insert(voteTokens, {
-    id: tokenId(token),
+    id: sha256(token),
     approval: row.ref,
     voter,
     expiresAt: row.expiresAt,
@@ -88,7 +87,7 @@ export async function spendToken(ctx: Ctx, approval: string): Promise<void> {
     `A vote by mail needs the token of ${approval}: answer the approval mail itself.`,
   );
   if (ctx.proof === undefined) throw wrong;
-  const found = await ctx.tx.get(voteTokens, { id: tokenId(ctx.proof) });
+  const found = await ctx.tx.get(voteTokens, { id: sha256(ctx.proof) });
   if (!found || found.approval !== approval || found.voter !== ctx.who.name || found.uses > 0) throw wrong;
   if (found.expiresAt <= ctx.now) throw wrong;
   await ctx.tx.update(voteTokens, found, { uses: 1 });

@@ -1,3 +1,4 @@
+import { MINUTE } from '../domain/clock.ts';
 import { asRefusal, Refusal } from '../domain/errors.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { Receive } from './adapter.ts';
@@ -140,7 +141,7 @@ async function explainLimit(
 ): Promise<void> {
   const address = message.replyTo;
   if (!address) return;
-  const minute = Math.floor(clock.now().getTime() / 60_000);
+  const minute = Math.floor(clock.now().getTime() / MINUTE);
   const key = `limited:${message.from.channel}:${message.from.subject}:${minute}`;
   try {
     await store.transaction(message.from.workspace, (tx) =>

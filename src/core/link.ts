@@ -1,5 +1,6 @@
-import { createHash, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { MINUTE } from '../domain/clock.ts';
+import { sha256 } from '../domain/json.ts';
 import { linkCodes } from '../domain/records.ts';
 import type { Inbound, Reply } from './message.ts';
 import type { Tx } from './store.ts';
@@ -12,7 +13,7 @@ const ALPHABET = 'ABCDEFGHJKMNPQRSTUVWXYZ23456789';
 
 /** What a code is stored and looked up under. */
 export function linkCodeId(code: string): string {
-  return createHash('sha256').update(code.replaceAll('-', '').toUpperCase()).digest('hex');
+  return sha256(code.replaceAll('-', '').toUpperCase());
 }
 
 /**

@@ -61,7 +61,7 @@ export type ApprovalRow = Row<typeof approvals>;
 export type VoteRow = Row<typeof votes>;
 
 /** Whether the policy names this principal. Only persons are ever asked. */
-export function isApprover(policy: ApprovalPolicy, who: Principal): boolean {
+export function isApprover(policy: ApprovalPolicy, who: Pick<Principal, 'kind' | 'name' | 'roles'>): boolean {
   if (who.kind !== 'person') return false;
   return policy.persons.includes(who.name) || who.roles.some((role) => policy.roles.includes(role));
 }

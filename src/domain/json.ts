@@ -5,6 +5,10 @@ import { Refusal } from './errors.ts';
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
+/** Whether parsed JSON is an object: neither null nor a list. */
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 /**
  * The RFC 8785 (JCS) form of a value: what digests, ETags and the journal are computed over.
  * @throws Refusal `invalid_argument` for what JSON cannot carry: lone surrogates, NaN, cycles.

@@ -12,6 +12,8 @@ export const TASK_STATES = [
   'blocked',
 ] as const;
 export type TaskState = (typeof TASK_STATES)[number];
+/** States that still want work, in the order of the line. */
+export const OPEN_STATES = TASK_STATES.filter((state) => state !== 'done');
 export const PRIORITIES = ['P0', 'P1', 'P2'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../domain/json.ts';
+import { isObject, type Json } from '../../domain/json.ts';
 import { unfit, unknownArgument, wrong } from './explain.ts';
 import { findFlag, type Field, type Spec } from './fields.ts';
 import { quote } from './quote.ts';
@@ -156,9 +156,6 @@ function asJson(spec: Spec, field: Field, text: string): Json {
     throw unfit(spec, field, error, text);
   }
 }
-
-const isObject = (value: Json | undefined): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function fillPositional(state: State): void {
   const { spec, words } = state;
