@@ -2,7 +2,7 @@ import { hash as digestOf } from 'node:crypto';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { newId, newSalt } from '../src/core/ids.ts';
-import { migrate } from '../src/store/migrate.ts';
+import { migrate } from '../src/store/sqlite/migrate.ts';
 import { answerQuestions, cpuSeconds } from './child.ts';
 
 /** Raw better-sqlite3: the rows of one `task create`, prepared, on disk before the next. */

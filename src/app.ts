@@ -22,7 +22,7 @@ import { SECOND, systemClock, type Clock } from './domain/clock.ts';
 import type { JsonObject } from './domain/json.ts';
 import { Metrics } from './metrics.ts';
 import { readiness } from './readiness.ts';
-import { openSqlite, type SqliteStore } from './store/sqlite.ts';
+import { openSqlite, type SqliteStore } from './store/sqlite/store.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
 /** Parts that tests put in the place of the real ones. */

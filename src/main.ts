@@ -40,7 +40,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     case 'audit': {
       const [verb, file, ...more] = args;
       if ((verb !== 'verify' && verb !== 'export') || more.length > 0) break;
-      const { readJournal } = await import('./store/read-journal.ts');
+      const { readJournal } = await import('./store/sqlite/read-journal.ts');
       const database = async () => (await loadConfig({ env, cwd })).settings.database;
       return verb === 'verify'
         ? runVerify(file ?? (await database()), readJournal, stdout)

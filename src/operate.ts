@@ -6,8 +6,8 @@ import { approverNotes, checkCatalog, type Config } from './config/index.ts';
 import { verifyChains } from './cli/verify.ts';
 import { Refusal } from './domain/errors.ts';
 import { principals } from './domain/principal.ts';
-import { readJournal } from './store/read-journal.ts';
-import { openSqlite } from './store/sqlite.ts';
+import { readJournal } from './store/sqlite/read-journal.ts';
+import { openSqlite } from './store/sqlite/store.ts';
 
 // Subcommands that work on the database file itself, with or without a running server.
 

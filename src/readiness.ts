@@ -1,6 +1,6 @@
 import type { ChannelState } from './channels.ts';
 import { SECOND } from './domain/clock.ts';
-import type { SqliteStore } from './store/sqlite.ts';
+import type { SqliteStore } from './store/sqlite/store.ts';
 import type { Workers } from './workers.ts';
 
 /** Longer than this without a look for jobs, and nobody works on the queue, in milliseconds. */

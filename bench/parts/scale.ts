@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { migrate } from '../../src/store/migrate.ts';
+import { migrate } from '../../src/store/sqlite/migrate.ts';
 import { Child } from '../child.ts';
 import type { LoadJob } from '../load.ts';
 import type { Measured } from '../load/measure.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { settle } from '../../src/core/approvals.ts';
 import { command } from '../../src/core/command.ts';
+import { queueJob } from '../../src/core/jobs/state.ts';
 import { runbookArgs } from '../../src/core/runbook-args.ts';
 import { approvals } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
@@ -28,7 +29,8 @@ export const jobCancel = command({
       await ctx.emit('job.cancelling', row.ref, {});
       return jobReply(`${row.ref} is being stopped.`, asked);
     }
-    const cancelled = await ctx.tx.update(jobs, row, { state: 'cancelled', endedAt: ctx.now });
+    await ctx.tx.queue.withdraw(row);
+    const cancelled = await ctx.tx.update(jobs, row, { state: 'cancelled', endedAt: ctx.now, ticket: null });
     await ctx.emit('job.cancelled', row.ref, {});
     const request = row.approval === null ? undefined : await ctx.tx.get(approvals, { ref: row.approval });
     if (request?.state === 'pending') await settle(ctx, request, 'cancelled', `${row.ref} was cancelled`);
@@ -61,8 +63,7 @@ export const jobRetry = command({
       );
     // The runbook may have been changed since: it runs as it is now, if it still takes these arguments.
     const args = runbookArgs(runbook, row.args);
-    const queued = await ctx.tx.update(jobs, row, {
-      state: 'queued',
+    const queued = await queueJob(ctx.tx, row, {
       args,
       digest: jobDigest(runbook, args),
       maxAttempts: row.attempt + runbook.tries.max,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
+import { queueJob } from '../../src/core/jobs/state.ts';
 import { runbookUsage } from '../../src/core/runbook-args.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
 import { Refusal } from '../../src/domain/errors.ts';
@@ -85,7 +86,7 @@ async function startApproved(ctx: Ctx, runbook: Runbook, target: string) {
       'conflict',
       `The runbook ${runbook.name} was changed since ${row.ref} was asked for; ask again.`,
     );
-  const queued = await ctx.tx.update(jobs, row, { state: 'queued', runAt: ctx.now });
+  const queued = await queueJob(ctx.tx, row, { runAt: ctx.now });
   await ctx.emit('job.queued', row.ref, { runbook: runbook.name, args: row.args, approval: row.approval });
   return jobReply(`${row.ref} is queued: ${runbook.name}.`, queued);
 }

@@ -58,6 +58,9 @@ export function compile(value: unknown, { report, note, env }: Surroundings): Co
     probes: mapped(read.probes, (name, entry) => compileProbe(name, entry, report)),
     sources: mapped(read.sources, (name, entry) => compileSource(name, entry, report)),
     limits: parse(shape.limits, file.limits ?? {}, ['limits'], report) ?? shape.limits.parse({}),
+    jobs: parse(shape.jobRules, file.jobs ?? {}, ['jobs'], report) ?? shape.jobRules.parse({}),
+    sandbox: undefined,
+    budgets: [],
     allowedHosts: parse(shape.allowedHosts, file.allowedHosts ?? [], ['allowedHosts'], report) ?? [],
   };
   for (const name of catalog.sources.keys())

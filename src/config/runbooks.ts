@@ -24,14 +24,16 @@ export interface Known {
 
 export function compileRunbook(name: string, entry: Entry, known: Known, report: Report): Runbook {
   checkRunbook(name, { approval: undefined, ...entry }, known, report);
-  const { approval, executor, permission, ...rest } = entry;
+  const { approval, executor, permission, tries, bounds, ...rest } = entry;
   return {
     name,
     ...rest,
     args: closed(entry.args),
     permission: permission as Runbook['permission'],
     approval,
-    executor: executor.kind === 'http' ? { ...executor, body: executor.body } : executor,
+    tries: { ...tries, budget: tries.budget },
+    bounds: { ...bounds, concurrency: bounds.concurrency, queued: bounds.queued },
+    executor: executor.kind === 'http' ? { ...executor, body: executor.body, result: undefined } : executor,
   };
 }
 
@@ -112,7 +114,7 @@ function checkExecutor(
 export function executorTemplates(executor: Runbook['executor'] | Entry['executor'], path: Path): Template[] {
   const each = (key: string, texts: Readonly<Record<string, string>>): Template[] =>
     Object.entries(texts).map(([name, text]) => ({ text, path: [...path, key, name] }));
-  if (executor.kind === 'probe') return [];
+  if (executor.kind === 'probe' || executor.kind === 'steps' || executor.kind === 'remote') return [];
   if (executor.kind === 'shell')
     return [
       ...executor.argv.map((text, index) => ({ text, path: [...path, 'argv', index] })),

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { DAY } from '../domain/clock.ts';
+import { FAILURE_CLASSES } from '../domain/failure.ts';
+import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
 import { parseDuration } from './duration.ts';
 
 /** The shape of `signalbox.yaml`, entry by entry. What one entry says about another is checked in the noun's own file. */
@@ -24,6 +26,7 @@ const duration = (most = 366 * DAY) =>
 
 const NAME = /^[a-z][a-z0-9_-]{0,62}$/;
 export const NAME_RULE = 'a lower-case letter, then up to 62 lower-case letters, digits, "-" or "_"';
+const named = z.string().regex(NAME, `expected ${NAME_RULE}`);
 export const isName = (name: string): boolean => NAME.test(name);
 
 const strings = z.array(text).max(1_000);
@@ -47,6 +50,7 @@ export const sections = z.strictObject(
     probes: z.unknown().optional(),
     sources: z.unknown().optional(),
     limits: z.unknown().optional(),
+    jobs: z.unknown().optional(),
     allowedHosts: z.unknown().optional(),
   },
   { error: 'expected a map of sections' },
@@ -93,8 +97,22 @@ export const runbook = z.strictObject({
     max: whole(1, 20),
     backoff: duration(DAY).default(1_000),
     cap: duration(DAY).default(60_000),
+    on: z
+      .partialRecord(z.enum(FAILURE_CLASSES), oneOf('retry', 'fail'), {
+        error: `expected retry or fail for each of ${FAILURE_CLASSES.join(', ')}`,
+      })
+      .default({}),
+    budget: duration(30 * DAY).optional(),
   }),
-  bounds: z.strictObject({ logLines: whole(1, 100_000), outputBytes: whole(1, 10_000_000) }),
+  bounds: z.strictObject({
+    logLines: whole(1, 100_000),
+    outputBytes: whole(1, 10_000_000),
+    steps: whole(1, 1_000).default(100),
+    concurrency: whole(1, 1_000).optional(),
+    queued: whole(1, 100_000).optional(),
+  }),
+  priority: whole(0, 9).default(0),
+  capability: named.default(DEFAULT_CAPABILITY),
   args: z.record(z.string(), z.json(), { error: 'expected a JSON Schema' }).default({}),
   approval: approval.optional(),
   executor: z.discriminatedUnion('kind', [shellExecutor, httpExecutor, probeExecutor], {
@@ -134,6 +152,13 @@ export const source = z.strictObject({
   signatureHeader: text.optional(),
   deliveryHeader: text.optional(),
   rules: z.array(rule).default([]),
+});
+
+export const jobRules = z.strictObject({
+  concurrency: whole(1, 10_000).default(64),
+  queued: whole(1, 1_000_000).default(10_000),
+  depth: whole(1, 50).default(5),
+  causedPerHour: whole(1, 100_000).default(60),
 });
 
 const perMinute = whole(1, 1_000_000_000);

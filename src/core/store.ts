@@ -1,5 +1,6 @@
 import type { JournalEntry, NewEntry } from '../domain/journal.ts';
 import type { NewRow, Patch, Query, Row, Table, Where } from '../domain/table.ts';
+import type { Queue } from './queue.ts';
 
 /**
  * The store port. Implementations may run a callback again after a conflict, so a callback decides and writes through
@@ -11,6 +12,11 @@ export interface Store {
    * earlier. @throws what `work` throws, with nothing written; `unavailable` when the database is locked, full or away.
    */
   transaction<T>(workspace: string, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` on a consistent state of one workspace without waiting for writers or holding them up. What it reads may
+   * be out of date when it is acted on, so it is for looking, not for deciding. @throws as `transaction` does.
+   */
+  read<T>(workspace: string, work: (tx: ReadTx) => Promise<T>): Promise<T>;
   /** Called after each durable commit, in commit order. Returns the way to stop listening. */
   onCommit(listener: (commit: Commit) => void): () => void;
   /** Journal entries with `seq > after`, oldest first. */
@@ -32,17 +38,27 @@ export interface Commit {
   readonly tables: ReadonlySet<string>;
 }
 
-/** Reads and writes of one workspace inside one transaction, at one instant. */
-export interface Tx {
+/** Reads of one workspace, at one instant. */
+export interface ReadTx {
   readonly workspace: string;
   readonly now: Date;
+  get<T extends Table>(table: T, where: Where<T>): Promise<Row<T> | undefined>;
+  find<T extends Table>(table: T, query?: Query<T>): Promise<Row<T>[]>;
+  count<T extends Table>(table: T, where?: Where<T>): Promise<number>;
+}
+
+/** Reads and writes of one workspace inside one transaction, at one instant. */
+export interface Tx extends ReadTx {
+  /** What hands queued jobs to workers. */
+  readonly queue: Queue;
   /** A new UUIDv7. */
   id(): string;
   /** The next number of a counter, from 1: `next('TSK')` → 12. */
   next(counter: string): Promise<number>;
-  get<T extends Table>(table: T, where: Where<T>): Promise<Row<T> | undefined>;
-  find<T extends Table>(table: T, query?: Query<T>): Promise<Row<T>[]>;
-  count<T extends Table>(table: T, where?: Where<T>): Promise<number>;
+  /**
+   * A second row of the same key is a Refusal `conflict`; a store may say so only at the end of the `attempt` around it,
+   * or of the callback, so whoever can do without the row puts the insert into an `attempt` of its own.
+   */
   insert<T extends Table>(table: T, row: NewRow<T>): Promise<Row<T>>;
   /** Writes the patch and raises `version`. @throws Refusal `stale` when the row is no longer the version given. */
   update<T extends Table>(table: T, row: Row<T>, patch: Patch<T>): Promise<Row<T>>;

@@ -1,3 +1,4 @@
+import type { ApprovalPolicy } from './approval.ts';
 import type { PrincipalKind } from './principal.ts';
 import { PROBE, probeRunbook, type Probe } from './probe.ts';
 import { SELF, type Runbook } from './runbook.ts';
@@ -14,6 +15,41 @@ export interface Catalog {
   readonly allowedHosts: readonly string[];
   /** Messages per minute. */
   readonly limits: Limits;
+  readonly jobs: JobRules;
+  /** Set: runs may reach these destinations and no others, and no live credential may go into them. */
+  readonly sandbox: Sandbox | undefined;
+  readonly budgets: readonly Budget[];
+}
+
+/** What holds for all jobs of the workspace. */
+export interface JobRules {
+  /** Jobs that run at the same time, over all workers. */
+  readonly concurrency: number;
+  /** Jobs that may wait in the queue; above, a further one is refused. */
+  readonly queued: number;
+  /** How long a chain of causes may become: a runbook that starts a runbook … */
+  readonly depth: number;
+  /** Runs of one runbook in an hour that were caused by other runs or by webhooks, and not by a person. */
+  readonly causedPerHour: number;
+}
+
+export interface Sandbox {
+  /** Host names or `host:port`. */
+  readonly allow: readonly string[];
+}
+
+/** What may be used in a period; above it a further run is refused, or asks for approval. */
+export interface Budget {
+  readonly name: string;
+  /** Undefined: all runbooks together. */
+  readonly runbook: string | undefined;
+  readonly per: 'day' | 'month';
+  readonly runs: number | undefined;
+  /** Millionths of the currency. */
+  readonly cost: number | undefined;
+  readonly units: Readonly<Record<string, number>>;
+  /** Undefined: refused. */
+  readonly approval: ApprovalPolicy | undefined;
 }
 
 export interface CatalogRole {

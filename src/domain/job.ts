@@ -1,4 +1,5 @@
 import { Refusal } from './errors.ts';
+import type { FailureClass } from './failure.ts';
 import { digest, type JsonObject } from './json.ts';
 import type { Runbook } from './runbook.ts';
 import { bool, int, json, maybe, table, text, time, type Row } from './table.ts';
@@ -13,6 +14,31 @@ export const JOB_STATES = [
   'failed',
   'cancelled',
 ] as const satisfies readonly JobState[];
+
+/** What a job in `waiting` waits for, besides its deadline. */
+export type Wait =
+  | { readonly kind: 'approval'; readonly approval: string }
+  /** A journal event after `after` whose name matches the pattern, and for which the CEL condition holds. */
+  | {
+      readonly kind: 'event';
+      readonly event: string;
+      readonly when: string | undefined;
+      readonly after: number;
+    }
+  /** Until `jobs.waitUntil`, which here is no deadline but what is waited for. */
+  | { readonly kind: 'time' };
+
+export interface Progress {
+  /** 0 to 100, where the job can tell. */
+  readonly percent?: number;
+  readonly text?: string;
+}
+
+/** What a run used: units by name (`tokens`, `minutes`) and cost in millionths of the currency, as far as reported. */
+export interface Usage {
+  readonly units: Readonly<Record<string, number>>;
+  readonly cost: number;
+}
 
 export const jobs = table('jobs', {
   ref: text(), // JOB-12
@@ -41,6 +67,33 @@ export const jobs = table('jobs', {
   createdAt: time(),
   startedAt: maybe(time()),
   endedAt: maybe(time()),
+  /** The higher the sooner, from 0 to 9. */
+  priority: int(),
+  /** What a worker has to offer to be given it. */
+  capability: text(),
+  /** The engine's name for the queued job or its claim. */
+  ticket: maybe(text()),
+  /** The key the requester gave, so that asking again gives this job; unique in the workspace. */
+  key: maybe(text()),
+  /** What led to it, outermost first: schedules, webhook deliveries, jobs. Its length is the depth. */
+  causes: json<readonly string[]>(),
+  /** When it last became `queued` and `assigned`. */
+  queuedAt: maybe(time()),
+  assignedAt: maybe(time()),
+  /** `compensating`: what its steps did is being undone, backwards. */
+  phase: text<'forward' | 'compensating'>(),
+  /** Set in `waiting`. */
+  waitFor: json<Wait | null>(),
+  /** In `waiting`: its deadline, or the time it waits for. */
+  waitUntil: maybe(time()),
+  /** Why the last try failed. */
+  failure: maybe(text<FailureClass>()),
+  progress: json<Progress | null>(),
+  usage: json<Usage | null>(),
+  /** Where its end is posted to, signed. */
+  notify: maybe(text()),
+  /** The job that it does again. */
+  repeats: maybe(text()),
 });
 
 /**
@@ -58,10 +111,10 @@ export const jobLogs = table('job_logs', {
 export type JobRow = Row<typeof jobs>;
 
 const NEXT: Record<JobState, readonly JobState[]> = {
-  waiting: ['queued', 'cancelled'],
+  waiting: ['queued', 'cancelled', 'failed'],
   queued: ['assigned', 'cancelled'],
   assigned: ['running', 'queued', 'failed', 'cancelled'],
-  running: ['succeeded', 'failed', 'queued', 'cancelled'],
+  running: ['succeeded', 'failed', 'queued', 'waiting', 'cancelled'],
   succeeded: [],
   failed: ['queued'],
   cancelled: ['queued'],
@@ -78,9 +131,42 @@ export function checkStep(ref: string, from: JobState, to: JobState): void {
 /** What a job is bound to: the runbook as it was defined when it was asked for, and its arguments. */
 export const jobDigest = (runbook: Runbook, args: JsonObject): string => digest({ runbook, args });
 
+/** Where a job came to its end without success. */
+export type Stage = 'claim' | 'start' | 'run' | 'report' | 'compensate';
+export const STAGES = ['claim', 'start', 'run', 'report', 'compensate'] as const satisfies readonly Stage[];
+
+/** A file, text or JSON document that a run made. */
+export interface Product {
+  readonly name: string;
+  readonly kind: 'text' | 'json' | 'file';
+  readonly mediaType: string;
+  /** Text, JSON text, or base64 of a file. */
+  readonly content: string;
+}
+
 /** How a try ended. Outcomes are values; an exception is the unexpected and counts as `retry`. */
 export type Outcome =
-  | { readonly kind: 'done'; readonly result: JsonObject }
-  | { readonly kind: 'retry'; readonly reason: string; readonly after?: number }
-  | { readonly kind: 'fail'; readonly reason: string; readonly result?: JsonObject }
+  | {
+      readonly kind: 'done';
+      readonly result: JsonObject;
+      readonly usage?: Usage;
+      readonly artifacts?: readonly Product[];
+    }
+  | {
+      readonly kind: 'retry';
+      readonly reason: string;
+      readonly failure?: FailureClass;
+      readonly after?: number;
+      readonly usage?: Usage;
+    }
+  | {
+      readonly kind: 'fail';
+      readonly reason: string;
+      readonly failure?: FailureClass;
+      readonly stage?: Stage;
+      readonly result?: JsonObject;
+      readonly usage?: Usage;
+    }
+  /** No worker is held until then; the row already says what for. */
+  | { readonly kind: 'wait' }
   | { readonly kind: 'cancelled' };

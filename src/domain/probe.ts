@@ -1,6 +1,6 @@
 import { SECOND } from './clock.ts';
 import type { JsonObject } from './json.ts';
-import type { Runbook } from './runbook.ts';
+import { DEFAULT_CAPABILITY, type Runbook } from './runbook.ts';
 import { int, json, table, text, time } from './table.ts';
 
 /** A question with an expected answer. */
@@ -49,9 +49,11 @@ export function probeRunbook(probe: Probe): Runbook {
     risk: 'read',
     permission: 'probe:run',
     timeout: probe.timeout + SECOND,
-    tries: { max: 1, backoff: SECOND, cap: SECOND },
+    tries: { max: 1, backoff: SECOND, cap: SECOND, on: {}, budget: undefined },
     approval: undefined,
-    bounds: { logLines: 100, outputBytes: 100_000 },
+    bounds: { logLines: 100, outputBytes: 100_000, steps: 1, concurrency: undefined, queued: undefined },
+    priority: 0,
+    capability: DEFAULT_CAPABILITY,
     executor: { kind: 'probe', probe: probe.name },
   };
 }

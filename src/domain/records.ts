@@ -1,3 +1,4 @@
+import type { Stage } from './job.ts';
 import type { JsonObject } from './json.ts';
 import { int, json, maybe, table, text, time } from './table.ts';
 
@@ -91,4 +92,55 @@ export const tickets = table('tickets', {
 export const mailboxes = table('mailboxes', {
   uidValidity: text(),
   lastUid: int(),
+});
+
+/** Jobs that came to an end without success, and reports that did not arrive: kept until somebody redrives them. */
+export const deadLetters = table('dead_letters', {
+  job: text(), // jobs.ref
+  runbook: text(),
+  stage: text<Stage>(),
+  reason: text(),
+  at: time(),
+  redrivenAt: maybe(time()),
+  redrivenBy: maybe(text()),
+});
+
+/** What was done outside: one immutable row for each request or program that a try ran, whatever came of it. */
+export const effects = table('effects', {
+  job: text(), // jobs.ref
+  attempt: int(),
+  /** The step's name; null where the runbook has none. */
+  step: maybe(text()),
+  kind: text<'http' | 'shell' | 'probe' | 'remote' | 'notify'>(),
+  /** Where to: an origin and path, a program, a worker. */
+  target: text(),
+  /** The key of the message that asked for the job, if it had one. */
+  inboundKey: maybe(text()),
+  /** The `Idempotency-Key` that went out. */
+  outboundKey: text(),
+  /** `done 201`, `exit 0`, `timeout` … */
+  outcome: text(),
+  /** SHA-256 over the RFC 8785 form of the result. */
+  digest: text(),
+  startedAt: time(),
+  endedAt: time(),
+});
+
+/** Arguments of a runbook that were saved under a name. */
+export const presets = table('presets', {
+  name: text(),
+  runbook: text(),
+  args: json<JsonObject>(),
+  createdBy: text(),
+  createdAt: time(),
+});
+
+/** What runs used in a period; the id names both: `workspace|day:2026-11-20`, `runbook:deploy|month:2026-11`. */
+export const usageTotals = table('usage_totals', {
+  scope: text(),
+  period: text(),
+  runs: int(),
+  units: json<Readonly<Record<string, number>>>(),
+  /** Millionths of the currency. */
+  cost: int(),
 });

@@ -46,6 +46,7 @@ export function table<C extends Columns>(name: string, columns: C): Table<C> {
 export type Condition<V> =
   | V
   | { readonly in: readonly V[] }
+  | { readonly notIn: readonly V[] }
   | { readonly below?: V; readonly atMost?: V; readonly above?: V; readonly atLeast?: V }
   | { readonly not: V }
   /** Text that starts with this, case-sensitively. */

@@ -4,10 +4,10 @@ import { runbookOf, type Catalog } from '../domain/catalog.ts';
 import type { Clock } from '../domain/clock.ts';
 import { jobDigest, jobs, type JobRow, type Outcome } from '../domain/job.ts';
 import { sha256 } from '../domain/json.ts';
-import type { Runbook } from '../domain/runbook.ts';
+import { DEFAULT_CAPABILITY, type Runbook } from '../domain/runbook.ts';
 import type { Execution } from './executors/execution.ts';
 import { JobLog } from './job-log.ts';
-import { begin, claim, finish, giveBack, LEASE, recover, renew } from './job-state.ts';
+import { begin, claim, finish, giveBack, LEASE, recover, renew } from '../core/jobs/state.ts';
 
 export interface JobWorkerOptions {
   readonly store: Store;
@@ -102,7 +102,10 @@ export class JobWorker {
     const { claimed, stop } = await store.transaction(this.#workspace, async (tx) => ({
       stop: claims.length > 0 ? await renew(tx, claims) : [],
       recovered: await recover(tx),
-      claimed: free > 0 ? await claim(tx, owner, free) : [],
+      claimed:
+        free > 0
+          ? await claim(tx, owner, { capabilities: [DEFAULT_CAPABILITY], limit: free, room: new Map() })
+          : [],
     }));
     this.#lookedAt = performance.now();
     for (const id of stop) this.#running.get(id)?.stop.abort('cancelled');
@@ -175,7 +178,17 @@ export class JobWorker {
     const { args, attempt } = job;
     const idempotencyKey = sha256(`${this.#workspace}\n${job.id}`);
     try {
-      return await this.#options.execute({ runbook, args, attempt, idempotencyKey, signal, log });
+      return await this.#options.execute({
+        runbook,
+        args,
+        attempt,
+        idempotencyKey,
+        cause: job.ref,
+        signal,
+        log,
+        progress: () => undefined,
+        effect: () => undefined,
+      });
     } catch (err) {
       this.#options.log.error({ err, job: job.ref }, 'an executor failed unexpectedly');
       return { kind: 'retry', reason: 'the executor failed unexpectedly; see the server log' };

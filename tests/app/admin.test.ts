@@ -4,7 +4,7 @@ import { ADMIN, ensureAdmin } from '../../src/admin.ts';
 import { liveKey } from '../../src/core/bearer-grants.ts';
 import { hashSecret, keyParts } from '../../src/core/secrets.ts';
 import { keys } from '../../src/domain/principal.ts';
-import { openSqlite, type SqliteStore } from '../../src/store/sqlite.ts';
+import { openSqlite, type SqliteStore } from '../../src/store/sqlite/store.ts';
 import { tempFolder } from '../support/temp.ts';
 
 let store: SqliteStore;

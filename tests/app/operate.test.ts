@@ -9,7 +9,7 @@ import type { Table } from '../../src/domain/table.ts';
 import { keys, principals } from '../../src/domain/principal.ts';
 import { ensureAdmin } from '../../src/admin.ts';
 import { runDoctor, runMigrate, runToken } from '../../src/operate.ts';
-import { openSqlite, type SqliteStore } from '../../src/store/sqlite.ts';
+import { openSqlite, type SqliteStore } from '../../src/store/sqlite/store.ts';
 import { tempFolder } from '../support/temp.ts';
 
 const YAML = `

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { startApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { outbox } from '../../src/domain/records.ts';
-import { openSqlite } from '../../src/store/sqlite.ts';
+import { openSqlite } from '../../src/store/sqlite/store.ts';
 import { tempFolder } from '../support/temp.ts';
 
 const CONFIG = `

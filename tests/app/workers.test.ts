@@ -5,7 +5,7 @@ import type { ChannelState } from '../../src/channels.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import { Metrics } from '../../src/metrics.ts';
 import { readiness } from '../../src/readiness.ts';
-import type { SqliteStore } from '../../src/store/sqlite.ts';
+import type { SqliteStore } from '../../src/store/sqlite/store.ts';
 import { JobWorker } from '../../src/worker/jobs.ts';
 import { OutboxWorker } from '../../src/worker/outbox.ts';
 import { Router } from '../../src/worker/router.ts';

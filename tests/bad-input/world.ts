@@ -9,7 +9,7 @@ import { startApp } from '../../src/app.ts';
 import { runVerify } from '../../src/cli/verify.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import type { Clock } from '../../src/domain/clock.ts';
-import { readJournal } from '../../src/store/read-journal.ts';
+import { readJournal } from '../../src/store/sqlite/read-journal.ts';
 import { Client } from '../adapters/websocket/world.ts';
 
 export const TOKEN = 'an-example-token-of-the-administrator';

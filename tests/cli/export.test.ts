@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runExport } from '../../src/cli/export.ts';
 import { runVerify } from '../../src/cli/verify.ts';
 import type { JournalEntry } from '../../src/domain/journal.ts';
-import { readJournal } from '../../src/store/read-journal.ts';
+import { readJournal } from '../../src/store/sqlite/read-journal.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { run } from '../support/spawn.ts';
 import { tempFolder } from '../support/temp.ts';

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runVerify } from '../../src/cli/verify.ts';
-import { readJournal } from '../../src/store/read-journal.ts';
+import { readJournal } from '../../src/store/sqlite/read-journal.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { tempFolder } from '../support/temp.ts';
 

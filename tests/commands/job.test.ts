@@ -9,7 +9,8 @@ import type { Runbook } from '../../src/domain/runbook.ts';
 import { execute } from '../../src/worker/executors/index.ts';
 import type { JobWorker } from '../../src/worker/jobs.ts';
 import { events, job, outgoing } from '../core/support.ts';
-import { createHarness, testRunbook, type Harness } from '../support/harness.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { testRunbook, tries } from '../support/runbook.ts';
 import { jobWorker, now, soon } from '../worker/support.ts';
 
 let h: Harness;
@@ -222,7 +223,7 @@ describe('a real program', () => {
     start({
       ...program('setInterval(() => undefined, 1_000)'),
       timeout: 100,
-      tries: { max: 1, backoff: 1, cap: 1 },
+      tries: tries({ max: 1, backoff: 1, cap: 1 }),
     });
     await run('job run restart');
     await ends('failed');

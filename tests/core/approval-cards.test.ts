@@ -3,7 +3,8 @@ import type { Answer, Reply } from '../../src/core/message.ts';
 import { voteTokens } from '../../src/domain/approval.ts';
 import { HOUR } from '../../src/domain/clock.ts';
 import { outbox } from '../../src/domain/records.ts';
-import { createHarness, testRunbook, type Harness } from '../support/harness.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { testRunbook } from '../support/runbook.ts';
 import { approval, byMail, job, onSlack, outgoing, rows } from './support.ts';
 
 let h: Harness;

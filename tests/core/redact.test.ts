@@ -8,7 +8,8 @@ import { JobWorker } from '../../src/worker/jobs.ts';
 import pino from 'pino';
 import { jobLogs, jobs } from '../../src/domain/job.ts';
 import { outbox, receipts } from '../../src/domain/records.ts';
-import { createHarness, testRunbook, type Harness } from '../support/harness.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { testRunbook } from '../support/runbook.ts';
 import { onSlack, rows } from './support.ts';
 
 // Joined, so that no scanner takes it for the real thing.

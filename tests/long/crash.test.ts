@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { readJournal } from '../../src/store/read-journal.ts';
+import { readJournal } from '../../src/store/sqlite/read-journal.ts';
 import { run, type Server } from '../support/spawn.ts';
 import { Line, Load, send } from './load.ts';
 import { longRun, SHORT } from './server.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
-import { openSqlite } from '../../src/store/sqlite.ts';
+import { openSqlite } from '../../src/store/sqlite/store.ts';
 import { tempFolder } from '../support/temp.ts';
 
 /** Queries as the commands and workers make them, each with the index that it has to use. */
@@ -21,9 +21,14 @@ const QUERIES: readonly (readonly [string, string])[] = [
   ['SELECT * FROM identities WHERE workspace = ? AND principal = ?', 'identities_principal'],
   ['SELECT * FROM keys WHERE workspace = ? AND principal = ?', 'keys_principal'],
   [
-    'SELECT * FROM jobs WHERE workspace = ? AND state = ? AND run_at <= ? ORDER BY run_at LIMIT 8',
+    'SELECT * FROM jobs WHERE workspace = ? AND state = ? AND priority < ? ORDER BY priority DESC LIMIT 1',
     'jobs_due',
   ],
+  [
+    'SELECT * FROM jobs WHERE workspace = ? AND state = ? AND priority = ? AND run_at <= ? AND capability IN (?, ?) ORDER BY run_at, id LIMIT 8',
+    'jobs_due',
+  ],
+  ['SELECT * FROM jobs WHERE workspace = ? AND state IN (?, ?) AND lease_until < ? LIMIT 100', 'jobs_lease'],
   ['SELECT * FROM jobs WHERE workspace = ? AND ref = ?', 'jobs_ref'],
   [
     'SELECT * FROM job_logs WHERE workspace = ? AND job = ? AND cursor > ? ORDER BY cursor LIMIT 9',

@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Commit } from '../../src/core/store.ts';
 import { journal } from '../../src/domain/journal.ts';
 import { tasks } from '../../src/domain/task.ts';
-import { openSqlite } from '../../src/store/sqlite.ts';
+import { openSqlite } from '../../src/store/sqlite/store.ts';
 import { event, newTask, storeContract } from '../contract/store.ts';
 import { tempFolder } from '../support/temp.ts';
 

@@ -17,8 +17,8 @@ import type { Store } from '../../src/core/store.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import type { JournalEntry } from '../../src/domain/journal.ts';
-import type { Runbook } from '../../src/domain/runbook.ts';
-import { openSqlite } from '../../src/store/sqlite.ts';
+import { openSqlite } from '../../src/store/sqlite/store.ts';
+import { testRunbook } from './runbook.ts';
 
 export interface TestClock {
   now(): Date;
@@ -33,22 +33,6 @@ export function testClock(start = '2026-03-02T09:00:00.000Z'): TestClock {
     pass: (milliseconds) => {
       at += milliseconds;
     },
-  };
-}
-
-/** A runbook with every bound set, to be changed where a test needs it. */
-export function testRunbook(over: Partial<Runbook> & { name: string }): Runbook {
-  return {
-    summary: `The ${over.name} runbook`,
-    args: { type: 'object', properties: {}, additionalProperties: false },
-    risk: 'write',
-    permission: `runbook:${over.name}`,
-    timeout: 10 * SECOND,
-    tries: { max: 2, backoff: SECOND, cap: 10 * SECOND },
-    approval: undefined,
-    bounds: { logLines: 1_000, outputBytes: 100_000 },
-    executor: { kind: 'shell', argv: ['node', '-e', 'console.log("hello")'], env: {} },
-    ...over,
   };
 }
 
@@ -125,6 +109,9 @@ export function testCatalog(over: Partial<Catalog> = {}): Catalog {
     ]),
     sources: new Map(),
     allowedHosts: ['127.0.0.1'],
+    jobs: { concurrency: 64, queued: 10_000, depth: 5, causedPerHour: 60 },
+    sandbox: undefined,
+    budgets: [],
     limits: { perSender: 100_000, perChannel: 100_000, perWorkspace: 100_000 },
     ...over,
   };

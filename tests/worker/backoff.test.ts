@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { backoff } from '../../src/worker/job-state.ts';
+import { backoff } from '../../src/core/jobs/state.ts';
+import { tries as policy } from '../support/runbook.ts';
 
 test('waits double from the first to the cap, each with full jitter', () => {
-  const tries = { max: 9, backoff: 1_000, cap: 10_000 };
+  const tries = policy({ max: 9, backoff: 1_000, cap: 10_000 });
   expect([1, 2, 3, 4, 5, 60].map((attempt) => backoff(tries, attempt, () => 1))).toEqual([
     1_000, 2_000, 4_000, 8_000, 10_000, 10_000,
   ]);

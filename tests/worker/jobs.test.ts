@@ -4,10 +4,12 @@ import { jobs } from '../../src/domain/job.ts';
 import { outbox } from '../../src/domain/records.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import type { JobWorker } from '../../src/worker/jobs.ts';
-import { begin, claim, LEASE } from '../../src/worker/job-state.ts';
+import { begin, claim, LEASE } from '../../src/core/jobs/state.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { events, job, onSlack, outgoing, rows } from '../core/support.ts';
 import { controlled, flaky, jobWorker, now, soon } from './support.ts';
+
+const ONE = { capabilities: ['default'], limit: 1, room: new Map() };
 
 let h: Harness;
 const workers: JobWorker[] = [];
@@ -199,7 +201,7 @@ describe('a cancel', () => {
 
   test('between claim and start lets nothing start', async () => {
     await ask();
-    const [claimed] = await h.store.transaction('main', (tx) => claim(tx, 'w1', 1));
+    const [claimed] = await h.store.transaction('main', (tx) => claim(tx, 'w1', ONE));
     if (!claimed) throw new Error('not claimed');
     await h.run('ben', 'job cancel JOB-1');
     expect(await h.store.transaction('main', (tx) => begin(tx, claimed))).toBeUndefined();
@@ -279,7 +281,7 @@ describe('a worker that is lost', () => {
   test('on the last try leaves a job that failed', async () => {
     await ask();
     for (let n = 0; n < 2; n += 1) {
-      await h.store.transaction('main', (tx) => claim(tx, 'gone', 1));
+      await h.store.transaction('main', (tx) => claim(tx, 'gone', ONE));
       h.clock.pass(LEASE + 1);
       if (n === 0) {
         const worker = start(controlled().execute, { concurrency: 0 });
@@ -294,7 +296,7 @@ describe('a worker that is lost', () => {
 
   test('while a cancel was asked for leaves one that is cancelled', async () => {
     await ask();
-    await h.store.transaction('main', (tx) => claim(tx, 'gone', 1));
+    await h.store.transaction('main', (tx) => claim(tx, 'gone', ONE));
     await h.run('ben', 'job cancel JOB-1');
     h.clock.pass(LEASE + 1);
     start(controlled().execute);

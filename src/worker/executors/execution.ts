@@ -1,6 +1,6 @@
 import type { Clock } from '../../domain/clock.ts';
-import type { Outcome } from '../../domain/job.ts';
-import type { JsonObject } from '../../domain/json.ts';
+import type { Outcome, Progress } from '../../domain/job.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
 import type { Probe } from '../../domain/probe.ts';
 import type { Runbook } from '../../domain/runbook.ts';
 import type { GuardedFetch } from '../guard.ts';
@@ -12,12 +12,30 @@ export interface Execution {
   readonly runbook: Runbook;
   /** From 1. */
   readonly attempt: number;
-  /** The same on every try of the same job, so that the far side can tell a repeat. */
+  /** 64 hex digits: the same on every try of the same job and step, so that the far side can tell a repeat. */
   readonly idempotencyKey: string;
+  /** The job, as `Signalbox-Cause` tells the far side: what comes back with it is known to be caused by it. */
+  readonly cause: string;
   /** Aborted when the job is cancelled or no longer ours. The time-out is the executor's own. */
   readonly signal: AbortSignal;
   /** A line for the job's log, without its line break and without secrets. */
   log(stream: 'out' | 'err' | 'info', line: string): void;
+  /** How far it has come; only the newest counts. */
+  progress(progress: Progress): void;
+  /** To be called once for each thing that was done outside, however it ended: its receipt is kept with the try. */
+  effect(effect: Effect): void;
+}
+
+/** What a try did outside. */
+export interface Effect {
+  readonly kind: 'http' | 'shell' | 'probe' | 'remote' | 'notify';
+  /** Without secrets: an origin and path, a program, a worker. */
+  readonly target: string;
+  /** `201`, `exit 0`, `timeout`, `no answer` … */
+  readonly outcome: string;
+  readonly result: Json;
+  readonly startedAt: Date;
+  readonly endedAt: Date;
 }
 
 export interface ExecutorDeps {

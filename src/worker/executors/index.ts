@@ -12,5 +12,8 @@ export const execute: Executor = (execution, deps) => {
       return runShell(execution, deps);
     case 'probe':
       return runProbe(execution, deps);
+    case 'steps':
+    case 'remote':
+      throw new TypeError(`${execution.runbook.name} is not for this executor`);
   }
 };

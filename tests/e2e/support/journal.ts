@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { runVerify } from '../../../src/cli/verify.ts';
 import type { JournalEntry } from '../../../src/domain/journal.ts';
-import { readJournal } from '../../../src/store/read-journal.ts';
+import { readJournal } from '../../../src/store/sqlite/read-journal.ts';
 
 /** What `signalbox audit verify FILE` exits with and prints. */
 export async function verified(path: string): Promise<[code: number, text: string]> {

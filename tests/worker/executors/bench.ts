@@ -4,23 +4,18 @@ import type { JsonObject } from '../../../src/domain/json.ts';
 import type { Runbook } from '../../../src/domain/runbook.ts';
 import type { Execution, ExecutorDeps } from '../../../src/worker/executors/execution.ts';
 import { createGuardedFetch } from '../../../src/worker/guard.ts';
+import { testRunbook, tries } from '../../support/runbook.ts';
 
 export const NOW = new Date('2026-11-20T12:00:00Z');
 
 export function runbook(executor: Runbook['executor'], changes: Partial<Runbook> = {}): Runbook {
-  return {
+  return testRunbook({
     name: 'deploy',
-    summary: 'Deploys',
     args: { type: 'object' },
-    risk: 'write',
-    permission: 'job:run',
-    timeout: 10_000,
-    tries: { max: 3, backoff: 1_000, cap: 60_000 },
-    approval: undefined,
-    bounds: { logLines: 1_000, outputBytes: 100_000 },
+    tries: tries({ max: 3 }),
     executor,
     ...changes,
-  };
+  });
 }
 
 export interface Run extends Execution {
@@ -31,7 +26,18 @@ export interface Run extends Execution {
 export function execution(book: Runbook, args: JsonObject = {}, signal = new AbortController().signal): Run {
   const lines: string[] = [];
   const log: Execution['log'] = (stream, line) => void lines.push(`${stream} ${line}`);
-  return { args, runbook: book, attempt: 1, idempotencyKey: 'job-7', signal, log, lines };
+  return {
+    args,
+    runbook: book,
+    attempt: 1,
+    idempotencyKey: 'job-7',
+    cause: 'JOB-7',
+    signal,
+    log,
+    progress: () => undefined,
+    effect: () => undefined,
+    lines,
+  };
 }
 
 export function deps(changes: Partial<ExecutorDeps> = {}): ExecutorDeps {

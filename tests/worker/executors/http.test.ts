@@ -6,6 +6,7 @@ import { runHttp } from '../../../src/worker/executors/http.ts';
 import { retryAfter } from '../../../src/worker/executors/retry-after.ts';
 import { createGuardedFetch } from '../../../src/worker/guard.ts';
 import { deps, execution, NOW, runbook, serve, type Seen } from './bench.ts';
+import { bounds } from '../../support/runbook.ts';
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -25,6 +26,7 @@ const book = (url: string, changes: Partial<HttpExecutor> = {}): ReturnType<type
     headers: {},
     body: undefined,
     expectStatus: [200, 201],
+    result: undefined,
     ...changes,
   });
 const answering = (
@@ -143,7 +145,7 @@ describe('the outcome', () => {
       kind: 'fail',
       reason: expect.stringContaining('allowedHosts'),
     });
-    const small = runbook(book(url).executor, { bounds: { logLines: 1, outputBytes: 1_000 } });
+    const small = runbook(book(url).executor, { bounds: bounds({ logLines: 1, outputBytes: 1_000 }) });
     expect(await runHttp(execution(small), deps())).toEqual({
       kind: 'fail',
       reason: 'The answer is larger than 1000 bytes. (bounds.outputBytes)',

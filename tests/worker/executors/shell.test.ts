@@ -5,6 +5,7 @@ import type { Runbook, ShellExecutor } from '../../../src/domain/runbook.ts';
 import type { Outcome } from '../../../src/domain/job.ts';
 import { runShell } from '../../../src/worker/executors/shell.ts';
 import { deps, execution, runbook, type Run } from './bench.ts';
+import { bounds } from '../../support/runbook.ts';
 
 const NODE = process.execPath;
 const shell = (
@@ -189,18 +190,20 @@ describe('stopping', () => {
 
   test('one that prints for ever, at the bound of lines', async () => {
     const { outcome, lines } = await run(
-      shell(['yes'], {}, { bounds: { logLines: 50, outputBytes: 100_000_000 } }),
+      shell(['yes'], {}, { bounds: bounds({ logLines: 50, outputBytes: 100_000_000 }) }),
     );
     expect(outcome).toEqual({ kind: 'fail', reason: 'more than 50 lines of output (bounds.logLines)' });
     expect(lines).toHaveLength(50);
   });
 
   test('and at the bound of bytes, in one endless line too', async () => {
-    const bounds = { logLines: 100_000_000, outputBytes: 10_000 };
-    const { outcome, lines } = await run(shell(['yes'], {}, { bounds }));
+    const limits = bounds({ logLines: 100_000_000, outputBytes: 10_000 });
+    const { outcome, lines } = await run(shell(['yes'], {}, { bounds: limits }));
     expect(outcome).toEqual({ kind: 'fail', reason: 'more than 10000 bytes of output (bounds.outputBytes)' });
     expect(lines).toHaveLength(5_000);
-    const endless = await run(script('const w=()=>process.stdout.write("x".repeat(1000),w);w()', { bounds }));
+    const endless = await run(
+      script('const w=()=>process.stdout.write("x".repeat(1000),w);w()', { bounds: limits }),
+    );
     expect(endless.outcome).toMatchObject({ kind: 'fail' });
   });
 });

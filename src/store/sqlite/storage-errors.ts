@@ -1,5 +1,5 @@
 import { SqliteError } from 'better-sqlite3';
-import { Refusal } from '../domain/errors.ts';
+import { Refusal } from '../../domain/errors.ts';
 
 const STORAGE: readonly [prefix: string, text: (path: string) => string][] = [
   ['SQLITE_BUSY', (path) => `The database ${path} is locked by another process; try again shortly.`],

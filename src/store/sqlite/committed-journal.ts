@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
-import { journal, type JournalEntry } from '../domain/journal.ts';
-import type { Row } from '../domain/table.ts';
+import { journal, type JournalEntry } from '../../domain/journal.ts';
+import type { Row } from '../../domain/table.ts';
 import { Statements } from './statements.ts';
 
 export interface Head {

@@ -1,18 +1,19 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { newId as systemId } from '../core/ids.ts';
-import type { Commit, Store, Tx } from '../core/store.ts';
-import { systemClock, type Clock } from '../domain/clock.ts';
-import { Refusal } from '../domain/errors.ts';
-import { GENESIS, type JournalEntry } from '../domain/journal.ts';
-import type { Table } from '../domain/table.ts';
+import { newId as systemId } from '../../core/ids.ts';
+import type { Commit, ReadTx, Store, Tx } from '../../core/store.ts';
+import { systemClock, type Clock } from '../../domain/clock.ts';
+import { Refusal } from '../../domain/errors.ts';
+import { GENESIS, type JournalEntry } from '../../domain/journal.ts';
+import type { Table } from '../../domain/table.ts';
 import { Announcer } from './announcer.ts';
 import { CommittedJournal } from './committed-journal.ts';
+import { fixedStatements, type FixedStatements } from './fixed.ts';
 import { migrate } from './migrate.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
-import { Revisions } from './revisions.ts';
-import { SqliteTx, type ChainHead, type Fixed, type Group } from './sqlite-tx.ts';
+import { Revisions } from '../revisions.ts';
+import { SqliteTx, type ChainHead, type Group } from './tx.ts';
 import { Statements } from './statements.ts';
 import { inOneTurn } from './turn.ts';
 import { takeWriteLock } from './write-lock.ts';
@@ -63,11 +64,7 @@ export class SqliteStore implements Store {
   readonly #reader: Database.Database;
   readonly #clock: Clock;
   readonly #newId: () => string;
-  readonly #fixed: Fixed &
-    Record<
-      'begin' | 'commit' | 'abort' | 'head' | 'openTurn' | 'closeTurn' | 'undoTurn' | 'dataVersion',
-      Database.Statement
-    >;
+  readonly #fixed: FixedStatements;
   readonly #statements = new Map<Table, Statements>();
   readonly #revisions = new Revisions();
   readonly #journal: CommittedJournal;
@@ -102,23 +99,7 @@ export class SqliteStore implements Store {
     this.#lockTimeout = lockTimeout;
     if (maxPages) db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true }) as number}`);
     this.#reader = new Database(path, { readonly: true, timeout: lockTimeout });
-    this.#fixed = {
-      begin: db.prepare('BEGIN IMMEDIATE'),
-      commit: db.prepare('COMMIT'),
-      abort: db.prepare('ROLLBACK'),
-      openTurn: db.prepare('SAVEPOINT turn'),
-      closeTurn: db.prepare('RELEASE turn'),
-      undoTurn: db.prepare('ROLLBACK TO turn'),
-      savepoint: db.prepare('SAVEPOINT call'),
-      release: db.prepare('RELEASE call'),
-      rollback: db.prepare('ROLLBACK TO call'),
-      dataVersion: db.prepare('PRAGMA data_version').pluck(),
-      head: db.prepare('SELECT seq, hash FROM journal WHERE workspace = ? ORDER BY seq DESC LIMIT 1'),
-      counter: db.prepare(
-        `INSERT INTO counters (workspace, name, value) VALUES (?, ?, 1)
-         ON CONFLICT (workspace, name) DO UPDATE SET value = value + 1 RETURNING value`,
-      ),
-    };
+    this.#fixed = fixedStatements(db);
     this.#journal = new CommittedJournal(this.#reader);
     this.#announcer = new Announcer(db, this.#journal, report);
   }
@@ -141,6 +122,11 @@ export class SqliteStore implements Store {
     this.#queue.push({ workspace, work, resolve: resolve as (value: unknown) => void, reject });
     this.#running ??= this.#drain();
     return promise;
+  }
+
+  /** One connection does it all, so a look is a transaction like any other; it costs no fsync. */
+  read<T>(workspace: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
+    return this.transaction(workspace, work);
   }
 
   onCommit(listener: (commit: Commit) => void): () => void {

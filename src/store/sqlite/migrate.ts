@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Database } from 'better-sqlite3';
-import { Refusal } from '../domain/errors.ts';
+import { Refusal } from '../../domain/errors.ts';
 import { seedStatistics } from './statistics.ts';
 
-const FOLDER = fileURLToPath(new URL('../../migrations/sqlite/', import.meta.url));
+const FOLDER = fileURLToPath(new URL('../../../migrations/sqlite/', import.meta.url));
 
 interface Migration {
   readonly number: number;

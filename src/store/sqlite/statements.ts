@@ -13,12 +13,13 @@ import {
   lt,
   lte,
   ne,
+  notInArray,
 } from 'drizzle-orm/sql/expressions';
 import { sql, type SQL } from 'drizzle-orm/sql/sql';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core/columns/common';
-import type { ColumnKind, Query, Table, Where } from '../domain/table.ts';
-import { encode, kindOf, rowDecoder, type Cell } from './codec.ts';
-import { buildTable, sqliteDialect, type DrizzleTable } from './schema.ts';
+import type { ColumnKind, Query, Table, Where } from '../../domain/table.ts';
+import { encode, kindOf, rowDecoder, type Cell } from '../codec.ts';
+import { buildTable, sqliteDialect, type DrizzleTable } from '../schema.ts';
 
 type Prepared = Statement<[Cell[]], Record<string, Cell>>;
 
@@ -147,7 +148,8 @@ export class Statements {
       for (const [op, value] of operators(condition)) {
         shape += `${name} ${op}${Array.isArray(value) ? value.length : value === null ? '0' : ''},`;
         if (value === null) continue;
-        if (op === 'in') for (const item of value as readonly unknown[]) values.push(encode(kind, item));
+        if (op === 'in' || op === 'notIn')
+          for (const item of value as readonly unknown[]) values.push(encode(kind, item));
         else values.push(encode(kind, value));
         if (op === 'prefix') values.push(`${value as string}${LAST}`);
       }
@@ -171,9 +173,11 @@ function conditionOf(column: SQLiteColumn, op: string, value: unknown): SQL {
   switch (op) {
     case 'eq':
       return eq(column, VALUE);
-    case 'in': {
+    case 'in':
+    case 'notIn': {
       const holders = (value as readonly unknown[]).map(() => VALUE);
-      return holders.length === 0 ? sql`0` : inArray(column, holders);
+      if (holders.length === 0) return op === 'in' ? sql`false` : sql`true`;
+      return op === 'in' ? inArray(column, holders) : notInArray(column, holders);
     }
     case 'prefix':
       return sql`(${gte(column, VALUE)} and ${lt(column, VALUE)})`;

@@ -1,12 +1,14 @@
-import type { Address } from '../core/message.ts';
-import { enqueue } from '../core/outgoing.ts';
-import type { Tx } from '../core/store.ts';
-import { checkStep, jobs, type JobRow, type Outcome } from '../domain/job.ts';
-import { DAY } from '../domain/clock.ts';
-import type { Json, JsonObject } from '../domain/json.ts';
-import { probeStates } from '../domain/probe.ts';
-import { redact, redactText } from '../domain/redact.ts';
-import type { Runbook } from '../domain/runbook.ts';
+import type { Address } from '../message.ts';
+import { enqueue } from '../outgoing.ts';
+import type { Wanted } from '../queue.ts';
+import type { Tx } from '../store.ts';
+import { checkStep, jobs, type JobRow, type Outcome } from '../../domain/job.ts';
+import { DAY } from '../../domain/clock.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
+import { probeStates } from '../../domain/probe.ts';
+import { redact, redactText } from '../../domain/redact.ts';
+import type { Runbook } from '../../domain/runbook.ts';
+import type { Patch } from '../../domain/table.ts';
 
 /** Milliseconds that a claim holds unless it is renewed. */
 export const LEASE = 30_000;
@@ -20,21 +22,31 @@ async function emit(tx: Tx, row: JobRow, event: string, details: JsonObject): Pr
   await tx.append({ event, actor: 'system', target, correlationId, cause, details: { runbook, ...details } });
 }
 
-/** Takes due jobs for this worker: at most `free`, the longest due first. */
-export async function claim(tx: Tx, owner: string, free: number): Promise<JobRow[]> {
-  const due = await tx.find(jobs, {
-    where: { state: 'queued', runAt: { atMost: tx.now } },
-    orderBy: [{ column: 'runAt' }, { column: 'id' }],
-    limit: free,
-  });
+/** Makes a job `queued`, not before its `runAt` or the patch's, and hands it to the engine. */
+export async function queueJob(tx: Tx, row: JobRow, patch: Patch<typeof jobs>): Promise<JobRow> {
+  const ticket = await tx.queue.put({ ...row, ...patch });
+  return tx.update(jobs, row, { ...patch, state: 'queued', queuedAt: tx.now, ticket });
+}
+
+/** Takes due jobs for this worker, at most as many as are wanted. */
+export async function claim(tx: Tx, owner: string, wanted: Wanted): Promise<JobRow[]> {
+  const taken = await tx.queue.take(wanted);
+  if (taken.length === 0) return [];
+  const rows = await tx.find(jobs, { where: { id: { in: taken.map((t) => t.job) } } });
+  const byId = new Map(rows.map((row) => [row.id, row]));
   const claimed: JobRow[] = [];
-  for (const row of due) {
+  for (const { job, ticket } of taken) {
+    const row = byId.get(job);
+    // What is no longer queued was withdrawn from the table, which is the truth.
+    if (row?.state !== 'queued') continue;
     const mine = await tx.update(jobs, row, {
       state: 'assigned',
       attempt: row.attempt + 1,
       leaseOwner: owner,
       leaseUntil: lease(tx),
       fence: row.fence + 1,
+      assignedAt: tx.now,
+      ticket,
     });
     await emit(tx, mine, 'job.assigned', { attempt: mine.attempt });
     claimed.push(mine);
@@ -73,13 +85,15 @@ export async function renew(tx: Tx, claims: readonly JobRow[]): Promise<string[]
   const rows = await tx.find(jobs, { where: { id: { in: claims.map((c) => c.id) } } });
   const byId = new Map(rows.map((row) => [row.id, row]));
   const stop: string[] = [];
+  const renewed: JobRow[] = [];
   for (const claimed of claims) {
     const row = byId.get(claimed.id);
     const ours = row?.fence === claimed.fence && (row.state === 'assigned' || row.state === 'running');
     if (!ours || row.cancelRequested) stop.push(claimed.id);
     else if (row.leaseUntil && row.leaseUntil.getTime() - tx.now.getTime() < LEASE / 2)
-      await tx.update(jobs, row, { leaseUntil: lease(tx) });
+      renewed.push(await tx.update(jobs, row, { leaseUntil: lease(tx) }));
   }
+  if (renewed.length > 0) await tx.queue.touch(renewed);
   return stop;
 }
 
@@ -114,13 +128,8 @@ export async function finish(
 
 async function requeue(tx: Tx, row: JobRow, reason: string, wait: number): Promise<void> {
   const runAt = new Date(tx.now.getTime() + wait);
-  const queued = await tx.update(jobs, row, {
-    state: 'queued',
-    runAt,
-    leaseUntil: null,
-    leaseOwner: null,
-    error: reason,
-  });
+  await tx.queue.complete(row);
+  const queued = await queueJob(tx, row, { runAt, leaseUntil: null, leaseOwner: null, error: reason });
   await emit(tx, queued, 'job.retrying', { attempt: row.attempt, reason, runAt: runAt.toISOString() });
 }
 
@@ -131,8 +140,10 @@ async function end(tx: Tx, row: JobRow, outcome: Outcome, runbook: Runbook | und
   const error = outcome.kind === 'retry' || outcome.kind === 'fail' ? redactText(outcome.reason) : null;
   const result =
     outcome.kind === 'done' || outcome.kind === 'fail' ? redact<Json>(outcome.result ?? null) : null;
+  await tx.queue.complete(row);
   const ended = await tx.update(jobs, row, {
     state,
+    ticket: null,
     error,
     result,
     endedAt: tx.now,

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3';
-import type { JournalEntry } from '../domain/journal.ts';
+import type { JournalEntry } from '../../domain/journal.ts';
 import { CommittedJournal } from './committed-journal.ts';
 
 const PAGE = 1_000;

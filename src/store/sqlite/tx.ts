@@ -1,12 +1,14 @@
-import type { Statement } from 'better-sqlite3';
-import { newSalt } from '../core/ids.ts';
-import type { Tx } from '../core/store.ts';
-import { Refusal } from '../domain/errors.ts';
-import { chainHash, commit, journal, type JournalEntry, type NewEntry } from '../domain/journal.ts';
-import { redact } from '../domain/redact.ts';
-import type { NewRow, Patch, Query, Row, Table, Where } from '../domain/table.ts';
+import { newSalt } from '../../core/ids.ts';
+import type { Queue } from '../../core/queue.ts';
+import type { Tx } from '../../core/store.ts';
+import { Refusal } from '../../domain/errors.ts';
+import { chainHash, commit, journal, type JournalEntry, type NewEntry } from '../../domain/journal.ts';
+import { redact } from '../../domain/redact.ts';
+import type { NewRow, Patch, Query, Row, Table, Where } from '../../domain/table.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
-import type { Revisions } from './revisions.ts';
+import type { Fixed } from './fixed.ts';
+import { RowQueue } from './queue.ts';
+import type { Revisions } from '../revisions.ts';
 import type { Statements } from './statements.ts';
 
 /** The end of a workspace's chain as this group sees it; put back when a callback's writes are undone. */
@@ -25,18 +27,11 @@ export interface Group {
   head(workspace: string): ChainHead;
 }
 
-/** The savepoint of a callback and those of its attempts have names of their own: undoing the first undoes them all. */
-export interface Fixed {
-  readonly savepoint: Statement;
-  readonly release: Statement;
-  readonly rollback: Statement;
-  readonly counter: Statement<[string, string], { value: number }>;
-}
-
 /** One workspace's transaction within a group. Every call answers at once, so awaiting it yields to nothing else. */
 export class SqliteTx implements Tx {
   readonly workspace: string;
   readonly now: Date;
+  readonly queue: Queue = new RowQueue(this);
   readonly #group: Group;
   readonly #fixed: Fixed;
   readonly #newId: () => string;

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
-import type { Commit } from '../core/store.ts';
-import type { JournalEntry } from '../domain/journal.ts';
+import type { Commit } from '../../core/store.ts';
+import type { JournalEntry } from '../../domain/journal.ts';
 import type { CommittedJournal } from './committed-journal.ts';
 
 /** How often to look for commits of other processes on the same file, in milliseconds. */
