@@ -21,4 +21,7 @@ VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "src/main.ts", "start"]
+# `docker run signalbox worker`, `docker run signalbox migrate`. A worker answers the health check where
+# SIGNALBOX_HEALTH_PORT is the same as PORT.
+ENTRYPOINT ["node", "src/main.ts"]
+CMD ["start"]

@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['tests/long/**/*.test.ts'],
+    globalSetup: ['tests/support/postgres-server.ts'],
     setupFiles: ['tests/support/setup.ts'],
     passWithNoTests: false,
     testTimeout: 30 * 60_000,

@@ -10,6 +10,7 @@ import { correlationOf, createEdge } from './http/edge.ts';
 import { sendProblem } from './http/problem.ts';
 
 export { readBody, readObject } from './http/body.ts';
+export { causeOf } from './http/cause.ts';
 export { correlate, correlationOf } from './http/edge.ts';
 export { parseJson } from './http/json.ts';
 export { decodeBody } from './http/message.ts';

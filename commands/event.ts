@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { command } from '../src/core/command.ts';
+import { command, type Ctx } from '../src/core/command.ts';
+import { keep, replay, type ReceiptKey } from '../src/core/receipts.ts';
+import { digest, sha256, type JsonObject } from '../src/domain/json.ts';
 import { published } from '../src/domain/journal.ts';
 import { line } from './shared/fields.ts';
 
@@ -17,6 +19,11 @@ const eventAdd = command({
       .default({})
       .meta({ kind: 'json' })
       .describe('More about it, as JSON'),
+    key: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,255}$/, 'expected 1 to 255 visible ASCII characters')
+      .optional()
+      .describe('Telling again with the same key changes nothing; kept for 30 days'),
   }),
   positional: ['event', 'target'],
   needs: 'event:create',
@@ -31,11 +38,27 @@ const eventAdd = command({
       },
     },
   ],
-  async run(ctx, { event, target, details }) {
-    // The prefix keeps an outside fact from being taken for one of our own.
-    const entry = await ctx.emit(`event.${event}`, target, details);
-    return { text: `Noted as entry ${entry.seq}: event.${event} ${target}.`, data: published(entry) };
+  async repeated(ctx, { key, ...fact }) {
+    const before = key === undefined ? undefined : await replay(ctx.tx, factKey(ctx, key, fact));
+    return before?.reply;
   },
+  async run(ctx, { key, ...fact }) {
+    // The prefix keeps an outside fact from being taken for one of our own.
+    const entry = await ctx.emit(`event.${fact.event}`, fact.target, fact.details as JsonObject);
+    const text = `Noted as entry ${entry.seq}: ${entry.event} ${entry.target}.`;
+    const reply = { text, data: published(entry) };
+    if (key !== undefined) {
+      const answer = { id: entry.id, status: 'ok', reply, correlationId: ctx.correlationId } as const;
+      await keep(ctx.tx, factKey(ctx, key, fact), answer);
+    }
+    return reply;
+  },
+});
+
+/** Of whoever tells it, whatever channel it comes by: its repeats are known by it like those of a message. */
+const factKey = ({ who }: Ctx, key: string, fact: unknown): ReceiptKey => ({
+  id: sha256(['event', who.name, key].join('\n')),
+  digest: digest(fact),
 });
 
 export const eventCommands = [eventAdd] as const;

@@ -104,7 +104,7 @@ const list = command({
   summary: 'List your subscriptions, or everybody’s.',
   args: z.object({ all: z.boolean().default(false).describe('Everybody’s; takes subscription:admin') }),
   needs: 'subscription:read',
-  alsoNeeds: ({ all }) => (all ? 'subscription:admin' : undefined),
+  alsoNeeds: ({ all }) => (all ? ['subscription:admin'] : []),
   risk: 'read',
   route: { method: 'get', path: '/v1/subscriptions' },
   examples: [{ text: 'subscription list', json: { command: 'subscription.list', args: {} } }],

@@ -1,28 +1,24 @@
-import { readFileSync } from 'node:fs';
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { commands as commandList } from '../commands/index.ts';
 import { createHttp, type Http } from '../adapters/http.ts';
 import { mountOperations } from '../adapters/http/operations.ts';
 import { ensureAdmin } from './admin.ts';
+import { createLog, createMember, createServices, VERSION } from './assembly.ts';
 import { channelStates, createChannels, type ChannelParts, type ChannelState, type Off } from './channels.ts';
 import { lackingApprovers } from './approvers.ts';
 import { checkCatalog, type Config } from './config/index.ts';
 import type { Adapter } from './core/adapter.ts';
 import { createAuthenticator, type BearerAuthenticator } from './core/bearer.ts';
 import { syncCatalog } from './core/catalog-sync.ts';
-import { createCommandSet } from './core/command-set.ts';
-import { createDirectory } from './core/directory.ts';
 import { createDispatcher } from './core/dispatch.ts';
-import { newId } from './core/ids.ts';
-import { createLanguage } from './core/language/index.ts';
-import { createAdmission } from './core/limits.ts';
 import { createFeed } from './core/live-feed.ts';
-import type { Services } from './core/services.ts';
-import { SECOND, systemClock, type Clock } from './domain/clock.ts';
-import type { JsonObject } from './domain/json.ts';
+import { systemClock, type Clock } from './domain/clock.ts';
 import { Metrics } from './metrics.ts';
 import { readiness } from './readiness.ts';
-import { openSqlite, type SqliteStore } from './store/sqlite/store.ts';
+import type { Database } from './store/database.ts';
+import { openDatabase } from './store/open.ts';
+import { measureJobs } from './worker/job-metrics.ts';
+import { addUsageMetrics } from './usage-metrics.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
 /** Parts that tests put in the place of the real ones. */
@@ -31,6 +27,8 @@ export interface Overrides {
   readonly log?: Logger;
   readonly terminal?: ChannelParts['terminal'];
   readonly mail?: ChannelParts['mail'];
+  /** Whether this process runs jobs, besides its channels; yes unless told. */
+  readonly runsJobs?: boolean;
 }
 
 export interface App {
@@ -47,12 +45,6 @@ export interface App {
   stop(grace?: number): Promise<void>;
 }
 
-const VERSION = (
-  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
-
-const GRACE = 10 * SECOND;
-
 /**
  * The composition root: production and end-to-end tests start the same program.
  * @throws ConfigError when a webhook rule does not fit its command; Refusal when the database cannot be opened, an
@@ -64,7 +56,10 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
   const clock = overrides.clock ?? systemClock;
   const remarks = checkCatalog(config, commandList);
   const report = (err: unknown) => log.error({ err }, 'something failed outside any command');
-  const store = openSqlite({ path: settings.database, clock, report });
+  const store = await openDatabase(settings.database, {
+    ...(overrides.clock && { clock: overrides.clock }),
+    report,
+  });
   const undo: (() => Promise<unknown>)[] = [() => store.close()];
   try {
     await store.transaction(catalog.workspace, (tx) => syncCatalog(tx, catalog));
@@ -93,7 +88,7 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
       channels: built.channels,
       notes: [...config.notes, ...remarks, ...lacking],
       prompt: prompt && (() => prompt.start()),
-      stop: (grace = GRACE) => stop(grace),
+      stop: (grace = settings.grace) => stop(grace),
     };
   } catch (error) {
     for (const step of undo.toReversed())
@@ -106,7 +101,7 @@ interface Parts {
   readonly report: (error: unknown) => void;
   readonly config: Config;
   readonly overrides: Overrides;
-  readonly store: SqliteStore;
+  readonly store: Database;
   readonly clock: Clock;
   readonly log: Logger;
   readonly http: Http;
@@ -128,8 +123,11 @@ async function build(parts: Parts): Promise<Built> {
   };
   const channels = () => channelStates(state.adapters, state.off);
   const metrics = new Metrics(channels);
+  addUsageMetrics(metrics.registry, store, catalog);
   const { schema } = store;
-  const services = createServices(parts, metrics, channels);
+  const services = createServices({ ...parts, metrics, channels });
+  measureJobs({ registry: metrics.registry, store, catalog });
+  const member = createMember(store, catalog.workspace, services.log);
   const publicUrl = settings.url ?? `http://${printable(settings.host)}:${settings.port}`;
   const authenticator = createAuthenticator({
     ...services,
@@ -138,7 +136,7 @@ async function build(parts: Parts): Promise<Built> {
     onRefused: () => metrics.unproven('bearer', 'http'),
     resolvePrincipal: (tx, identity) => services.directory.resolve(tx, identity),
   });
-  const { terminal, mail } = overrides;
+  const { terminal, mail, runsJobs = true } = overrides;
   const made = await createChannels({
     ...services,
     config,
@@ -149,6 +147,7 @@ async function build(parts: Parts): Promise<Built> {
     version: VERSION,
     receive: createDispatcher(services),
     feed: createFeed(store, parts.report),
+    own: member.own,
     ...(terminal && { terminal }),
     ...(mail && { mail }),
   });
@@ -173,59 +172,20 @@ async function build(parts: Parts): Promise<Built> {
     authenticator,
     channels,
     createWorkers: (self) =>
-      (state.workers = createWorkers({ services, env: config.env, metrics, adapters, self })),
-  };
-}
-
-function createServices(
-  { config, store, clock, log }: Parts,
-  metrics: Metrics,
-  channels: Built['channels'],
-): Services {
-  const { catalog } = config;
-  const commands = createCommandSet(commandList);
-  return {
-    store,
-    catalog,
-    commands,
-    language: createLanguage(commands),
-    directory: createDirectory(catalog, (name) => {
-      const needs = commands.find(name)?.needs;
-      return needs === 'none' ? undefined : needs;
-    }),
-    admission: createAdmission(catalog.limits, metrics.limited),
-    clock,
-    newId,
-    log,
-    health: () => healthOf(channels()),
-    answered: metrics.answered,
-  };
-}
-
-/** Logs as JSON lines on standard error, with whatever may be a secret left out. */
-function createLog(level: string): Logger {
-  const paths = [
-    '*.authorization',
-    '*.cookie',
-    '*.password',
-    '*.pass',
-    '*.token',
-    '*.secret',
-    'err.config',
-    'err.request',
-  ];
-  return pino({ level, redact: { paths, censor: '[redacted]' } }, pino.destination({ fd: 2, sync: false }));
-}
-
-function healthOf(channels: readonly ChannelState[]): JsonObject {
-  return {
-    version: VERSION,
-    channels: Object.fromEntries(channels.map(({ name, health }) => [name, { ...health }])),
+      (state.workers = createWorkers({
+        ...member,
+        services,
+        env: config.env,
+        metrics,
+        adapters,
+        self,
+        jobs: runsJobs ? settings.worker : undefined,
+      })),
   };
 }
 
 async function stopAll(
-  parts: Built & { workers: Workers; http: Http; store: SqliteStore; grace: number; log: Logger },
+  parts: Built & { workers: Workers; http: Http; store: Database; grace: number; log: Logger },
 ): Promise<void> {
   const { adapters, http, workers, authenticator, store, grace, log } = parts;
   const deadline = AbortSignal.timeout(grace);

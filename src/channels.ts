@@ -16,6 +16,7 @@ import type { Feed } from './core/feed.ts';
 import type { Language } from './core/language.ts';
 import type { Admission } from './core/limits.ts';
 import { CHANNELS, verified, type ChannelName } from './core/message.ts';
+import type { Own } from './core/owned.ts';
 import type { Store } from './core/store.ts';
 import type { Clock } from './domain/clock.ts';
 import { mailboxes } from './domain/records.ts';
@@ -30,6 +31,7 @@ export interface ChannelParts {
   readonly authenticator: Authenticator;
   readonly admission: Admission;
   readonly feed: Feed;
+  readonly own: Own;
   readonly receive: Receive;
   readonly clock: Clock;
   readonly log: Logger;
@@ -113,7 +115,7 @@ const secretsOf = (sources: Config['sources']): string =>
 type On<T> = Extract<T, { on: true }>;
 
 function slack(
-  { config, http, receive, clock, log, metrics }: ChannelParts,
+  { config, http, receive, own, clock, log, metrics }: ChannelParts,
   settings: On<Config['settings']['slack']>,
 ): Promise<Adapter> {
   const { botToken, signingSecret, appToken, teamId, apiUrl } = settings;
@@ -121,6 +123,7 @@ function slack(
     workspace: config.catalog.workspace,
     http: http.app,
     receive,
+    own,
     clock,
     log,
     botToken,
@@ -133,7 +136,7 @@ function slack(
 }
 
 function email(parts: ChannelParts, settings: On<Config['settings']['email']>): Promise<Adapter> {
-  const { config, store, receive, clock, log, metrics, mail } = parts;
+  const { config, store, receive, own, clock, log, metrics, mail } = parts;
   const { workspace } = config.catalog;
   const { imap, smtp, address } = settings;
   return createEmailAdapter({
@@ -143,6 +146,7 @@ function email(parts: ChannelParts, settings: On<Config['settings']['email']>): 
     smtp: serverOptions(smtp),
     pollInterval: settings.pollInterval,
     receive,
+    own,
     clock,
     log,
     dropped: metrics.dropped,
@@ -187,7 +191,7 @@ function terminal(
     assurance: 'local',
     scopes: ['*'],
   });
-  const words = commands.all.map((command) => command.name.replace('.', ' '));
+  const words = commands.all.map((command) => command.name.replaceAll('.', ' '));
   return createTerminalAdapter({
     input,
     output: output as TerminalOptions['output'],

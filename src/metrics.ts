@@ -11,6 +11,8 @@ export class Metrics {
   readonly #dropped: Counter<'reason'>;
   readonly #outgoing: Counter<'channel' | 'result'>;
   readonly #jobs: Counter<'outcome'>;
+  readonly #conflicts: Counter;
+  readonly #renewals: Counter;
 
   constructor(channels: () => readonly { readonly name: ChannelName; readonly health: Health }[]) {
     const registers = [this.registry];
@@ -52,6 +54,16 @@ export class Metrics {
       labelNames: ['outcome'],
       registers,
     });
+    this.#conflicts = new Counter({
+      name: 'signalbox_job_claim_conflicts_total',
+      help: 'Looks of this process for a job that was due and that somebody else was quicker to claim.',
+      registers,
+    });
+    this.#renewals = new Counter({
+      name: 'signalbox_job_lease_renewals_total',
+      help: 'Claims that this process renewed.',
+      registers,
+    });
     const up = new Gauge({
       name: 'signalbox_channel_up',
       help: '1: on; 0: deaf. Channels that are off are absent.',
@@ -59,7 +71,7 @@ export class Metrics {
       registers,
       collect() {
         for (const { name, health } of channels()) {
-          if (health.state !== 'off') up.set({ channel: name }, health.state === 'on' ? 1 : 0);
+          if (health.state !== 'off') up.set({ channel: name }, health.state === 'deaf' ? 0 : 1);
         }
       },
     });
@@ -71,5 +83,20 @@ export class Metrics {
   readonly unproven = (channel: string, source: string): void => this.#unproven.inc({ channel, source });
   readonly dropped = (reason: string): void => this.#dropped.inc({ reason });
   readonly delivered = (channel: string, result: string): void => this.#outgoing.inc({ channel, result });
+  readonly claims = (what: 'conflict' | 'renewal', count: number): void =>
+    (what === 'conflict' ? this.#conflicts : this.#renewals).inc(count);
+  /** One line for each destination that is held off, while it is. */
+  readonly breakers = (open: () => Promise<readonly { readonly id: string }[]>): void => {
+    const held = new Gauge({
+      name: 'signalbox_breaker_open',
+      help: '1: the circuit breaker of this destination is open or half open. Closed ones are absent.',
+      labelNames: ['destination'],
+      registers: [this.registry],
+      async collect() {
+        this.reset();
+        for (const { id } of await open()) held.set({ destination: id }, 1);
+      },
+    });
+  };
   readonly jobEnded = (outcome: string): void => this.#jobs.inc({ outcome });
 }

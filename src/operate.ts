@@ -1,15 +1,13 @@
-import { existsSync } from 'node:fs';
 import { commands } from '../commands/index.ts';
 import { issueKey, ADMIN, ensureAdmin } from './admin.ts';
 import { lackingApprovers } from './approvers.ts';
 import { approverNotes, checkCatalog, type Config } from './config/index.ts';
-import { verifyChains } from './cli/verify.ts';
+import { verifyChains } from './domain/chains.ts';
 import { Refusal } from './domain/errors.ts';
 import { principals } from './domain/principal.ts';
-import { readJournal } from './store/sqlite/read-journal.ts';
-import { openSqlite } from './store/sqlite/store.ts';
+import { isThere, nameOf, openDatabase, readJournalAt, type Location } from './store/open.ts';
 
-// Subcommands that work on the database file itself, with or without a running server.
+// Subcommands that work on the database itself, with or without a running server.
 
 interface Output {
   write(text: string): unknown;
@@ -17,19 +15,19 @@ interface Output {
 
 /** `signalbox migrate`: makes the database, or brings it to this version's schema. */
 export async function runMigrate({ settings }: Config, output: Output): Promise<0> {
-  const store = openSqlite({ path: settings.database });
-  output.write(`${settings.database} has this version's schema (${store.schema}).\n`);
+  const store = await openDatabase(settings.database);
+  output.write(`${store.name} has this version's schema (${store.schema}).\n`);
   await store.close();
   return 0;
 }
 
-/** `signalbox token [NAME]`: a new key, for whoever can write the database file anyway. @throws Refusal `not_found`. */
+/** `signalbox token [NAME]`: a new key, for whoever can write the database anyway. @throws Refusal `not_found`. */
 export async function runToken(
   { settings, catalog }: Config,
   name: string | undefined,
   output: Output,
 ): Promise<0> {
-  const store = openSqlite({ path: settings.database });
+  const store = await openDatabase(settings.database);
   try {
     const { workspace } = catalog;
     const person = name ?? ADMIN;
@@ -60,9 +58,9 @@ export async function runDoctor(config: Config, output: Output): Promise<0 | 1> 
   const remarks = checkCatalog(config, commands);
   say(true, `configuration: ${file}`);
   for (const note of [...notes, ...remarks]) output.write(`  ${note}\n`);
-  const sound = existsSync(settings.database) ? await examine(config, say, output) : undefined;
+  const sound = (await isThere(settings.database)) ? await examine(config, say, output) : undefined;
   if (sound === undefined) {
-    output.write(`○ database: no database yet at ${settings.database}; \`signalbox start\` makes it\n`);
+    output.write(`○ database: no database yet at ${await nameOf(settings.database)}; \`signalbox start\` makes it\n`);
     for (const note of approverNotes(catalog, catalog.principals, 'the file names'))
       output.write(`  ${note}\n`);
   }
@@ -83,12 +81,12 @@ async function examine(
   say: (ok: boolean, text: string) => unknown,
   output: Output,
 ): Promise<boolean> {
-  const store = openSqlite({ path: settings.database });
+  const store = await openDatabase(settings.database);
   try {
-    const damage = store.integrity();
+    const damage = await store.integrity();
     say(
       damage === undefined,
-      `database: ${settings.database}, schema ${store.schema}${damage ? `: ${damage}` : ''}`,
+      `database: ${store.name}, schema ${store.schema}${damage ? `: ${damage}` : ''}`,
     );
     await store.ping();
     const verdict = await journalFault(settings.database);
@@ -101,9 +99,9 @@ async function examine(
   }
 }
 
-async function journalFault(path: string): Promise<{ entries: number; fault: string | undefined }> {
+async function journalFault(at: Location): Promise<{ entries: number; fault: string | undefined }> {
   try {
-    const { chains, fault } = await verifyChains(readJournal(path));
+    const { chains, fault } = await verifyChains(readJournalAt(at));
     const entries = [...chains.values()].reduce((sum, { seq }) => sum + seq, 0);
     return { entries, fault: fault && `entry ${fault.seq} is broken: ${fault.reason}` };
   } catch (error) {

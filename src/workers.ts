@@ -1,81 +1,153 @@
-import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { Member } from './assembly.ts';
+import type { WorkerSettings } from './config/index.ts';
+import { createAsk } from './core/jobs/asking.ts';
+import { keepNotified } from './core/jobs/notified.ts';
 import type { Metrics } from './metrics.ts';
 import type { Adapter, Notifier } from './core/adapter.ts';
 import type { Services } from './core/services.ts';
-import { asksSelf } from './domain/catalog.ts';
+import { asksSelf, type Catalog } from './domain/catalog.ts';
+import { workerLease } from './core/workers-alive.ts';
+import { Breakers } from './worker/breakers.ts';
 import { execute } from './worker/executors/index.ts';
-import { createGuardedFetch } from './worker/guard.ts';
+import { Warden } from './worker/executors/warden.ts';
+import { createGuardedFetch, type GuardOptions } from './worker/guard.ts';
+import { createJobNotifier } from './worker/job-notifier.ts';
 import { JobWorker } from './worker/jobs.ts';
-import { OutboxWorker } from './worker/outbox.ts';
+import { outboxLease, OutboxWorker } from './worker/outbox.ts';
 import { Router } from './worker/router.ts';
+import { Scheduler } from './worker/schedules.ts';
 import { Sweeper } from './worker/sweep.ts';
+import { Waits } from './worker/waits.ts';
 
+/** What goes on in a process without a message. */
 export interface Workers {
   start(): void;
-  /** Milliseconds since jobs were last looked for; it looks every second. */
-  sinceLook(): number;
+  /** Milliseconds since jobs were last looked for; it looks every second. Undefined where this process runs none. */
+  sinceLook(): number | undefined;
   stop(deadline: AbortSignal): Promise<void>;
 }
 
-export interface WorkersOptions {
+export interface JobsOptions extends Member {
   readonly services: Services;
   /** Where `${env:NAME}` of runbooks and probes comes from. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly metrics: Metrics;
-  readonly adapters: readonly Adapter[];
-  /** The origin that this server listens on. */
+  /** The origin that this server, or the server that this worker belongs to, listens on. */
   readonly self: string;
+  readonly jobs: WorkerSettings;
+}
+
+export interface WorkersOptions extends Omit<JobsOptions, 'jobs'> {
+  readonly adapters: readonly Adapter[];
+  /** Undefined: other processes run the jobs. */
+  readonly jobs: WorkerSettings | undefined;
+}
+
+interface Background {
+  start(): unknown;
+  stop(deadline: AbortSignal): Promise<void>;
 }
 
 /** Without a terminal nobody sits at the prompt: what was to be told there is not kept for a later start. */
 const NOBODY: Notifier = { send: async (_to, { key }) => ({ externalId: key }) };
 
-/** What goes on without a message: jobs, deliveries, subscriptions, time-outs. */
-export function createWorkers({ services, env, metrics, adapters, self }: WorkersOptions): Workers {
-  const { store, catalog, clock, log, directory, newId } = services;
-  const { workspace, allowedHosts, probes } = catalog;
-  const owner = `${hostname()}/${process.pid}/${newId()}`;
-  // What asks this server by name opens the way to it, and to nothing else on this machine.
-  const own = asksSelf(catalog) ? [authority(self)] : [];
-  const fetch = createGuardedFetch({ allowedHosts: [...allowedHosts, ...own] });
+/** Runs jobs, and lets the others know that it is alive. */
+export function createJobRunner(options: JobsOptions): Workers {
+  const { services, env, metrics, self, owner, own, jobs: settings } = options;
+  const { store, catalog, clock, log } = services;
+  const { workspace, probes, sandbox } = catalog;
+  const fetch = createGuardedFetch(reachable(catalog, self));
+  const breakers = new Breakers({ store, workspace, rules: catalog.breakers, log, newId: services.newId });
+  const warden = new Warden(log);
+  metrics.breakers(() => breakers.open());
   const jobs = new JobWorker({
     store,
     catalog,
     clock,
     log,
     owner,
-    execute: (execution) => execute(execution, { fetch, env, clock, probes, self }),
+    ...settings,
+    execute: (execution) =>
+      execute(execution, { fetch, env, clock, probes, self, breakers, sandbox, warden }),
+    ask: createAsk(services),
     ended: (_job, outcome) => metrics.jobEnded(outcome.kind),
+    counted: metrics.claims,
   });
+  const alive = own(workerLease(owner), {});
+  return together([[jobs, alive], [warden]], log, () => jobs.sinceLook);
+}
+
+/** What a server does besides its channels: jobs where it is to run them, deliveries, subscriptions, time-outs. */
+export function createWorkers({ jobs: settings, adapters, ...options }: WorkersOptions): Workers {
+  const { services, metrics, owner, own } = options;
+  const { store, catalog, clock, log, directory } = services;
+  const { workspace } = catalog;
+  const jobs = settings && createJobRunner({ ...options, jobs: settings });
   const notifiers = new Map<string, Notifier>([
     ['terminal', NOBODY],
     ...adapters.flatMap((a) => (a.notifier ? [[a.name, a.notifier] as const] : [])),
+    ...notifierOfEnds(options),
   ]);
-  const outbox = new OutboxWorker({
-    store,
-    workspace,
-    owner,
-    clock,
-    log,
-    notifiers,
-    delivered: metrics.delivered,
-  });
+  const delivered = metrics.delivered;
+  const outbox = new OutboxWorker({ store, workspace, owner, clock, log, notifiers, delivered });
   const router = new Router({ store, workspace, owner, directory, log });
   const sweeper = new Sweeper(services, workspace);
+  const scheduler = new Scheduler({ services, workspace, own });
+  const waits = new Waits(services, workspace);
+  // Where somebody sits at a prompt, no process without one may answer for it.
+  const prompt = adapters.some((a) => a.name === 'terminal') ? [own(outboxLease('terminal'), {})] : [];
+  const parts = [...(jobs ? [jobs] : []), router, sweeper, waits, scheduler];
+  // The outbox ends last, so that what the others told on their way out may still go out with the next start.
+  return together([[...prompt, ...parts], [outbox]], log, () => jobs?.sinceLook());
+}
+
+/** Posts how jobs ended, where there is a secret to sign it with. */
+function notifierOfEnds({ services, env }: Omit<JobsOptions, 'jobs'>): [string, Notifier][] {
+  const { store, catalog, clock, log } = services;
+  const secrets = env['SIGNALBOX_NOTIFY_SECRET']?.trim().split(/\s+/);
+  if (!secrets) return [];
+  const fetch = createGuardedFetch(reachable(catalog));
+  const notifier = createJobNotifier({
+    fetch,
+    secrets,
+    clock,
+    log,
+    receipt: (key, id, effect) =>
+      store.transaction(catalog.workspace, (tx) => keepNotified(tx, key, id, effect)),
+  });
+  return [['webhook', notifier]];
+}
+
+/** Starts and stops as one, one stage after another; what fails to stop holds up nothing else. */
+function together(
+  stages: readonly (readonly Background[])[],
+  log: Logger,
+  sinceLook: Workers['sinceLook'],
+): Workers {
   return {
     start: () => {
-      for (const worker of [jobs, outbox, router, sweeper]) worker.start();
+      for (const part of stages.flat()) void part.start();
     },
-    sinceLook: () => jobs.sinceLook,
+    sinceLook,
     stop: async (deadline) => {
-      const ended = await Promise.allSettled([jobs.stop(deadline), router.stop(), sweeper.stop()]);
-      // Last, so that what the others told on their way out may still go out with the next start.
-      for (const result of [...ended, ...(await Promise.allSettled([outbox.stop()]))]) {
-        if (result.status === 'rejected')
-          log.warn({ err: result.reason as unknown }, 'a worker did not stop cleanly');
+      for (const stage of stages) {
+        for (const result of await Promise.allSettled(stage.map((part) => part.stop(deadline)))) {
+          if (result.status === 'rejected')
+            log.warn({ err: result.reason as unknown }, 'a worker did not stop cleanly');
+        }
       }
     },
   };
+}
+
+/** Where runs may go: in a sandbox to what is listed for it, and nowhere else. */
+function reachable(catalog: Catalog, self?: string): GuardOptions {
+  const { sandbox } = catalog;
+  // What asks this server by name opens the way to it, and to nothing else on this machine.
+  const ourselves = self !== undefined && asksSelf(catalog) ? [authority(self)] : [];
+  const allowed = sandbox ? sandbox.allow : catalog.allowedHosts;
+  return { allowedHosts: [...allowed, ...ourselves], sandboxed: sandbox !== undefined };
 }
 
 /** Host and port, the port also where it is the usual one: a host alone would open all of its ports. */

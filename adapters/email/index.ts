@@ -1,4 +1,6 @@
 import type { Adapter, Health } from '../../src/core/adapter.ts';
+import { ownAlone } from '../../src/core/owned.ts';
+import { SECOND } from '../../src/domain/clock.ts';
 import type { EmailOptions } from './options.ts';
 
 export type { Cursor, EmailOptions } from './options.ts';
@@ -14,16 +16,34 @@ export async function createEmailAdapter(options: EmailOptions): Promise<Adapter
     import('./mailbox.ts'),
   ]);
   const notifier = createMailNotifier(options.smtp, options.address);
-  const mailbox = new Mailbox(options, createIntake(options, notifier));
+  const intake = createIntake(options, notifier);
+  const newMailbox = () => new Mailbox(options, intake);
+  let mailbox = newMailbox();
+  let state: 'new' | 'started' | 'stopped' = 'new';
+  const owned = (options.own ?? ownAlone)(`mailbox:${options.imap.user}@${options.imap.host}`, {
+    async begin() {
+      // One that was stopped is not used again.
+      mailbox = newMailbox();
+      if (state !== 'stopped') await mailbox.start();
+    },
+    end: () => mailbox.stop(AbortSignal.timeout(SECOND)),
+  });
   return {
     name: 'email',
     notifier,
-    start: () => mailbox.start(),
+    async start() {
+      state = 'started';
+      await owned.start();
+    },
     async stop(deadline) {
+      state = 'stopped';
       await mailbox.stop(deadline);
+      await owned.stop();
       notifier.close();
     },
     health(): Health {
+      if (state === 'started' && !owned.held && notifier.trouble() === undefined)
+        return { state: 'standby', reason: 'another process reads the mailbox' };
       const reason = mailbox.trouble() ?? notifier.trouble();
       return reason === undefined ? { state: 'on' } : { state: 'deaf', reason };
     },

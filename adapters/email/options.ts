@@ -1,6 +1,7 @@
 import type { DNSResolver } from 'mailauth';
 import type { Logger } from 'pino';
 import type { Receive } from '../../src/core/adapter.ts';
+import type { Own } from '../../src/core/owned.ts';
 import type { Clock } from '../../src/domain/clock.ts';
 
 /** An IMAP or SMTP server. Without `secure` the connection is upgraded by STARTTLS, unless it stays on this machine. */
@@ -46,6 +47,8 @@ export interface EmailOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly cursor: CursorStore;
+  /** One process reads the mailbox, the others stand by; this one is alone unless given. */
+  readonly own?: Own;
   /** Told of each mail that was not run, with a stable reason, for metrics. */
   readonly dropped?: (reason: string) => void;
 }

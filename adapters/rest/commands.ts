@@ -5,6 +5,7 @@ import type { Answer } from '../../src/core/message.ts';
 import { may } from '../../src/domain/permission.ts';
 import type { Principal } from '../../src/domain/principal.ts';
 import {
+  causeOf,
   correlate,
   correlationOf,
   decodeBody,
@@ -31,6 +32,7 @@ export function postCommand(options: CommandsOptions): Handler {
     const dedupeKey = dedupeKeyOf(req);
     const body = decodeBody(await readObject(req));
     const correlationId = correlationOf(res);
+    const cause = causeOf(req);
     const answer = await receive({
       channel: 'rest',
       from: identity,
@@ -38,6 +40,7 @@ export function postCommand(options: CommandsOptions): Handler {
       conversation: conversationOf(identity),
       ...(dedupeKey !== undefined && { dedupeKey }),
       ...(correlationId !== undefined && { correlationId }),
+      ...(cause !== undefined && { causes: [cause] }),
     });
     sendAnswer(res, answer);
   };

@@ -81,7 +81,7 @@ async function scan(
 }
 
 /** The arrival of a matching entry, a time-out or the end of the request, whichever comes first. */
-class Arrival {
+export class Arrival {
   closed = false;
   #arrived = false;
   #wake: (() => void) | undefined;

@@ -11,6 +11,7 @@ import { route } from '../http.ts';
 import { listCommands, postCommand } from './commands.ts';
 import { mountDocs } from './docs.ts';
 import { pollEvents } from './events.ts';
+import { streamLogs } from './job-logs.ts';
 import { openApi } from './openapi.ts';
 import { mountRoutes, type Handlers } from './routes.ts';
 import { schemasOf } from './schema.ts';
@@ -55,6 +56,7 @@ export function createRestAdapter(options: RestOptions): Adapter {
   const own: Handlers = new Map([
     ['/v1/events', { get: pollEvents(shared) }],
     ['/v1/events/stream', { get: streamEvents(shared) }],
+    ['/v1/jobs/{id}/logs/stream', { get: streamLogs(shared) }],
     ['/v1/tokens', { post: postToken(options) }],
     ['/v1/ws/ticket', { post: postTicket(options) }],
     ['/.well-known/jwks.json', { get: getKeys(authenticator) }],

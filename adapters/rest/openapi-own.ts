@@ -17,7 +17,11 @@ const query = (name: string, description: string, schema: JsonObject): JsonObjec
 /** What any operation may answer instead: an RFC 9457 problem document. */
 export const ERRORS: JsonObject = { default: { $ref: '#/components/responses/Problem' } };
 
-const KEYED: Json = [{ $ref: '#/components/parameters/IdempotencyKey' }];
+/** Headers of whatever changes something. */
+export const KEYED: readonly Json[] = [
+  { $ref: '#/components/parameters/IdempotencyKey' },
+  { $ref: '#/components/parameters/Cause' },
+];
 const TOPICS = query('topics', 'Comma-separated topics: `*`, `job.*`, `job.failed`.', { type: 'string' });
 const AFTER = query('after', 'The sequence of the last entry that the reader has.', {
   type: 'integer',
@@ -67,6 +71,20 @@ export const OWN_PATHS: Record<string, Record<string, Json>> = {
       parameters: [
         AFTER,
         TOPICS,
+        { name: 'Last-Event-ID', in: 'header', schema: { type: 'string', pattern: '^\\d+$' } },
+      ],
+      responses: { '200': answers('The stream.', text('text/event-stream')), ...ERRORS },
+    },
+  },
+  '/v1/jobs/{id}/logs/stream': {
+    get: {
+      operationId: 'logs',
+      summary:
+        'A job’s log as server-sent events; `id` is the cursor, `Last-Event-ID` resumes; ends with the job.',
+      tags: ['job'],
+      parameters: [
+        { name: 'id', in: 'path', required: true, schema: { type: 'string' } },
+        query('after', 'The cursor of the last line that the reader has.', { type: 'integer', minimum: 0 }),
         { name: 'Last-Event-ID', in: 'header', schema: { type: 'string', pattern: '^\\d+$' } },
       ],
       responses: { '200': answers('The stream.', text('text/event-stream')), ...ERRORS },
@@ -139,6 +157,12 @@ export const COMPONENTS: JsonObject = {
         'The same key again gets the first answer again; with another content it is refused with 422.',
       schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]+$' },
     },
+    Cause: {
+      name: 'Signalbox-Cause',
+      in: 'header',
+      description: 'The job that led to this request, such as JOB-12, so that a loop is seen and stopped.',
+      schema: { type: 'string', pattern: '^JOB-\\d{1,15}$' },
+    },
     IfMatch: {
       name: 'If-Match',
       in: 'header',
@@ -153,6 +177,14 @@ export const COMPONENTS: JsonObject = {
         'The data of the answer. A versioned resource carries a strong ETag, a new one its Location.',
       headers: { ETag: { schema: { type: 'string' } }, Location: { schema: { type: 'string' } } },
       content: json({}),
+    },
+    File: {
+      description: 'The file itself, to be saved rather than shown; the ETag is its SHA-256.',
+      headers: {
+        ETag: { schema: { type: 'string' } },
+        'Content-Disposition': { schema: { type: 'string' } },
+      },
+      content: { '*/*': { schema: { type: 'string', format: 'binary' } } },
     },
     Waiting: {
       description: 'It waits for an approval (`pending_approval`) or for a `yes` (`needs_confirmation`).',

@@ -1,6 +1,6 @@
 import type { Command, CommandSet } from '../../src/core/command.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
-import { COMPONENTS, ERRORS, OWN_PATHS } from './openapi-own.ts';
+import { COMPONENTS, ERRORS, KEYED, OWN_PATHS } from './openapi-own.ts';
 import { hoisted, without, type ArgsSchema } from './schema.ts';
 
 export interface OpenApiOptions {
@@ -62,17 +62,19 @@ function operation(command: Command, route: NonNullable<Command['route']>, schem
       parameter(name, 'query', rest, rest.required?.includes(name) ?? false),
     ),
   ];
-  if (route.method !== 'get') parameters.push({ $ref: '#/components/parameters/IdempotencyKey' });
+  if (route.method !== 'get') parameters.push(...KEYED);
   if (route.ifMatch === 'required') parameters.push({ $ref: '#/components/parameters/IfMatch' });
   return {
     operationId: command.name,
     summary: command.summary,
-    description: `The command \`${command.name.replace('.', ' ')}\`; risk: ${command.risk}; permission: \`${command.needs}\`.`,
+    description: `The command \`${command.name.replaceAll('.', ' ')}\`; risk: ${command.risk}; permission: \`${command.needs}\`.`,
     tags: [nounOf(command)],
     parameters,
     ...(!inQuery && { requestBody: bodyOf(rest) }),
     responses: {
-      [String(route.status ?? 200)]: { $ref: '#/components/responses/Data' },
+      [String(route.status ?? 200)]: {
+        $ref: `#/components/responses/${route.sends === 'file' ? 'File' : 'Data'}`,
+      },
       '202': { $ref: '#/components/responses/Waiting' },
       ...ERRORS,
     },

@@ -1,21 +1,26 @@
 import type { Request, Response } from 'express';
 import type { HttpApp } from '../../src/core/adapter.ts';
-import type { Command, Route } from '../../src/core/command.ts';
-import type { Answer } from '../../src/core/message.ts';
+import type { Command, FileData, Route } from '../../src/core/command.ts';
+import type { Answer, Inbound } from '../../src/core/message.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
-import { correlate, correlationOf, route, sendJson, type Handler, type Method } from '../http.ts';
+import { causeOf, correlate, correlationOf, route, sendJson, type Handler, type Method } from '../http.ts';
 import { argumentsOf } from './arguments.ts';
 import { conversationOf, dedupeKeyOf, identify } from './caller.ts';
 import { sendAnswer, sendRefused, type CommandsOptions } from './commands.ts';
 import { ifMatchOf, isHeld, tagOf } from './conditional.ts';
+import type { EventsOptions } from './events.ts';
+import { sendFile } from './file.ts';
 import type { ArgsSchema } from './schema.ts';
+import { receiveWaiting } from './waiting.ts';
+
+type RoutesOptions = CommandsOptions & EventsOptions;
 
 /**
  * Mounts the routes that commands declare. A path with fixed words is mounted before one with parameters in their
  * place, so `/v1/jobs/claim` is not taken for a job.
  * @throws Error when two commands declare the same method and path.
  */
-export function mountRoutes(http: HttpApp, options: CommandsOptions, own: Handlers = new Map()): void {
+export function mountRoutes(http: HttpApp, options: RoutesOptions, own: Handlers = new Map()): void {
   const paths = new Map<string, { [M in Method]?: Handler }>(
     [...own].map(([path, handlers]) => [path, { ...handlers }]),
   );
@@ -38,7 +43,7 @@ export type Handlers = ReadonlyMap<string, { readonly [M in Method]?: Handler }>
 /** Sorts parameters after every fixed word. */
 const rank = (path: string): string => path.replaceAll(/\{\w+\}/g, '\u{ffff}');
 
-function runRoute(options: CommandsOptions, command: Command, spec: Route): Handler {
+function runRoute(options: RoutesOptions, command: Command, spec: Route): Handler {
   const schema: ArgsSchema = options.schemas.get(command.name) ?? { type: 'object', properties: {} };
   return async (req: Request, res: Response) => {
     const { identity } = await identify(options.authenticator, options.workspace, req);
@@ -46,7 +51,8 @@ function runRoute(options: CommandsOptions, command: Command, spec: Route): Hand
     const dedupeKey = spec.method === 'get' ? undefined : dedupeKeyOf(req);
     const args = await argumentsOf(req, schema);
     const correlationId = correlationOf(res);
-    const answer = await options.receive({
+    const cause = causeOf(req);
+    const message: Inbound = {
       channel: 'rest',
       from: identity,
       body: { command: command.name, args },
@@ -54,10 +60,21 @@ function runRoute(options: CommandsOptions, command: Command, spec: Route): Hand
       ...(ifMatch !== undefined && { ifMatch }),
       ...(dedupeKey !== undefined && { dedupeKey }),
       ...(correlationId !== undefined && { correlationId }),
-    });
+      ...(cause !== undefined && { causes: [cause] }),
+    };
+    const { waits } = spec;
+    const seconds = waits ? waitOf(args) : 0;
+    // The first answer to a key is the answer to all of its repeats, so that one waits for no other.
+    const answer =
+      waits && seconds > 0 && dedupeKey === undefined
+        ? await receiveWaiting(options, res, { message, command: command.name, args, waits, seconds })
+        : await options.receive(message);
     sendResource(req, res, answer, spec);
   };
 }
+
+/** Seconds; what is no such number is refused by the command. */
+const waitOf = ({ wait }: JsonObject): number => (typeof wait === 'number' && wait <= 30 ? wait : 0);
 
 /** The data of the answer as the resource itself, with its tag and, when new, its place. */
 function sendResource(req: Request, res: Response, answer: Answer, spec: Route): void {
@@ -65,6 +82,7 @@ function sendResource(req: Request, res: Response, answer: Answer, spec: Route):
   if (answer.status !== 'ok') return sendAnswer(res, answer);
   correlate(res, answer.correlationId);
   const data: Json = answer.reply.data ?? { text: answer.reply.text };
+  if (spec.sends === 'file') return sendFile(req, res, data as unknown as FileData);
   const tag = tagOf(data);
   if (tag !== undefined) {
     res.setHeader('ETag', tag);

@@ -34,16 +34,8 @@ export function streamEvents(options: EventsOptions): Handler {
     const topics = topicsIn(query);
     const head = await feed.head(workspace);
     const after = positionOf(req, query) ?? head;
-    // Whoever left meanwhile would never close again, and nothing would let go of what is held from here on.
-    if (res.destroyed) return;
-    const stays = req.method !== 'HEAD';
-    const release = stays ? [admission.hold('rest', caller.identity, who)] : [];
-    res.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
-    if (!stays) {
-      res.end();
-      return;
-    }
-    res.write(': connected\n\n');
+    const release = openStream(req, res, () => admission.hold('rest', caller.identity, who));
+    if (!release) return;
     if (after > head) writeGap(res, head + 1, after);
 
     const end = holdOpen(options, caller, res, release);
@@ -74,18 +66,44 @@ export function streamEvents(options: EventsOptions): Handler {
   };
 }
 
-function writeEntry(res: Response, entry: JournalEntry): void {
-  if (res.writableLength > CAP) res.destroy();
-  else res.write(`id: ${entry.seq}\ndata: ${JSON.stringify(published(entry))}\n\n`);
+/**
+ * Begins a stream of events; `hold` counts it as open. Returns what is to be called when it is over, `hold`'s own first;
+ * undefined where there is nobody to stream to.
+ */
+export function openStream(req: Request, res: Response, hold: () => () => void): (() => void)[] | undefined {
+  // Whoever left meanwhile would never close again, and nothing would let go of what is held from here on.
+  if (res.destroyed) return undefined;
+  const release = req.method === 'HEAD' ? undefined : [hold()];
+  res.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
+  if (release) res.write(': connected\n\n');
+  else res.end();
+  return release;
 }
 
-function writeGap(res: Response, from: number, to: number): void {
-  res.write(`event: gap\ndata: ${JSON.stringify({ type: 'gap', from, to })}\n\n`);
+/** One event; a reader that is too slow for it is cut off and resumes by its last id. */
+export function writeEvent(
+  res: Response,
+  { event, id, data }: { readonly event?: string; readonly id?: number; readonly data: unknown },
+): void {
+  if (res.writableLength > CAP) {
+    res.destroy();
+    return;
+  }
+  const name = event === undefined ? '' : `event: ${event}\n`;
+  const position = id === undefined ? '' : `id: ${id}\n`;
+  res.write(`${name}${position}data: ${JSON.stringify(data)}\n\n`);
 }
+
+const writeEntry = (res: Response, entry: JournalEntry): void =>
+  writeEvent(res, { id: entry.seq, data: published(entry) });
+
+const writeGap = (res: Response, from: number, to: number): void =>
+  writeEvent(res, { event: 'gap', data: { type: 'gap', from, to } });
 
 const itemOf = (entry: JournalEntry): Item => ({ at: entry.seq, entry });
 
-function positionOf(req: Request, query: URLSearchParams): number | undefined {
+/** Where a stream goes on: after `Last-Event-ID`, or `after`. */
+export function positionOf(req: Request, query: URLSearchParams): number | undefined {
   const last = req.headers['last-event-id'];
   if (typeof last === 'string' && last !== '') {
     if (!/^\d{1,15}$/.test(last))
@@ -99,7 +117,7 @@ function positionOf(req: Request, query: URLSearchParams): number | undefined {
  * Keeps the response open with heartbeats until the reader goes, the token is over or the adapter stops; then calls
  * what `release` holds by that time. Returns the way to end it.
  */
-function holdOpen(
+export function holdOpen(
   options: EventsOptions,
   { expiresAt }: Caller,
   res: Response,
@@ -127,7 +145,7 @@ function holdOpen(
 }
 
 /** Until a slow reader has taken what waits for it; undefined: there is room. */
-function drained(res: Response): Promise<void> | undefined {
+export function drained(res: Response): Promise<void> | undefined {
   if (!res.writableNeedDrain || res.destroyed) return undefined;
   return new Promise((resolve) => {
     const done = () => {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Adapter, Health, HttpApp, Receive } from '../../src/core/adapter.ts';
 import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
+import { ownAlone, type Own } from '../../src/core/owned.ts';
 import { AccountWatch } from './account.ts';
 import type { Receiver } from './decode.ts';
 import { mountHttpMode } from './http-mode.ts';
@@ -10,7 +11,8 @@ import { Intake } from './intake.ts';
 import { listen } from './listeners.ts';
 import { createNotifier } from './notifier.ts';
 import { slackLog } from './slack-log.ts';
-import { createSocketMode, type SocketMode } from './socket-mode.ts';
+import { OwnedSocket } from './owned-socket.ts';
+import { createSocketMode } from './socket-mode.ts';
 
 export interface SlackOptions {
   /** The workspace of ours that the Slack team belongs to. */
@@ -34,6 +36,8 @@ export interface SlackOptions {
   readonly checkEvery?: number;
   /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
   readonly onRefused?: () => void;
+  /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
+  readonly own?: Own;
 }
 
 /**
@@ -79,8 +83,12 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     clientOptions,
   });
   listenTo(app, options, account);
-  let socket: SocketMode | undefined;
-  if (appToken) socket = await createSocketMode({ appToken, apiUrl, intake, clock, log, slackLog: logger });
+  let socket: OwnedSocket | undefined;
+  if (appToken)
+    socket = new OwnedSocket(
+      () => createSocketMode({ appToken, apiUrl, intake, clock, log, slackLog: logger }),
+      options.own ?? ownAlone,
+    );
   else if (signingSecret)
     mountHttpMode({
       app: http,
@@ -111,7 +119,7 @@ function listenTo(app: App, options: SlackOptions, account: AccountWatch): void 
 interface Parts {
   readonly account: AccountWatch;
   readonly intake: Intake;
-  readonly socket: SocketMode | undefined;
+  readonly socket: OwnedSocket | undefined;
   readonly checkEvery: number;
 }
 
@@ -145,7 +153,10 @@ function assemble(
     health(): Health {
       if (state !== 'started') return { state: 'off', reason: state === 'new' ? 'not started' : 'stopped' };
       const reason = account.problem ?? socket?.problem;
-      return reason === undefined ? { state: 'on' } : { state: 'deaf', reason };
+      if (reason !== undefined) return { state: 'deaf', reason };
+      if (socket?.standsBy)
+        return { state: 'standby', reason: 'another process holds the Socket Mode connection' };
+      return { state: 'on' };
     },
   };
 }

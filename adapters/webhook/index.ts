@@ -6,7 +6,7 @@ import type { Source } from '../../src/domain/catalog.ts';
 import { SECOND, type Clock } from '../../src/domain/clock.ts';
 import { asRefusal, Refusal } from '../../src/domain/errors.ts';
 import type { Json } from '../../src/domain/json.ts';
-import { readBody, route } from '../http.ts';
+import { causeOf, readBody, route } from '../http.ts';
 import { parsePayload } from './payload.ts';
 import { refusedAnswer, sendAnswers } from './render.ts';
 import { compileRules, visible, type CompiledRule, type Delivery } from './rules.ts';
@@ -100,7 +100,7 @@ function describe(proof: Genuine, payload: Json, req: Request): Delivery {
   if (id === undefined || !/^[\x21-\x7e]{1,200}$/.test(id))
     throw new Refusal('malformed', 'The delivery id has to be 1 to 200 visible ASCII characters.');
   const event = proof.event ?? textOf(payload, 'type') ?? textOf(payload, 'event') ?? '';
-  return { id, event, payload, headers: visible(req.headersDistinct) };
+  return { id, event, payload, headers: visible(req.headersDistinct), cause: causeOf(req) };
 }
 
 function textOf(payload: Json, field: string): string | undefined {

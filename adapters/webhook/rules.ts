@@ -12,6 +12,8 @@ export interface Delivery {
   readonly event: string;
   readonly payload: Json;
   readonly headers: Readonly<Record<string, string>>;
+  /** The job that led to it, as far as it says. */
+  readonly cause: string | undefined;
 }
 
 export interface CompiledRule {
@@ -50,10 +52,13 @@ function compileRule(source: Source, rule: Rule): CompiledRule {
       conversation: `webhook:${source.name}`,
       ...authorOf(source, delivery),
       correlationId: delivery.id,
-      cause: `webhook:${source.name}:${delivery.id}`,
+      cause: nameOf(source, delivery),
+      causes: [...(delivery.cause === undefined ? [] : [delivery.cause]), nameOf(source, delivery)],
     }),
   };
 }
+
+const nameOf = (source: Source, { id }: Delivery): string => `webhook:${source.name}:${id}`;
 
 /**
  * The linked author when the rule names one, else the source itself. User ids of github and gitlab are their

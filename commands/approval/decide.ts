@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { castVote, settle, type CastVote } from '../../src/core/approvals.ts';
 import { command, type Ctx } from '../../src/core/command.ts';
 import type { Reply } from '../../src/core/message.ts';
-import { approvals, votes } from '../../src/domain/approval.ts';
+import { approvals, partsOf, votes } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { line, ref } from '../shared/fields.ts';
 import { approvalView } from './view.ts';
@@ -19,7 +19,9 @@ async function vote(ctx: Ctx, cast: CastVote): Promise<Reply> {
   const said = cast.decision === 'approve' ? 'approved' : 'denied';
   const more =
     row.state === 'pending'
-      ? `${row.ref}: your vote counts; it needs ${row.policy.quorum} in all.`
+      ? `${row.ref}: your vote counts; it needs ${partsOf(row.policy)
+          .map((part) => part.quorum)
+          .join(' and ')} in all.`
       : `${row.ref} is ${row.state}.`;
   const text = released ? `You ${said} ${row.ref}. ${released.reply.text}` : more;
   const standing = await ctx.tx.find(votes, { where: { approval: row.ref }, orderBy: [{ column: 'at' }] });

@@ -1,4 +1,4 @@
-import type { ApprovalRow, VoteRow } from '../../src/domain/approval.ts';
+import { partsOf, type ApprovalRow, type VoteRow } from '../../src/domain/approval.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { redact } from '../../src/domain/redact.ts';
 
@@ -15,6 +15,10 @@ export function approvalView(row: ApprovalRow, votes: readonly VoteRow[] = []): 
     requester: row.requester,
     quorum: row.policy.quorum,
     approvers: { roles: row.policy.roles, persons: row.policy.persons },
+    /** Further quorums that have to be met as well. */
+    further: partsOf(row.policy)
+      .slice(1)
+      .map(({ quorum, roles, persons }) => ({ quorum, approvers: { roles, persons } })),
     votes: votes.map(({ voter, decision, reason, channel, assurance, at }) => ({
       voter,
       decision,

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { settle } from '../../src/core/approvals.ts';
-import { command } from '../../src/core/command.ts';
-import { queueJob } from '../../src/core/jobs/state.ts';
-import { runbookArgs } from '../../src/core/runbook-args.ts';
+import { command, type Ctx } from '../../src/core/command.ts';
+import { repeat } from '../../src/core/jobs/repeating.ts';
+import { postEnd } from '../../src/core/jobs/telling.ts';
+import { cancelSteps, checkUndoing } from '../../src/core/jobs/waiting.ts';
+import type { Reply } from '../../src/core/message.ts';
 import { approvals } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { checkStep, isOver, jobDigest, jobs } from '../../src/domain/job.ts';
-import { may } from '../../src/domain/permission.ts';
-import { runbookOf } from '../../src/domain/catalog.ts';
+import { isOver, jobs, type JobRow } from '../../src/domain/job.ts';
 import { ref } from '../shared/fields.ts';
 import { findJob, jobReply } from './view.ts';
 
@@ -24,19 +24,33 @@ export const jobCancel = command({
     const row = await findJob(ctx, id);
     if (isOver(row.state)) throw new Refusal('conflict', `${row.ref} is already ${row.state}.`);
     if (row.state === 'assigned' || row.state === 'running') {
+      checkUndoing(row);
       // The worker that holds it stops the try and writes how it ended.
       const asked = await ctx.tx.update(jobs, row, { cancelRequested: true });
       await ctx.emit('job.cancelling', row.ref, {});
       return jobReply(`${row.ref} is being stopped.`, asked);
     }
+    if (row.plan) return cancelHalfDone(ctx, row);
     await ctx.tx.queue.withdraw(row);
     const cancelled = await ctx.tx.update(jobs, row, { state: 'cancelled', endedAt: ctx.now, ticket: null });
     await ctx.emit('job.cancelled', row.ref, {});
-    const request = row.approval === null ? undefined : await ctx.tx.get(approvals, { ref: row.approval });
-    if (request?.state === 'pending') await settle(ctx, request, 'cancelled', `${row.ref} was cancelled`);
+    await postEnd(ctx.tx, cancelled);
+    await withdrawRequest(ctx, row, row.approval);
     return jobReply(`${row.ref} is cancelled.`, cancelled);
   },
 });
+
+/** Nobody holds it now; a worker undoes what its steps did. */
+async function cancelHalfDone(ctx: Ctx, row: JobRow): Promise<Reply> {
+  const cancelled = await cancelSteps(ctx.tx, row);
+  if (row.waitFor?.kind === 'approval') await withdrawRequest(ctx, row, row.waitFor.approval);
+  return jobReply(`${row.ref} is being undone.`, cancelled);
+}
+
+async function withdrawRequest(ctx: Ctx, row: JobRow, approval: string | null): Promise<void> {
+  const request = approval === null ? undefined : await ctx.tx.get(approvals, { ref: approval });
+  if (request?.state === 'pending') await settle(ctx, request, 'cancelled', `${row.ref} was cancelled`);
+}
 
 export const jobRetry = command({
   name: 'job.retry',
@@ -49,31 +63,8 @@ export const jobRetry = command({
   examples: [{ text: 'job retry JOB-3', json: { command: 'job.retry', args: { id: 'JOB-3' } } }],
   async run(ctx, { id }) {
     const row = await findJob(ctx, id);
-    checkStep(row.ref, row.state, 'queued');
-    const runbook = runbookOf(ctx.catalog, row.runbook);
-    if (!runbook)
-      throw new Refusal('conflict', `The configuration no longer defines ${row.runbook}, so it cannot run.`);
-    if (!may(ctx.who, runbook.permission))
-      throw new Refusal('forbidden', `it needs the permission ${runbook.permission}`);
-    // A vote is for one run; another run of the same asks for its own.
-    if (runbook.approval)
-      throw new Refusal(
-        'conflict',
-        `${row.runbook} needs a new approval for each run: use \`job run ${row.runbook}\`.`,
-      );
-    // The runbook may have been changed since: it runs as it is now, if it still takes these arguments.
-    const args = runbookArgs(runbook, row.args);
-    const queued = await queueJob(ctx.tx, row, {
-      args,
-      digest: jobDigest(runbook, args),
-      maxAttempts: row.attempt + runbook.tries.max,
-      runAt: ctx.now,
-      cancelRequested: false,
-      error: null,
-      result: null,
-      endedAt: null,
-    });
-    await ctx.emit('job.queued', row.ref, { runbook: row.runbook, retry: true });
+    const queued = await repeat(ctx, row, ctx.now, { retry: true });
+    if (queued.phase === 'compensating') return jobReply(`${row.ref}: what is left is being undone.`, queued);
     return jobReply(`${row.ref} is queued again.`, queued);
   },
 });

@@ -1,8 +1,13 @@
 import { z } from 'zod';
 import { command } from '../../src/core/command.ts';
+import { jobView } from '../../src/core/jobs/view.ts';
+import { artifacts } from '../../src/domain/artifact.ts';
 import { JOB_STATES, jobLogs, jobs } from '../../src/domain/job.ts';
+import type { Json } from '../../src/domain/json.ts';
+import { usageText } from '../../src/domain/usage.ts';
 import { limit, principal, ref } from '../shared/fields.ts';
-import { findJob, jobLine, jobReply, jobView } from './view.ts';
+import { stepLine, stepsView } from './steps.ts';
+import { findJob, jobLine } from './view.ts';
 
 export const jobList = command({
   name: 'job.list',
@@ -33,7 +38,7 @@ export const jobList = command({
       orderBy: [{ column: 'id', descending: true }],
       limit: most,
     });
-    const text = rows.length === 0 ? 'No such jobs.' : rows.map(jobLine).join('\n');
+    const text = rows.length === 0 ? 'No such jobs.' : rows.map((row) => jobLine(row, ctx.now)).join('\n');
     return {
       text,
       data: { items: rows.map(jobView), next: rows.length === most ? (rows.at(-1)?.ref ?? null) : null },
@@ -52,7 +57,15 @@ export const jobShow = command({
   examples: [{ text: 'job show JOB-1', json: { command: 'job.show', args: { id: 'JOB-1' } } }],
   async run(ctx, { id }) {
     const row = await findJob(ctx, id);
-    return jobReply(jobLine(row), row);
+    const made = await ctx.tx.count(artifacts, { job: row.ref });
+    const lines = [
+      jobLine(row, ctx.now),
+      row.usage && `used ${usageText(row.usage)}`,
+      made > 0 && `made ${made === 1 ? '1 artifact' : `${made} artifacts`}: artifact list --job ${row.ref}`,
+    ];
+    const steps = await stepsView(ctx, row);
+    const text = [...lines, ...(steps ?? []).map(stepLine)].filter(Boolean).join('\n');
+    return { text, data: { ...jobView(row), ...(steps && { steps: steps as unknown as Json }) } };
   },
 });
 

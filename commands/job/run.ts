@@ -1,34 +1,73 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { command, type Ctx } from '../../src/core/command.ts';
-import { queueJob } from '../../src/core/jobs/state.ts';
-import { runbookUsage } from '../../src/core/runbook-args.ts';
+import { approvalFor, countRun } from '../../src/core/budgets.ts';
+import { command, type Command, type Ctx, type Expanding } from '../../src/core/command.ts';
+import { existingRun } from '../../src/core/jobs/keys.ts';
+import { queueJob } from '../../src/core/jobs/queueing.ts';
+import { postEnd } from '../../src/core/jobs/telling.ts';
+import { runbookArgs, runbookUsage } from '../../src/core/runbook-args.ts';
+import { approvals, type ApprovalPolicy } from '../../src/domain/approval.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
+import { DAY } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { checkStep, isOver, jobDigest, jobs } from '../../src/domain/job.ts';
+import { checkStep, isOver, jobDigest, jobs, type JobRow } from '../../src/domain/job.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { may } from '../../src/domain/permission.ts';
+import { PROBE } from '../../src/domain/probe.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
+import { permissionsOf } from '../../src/domain/step.ts';
+import { date, duration, ref } from '../shared/fields.ts';
 import { unknown } from '../shared/people.ts';
-import { createJob } from './create.ts';
-import { findJob, jobReply } from './view.ts';
+import { createJob, type Wishes } from './create.ts';
+import { checkNotify } from './notify.ts';
+import { findPreset } from './preset.ts';
+import { findJob, instant, jobReply } from './view.ts';
 
-export const jobRun = command({
+const args = z.object({
+  runbook: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Which runbook; a preset and an earlier job name it themselves'),
+  at: date('Not before this time; UTC unless it says otherwise').optional(),
+  in: duration('Not before so long from now', 0, 366 * DAY).optional(),
+  priority: z
+    .int()
+    .min(0)
+    .max(9)
+    .optional()
+    .describe('From 0 to 9, the higher the sooner; the runbook’s own unless told'),
+  key: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'expected 1 to 255 visible ASCII characters')
+    .optional()
+    .describe('Asking again with the same key gives the same job'),
+  notify: z.string().max(2_000).optional().describe('A URL that its end is posted to, signed'),
+  preset: z.string().min(1).max(64).optional().describe('Saved arguments; those given here win'),
+  again: ref('An earlier job, whose runbook and arguments are taken').optional(),
+  args: z
+    .record(z.string(), z.json())
+    .default({})
+    .meta({ kind: 'json', rest: true })
+    .describe('Its arguments, as flags of their own: --env staging'),
+});
+
+type Given = z.output<typeof args>;
+
+export const jobRun: Command = command({
   name: 'job.run',
   summary: 'Run a runbook as a job; where its policy asks for it, after approval.',
-  args: z.object({
-    runbook: z.string().min(1).max(64).describe('Which runbook'),
-    args: z
-      .record(z.string(), z.json())
-      .default({})
-      .meta({ kind: 'json', rest: true })
-      .describe('Its arguments, as flags of their own: --env staging'),
-  }),
+  args,
   positional: ['runbook'],
   needs: 'job:run',
-  alsoNeeds: ({ runbook }, catalog) => catalog.runbooks.get(runbook)?.permission,
+  alsoNeeds: ({ runbook = '' }, catalog) => permissionsOf(catalog.runbooks.get(runbook)),
   risk: 'write',
-  riskOf: ({ runbook }, catalog) => catalog.runbooks.get(runbook)?.risk ?? 'write',
-  policy: ({ runbook }, catalog) => catalog.runbooks.get(runbook)?.approval,
+  riskOf: ({ runbook = '' }, catalog) => catalog.runbooks.get(runbook)?.risk ?? 'write',
+  async policy(ctx, { runbook: name = '' }) {
+    const runbook = ctx.catalog.runbooks.get(name);
+    return runbook && approvalFor(ctx, runbook);
+  },
   route: { method: 'post', path: '/v1/jobs', status: 201 },
   examples: [
     {
@@ -40,41 +79,116 @@ export const jobRun = command({
       text: 'job run deploy --env staging',
       json: { command: 'job.run', args: { runbook: 'deploy', args: { env: 'staging' } } },
     },
+    {
+      text: 'job run restart --in 10m --priority 5',
+      json: { command: 'job.run', args: { runbook: 'restart', in: 600_000, priority: 5 } },
+    },
+    { text: 'job run --again JOB-1', json: { command: 'job.run', args: { again: 'JOB-1' } } },
   ],
   more: (catalog, who) => {
-    const mine = [...catalog.runbooks.values()].filter((runbook) => may(who, runbook.permission));
+    const mine = [...catalog.runbooks.values()].filter((r) =>
+      permissionsOf(r).every((needed) => may(who, needed)),
+    );
     return mine.length === 0
       ? []
       : [['Runbooks:', ...mine.map((r) => `  ${runbookUsage(r)}\n      ${r.summary}`)].join('\n')];
   },
-  async run(ctx, { runbook: name, args }) {
+  expand: (from, given) => expand(from, given),
+  async repeated(ctx, { runbook: name, key, args: given }) {
+    if (key === undefined) return undefined;
     const runbook = findRunbook(ctx.catalog, name);
-    if (ctx.approved) return startApproved(ctx, runbook, ctx.approved.target);
-    const row = await createJob(ctx, runbook, args as JsonObject, null);
-    return jobReply(`${row.ref} is queued: ${name}.`, row);
+    const asked = {
+      runbook: runbook.name,
+      args: runbookArgs(runbook, given as JsonObject),
+      requester: ctx.who.name,
+    };
+    const row = await existingRun(ctx.tx, key, asked);
+    return (
+      row && jobReply(`${row.ref} was asked for with this key before: ${row.runbook}, ${row.state}.`, row)
+    );
   },
-  async hold(ctx, { runbook: name, args }, approval) {
-    const row = await createJob(ctx, findRunbook(ctx.catalog, name), args as JsonObject, approval);
+  async run(ctx, given) {
+    const runbook = findRunbook(ctx.catalog, given.runbook);
+    if (ctx.approved) return startApproved(ctx, runbook, ctx.approved.target);
+    const row = await createJob(ctx, runbook, given.args as JsonObject, null, wishes(ctx, given));
+    return jobReply(queuedText(row, ctx.now), row);
+  },
+  async hold(ctx, given, approval) {
+    const runbook = findRunbook(ctx.catalog, given.runbook);
+    const row = await createJob(ctx, runbook, given.args as JsonObject, approval, wishes(ctx, given));
     return { target: row.ref };
   },
-  async drop(ctx, _args, { ref, target }, reason) {
+  async drop(ctx, _args, { ref: approval, target }, reason) {
     const row = await findJob(ctx, target);
     if (isOver(row.state)) return;
     checkStep(row.ref, row.state, 'cancelled');
-    await ctx.tx.update(jobs, row, {
+    const dropped = await ctx.tx.update(jobs, row, {
       state: 'cancelled',
       endedAt: ctx.now,
       error: reason,
     });
-    await ctx.emit('job.cancelled', row.ref, { approval: ref, reason });
+    await ctx.emit('job.cancelled', row.ref, { approval, reason });
+    await postEnd(ctx.tx, dropped);
   },
 });
 
-function findRunbook(catalog: Catalog, name: string): Runbook {
+/** A preset gives way to the very arguments it stands for; an earlier job lends its own, and stays named. */
+async function expand(from: Expanding, { runbook, args: own, preset, again }: Given): Promise<JsonObject> {
+  if (preset !== undefined && again !== undefined)
+    throw new Refusal('invalid_argument', 'Give --preset or --again, not both.');
+  if (preset !== undefined) {
+    const saved = await findPreset(from.tx, preset);
+    sameRunbook(runbook, saved.runbook, `The preset ${preset}`);
+    const { preset: _, ...given } = from.given;
+    return { ...given, runbook: saved.runbook, args: { ...saved.args, ...(own as JsonObject) } };
+  }
+  if (again === undefined) return from.given;
+  if (!may(from.who, 'job:read')) throw new Refusal('forbidden', 'it needs the permission job:read');
+  const row = await from.tx.get(jobs, { ref: again });
+  if (!row) throw new Refusal('not_found', `There is no job ${again}.`);
+  if (row.runbook.startsWith(PROBE))
+    throw new Refusal(
+      'invalid_argument',
+      `${again} asked a probe: \`probe run ${row.runbook.slice(PROBE.length)}\`.`,
+    );
+  sameRunbook(runbook, row.runbook, again);
+  if (Object.keys(own).length > 0 && !isDeepStrictEqual(own, row.args))
+    throw new Refusal('invalid_argument', `${again} is done again with its own arguments; leave others out.`);
+  return { ...from.given, runbook: row.runbook, args: row.args };
+}
+
+function sameRunbook(given: string | undefined, own: string, what: string): void {
+  if (given !== undefined && given !== own)
+    throw new Refusal('invalid_argument', `${what} is of the runbook ${own}, not ${given}.`);
+}
+
+function findRunbook(catalog: Catalog, name: string | undefined): Runbook {
+  if (name === undefined)
+    throw new Refusal(
+      'invalid_argument',
+      'job run needs runbook (Which runbook), --preset or --again. Example: job run restart',
+    );
   const runbook = catalog.runbooks.get(name);
   if (!runbook) throw unknown('runbook', name, [...catalog.runbooks.keys()]);
   return runbook;
 }
+
+/** What was asked for besides the runbook's arguments. @throws Refusal `invalid_argument`. */
+function wishes(ctx: Ctx, { at, in: delay, priority, key, notify, again }: Given): Wishes {
+  if (at !== undefined && delay !== undefined)
+    throw new Refusal('invalid_argument', 'Give --at or --in, not both.');
+  const runAt = at === undefined ? new Date(ctx.now.getTime() + (delay ?? 0)) : new Date(at);
+  if (runAt < ctx.now)
+    throw new Refusal(
+      'invalid_argument',
+      `at: expected a time to come, got ${instant(runAt)}; it is ${instant(ctx.now)}.`,
+    );
+  if (notify !== undefined) checkNotify(ctx.catalog, notify);
+  return { runAt, priority, key, notify, repeats: again };
+}
+
+const queuedText = (row: JobRow, now: Date): string =>
+  `${row.ref} is queued${row.runAt > now ? ` until ${instant(row.runAt)}` : ''}: ${row.runbook}.`;
 
 /** What was approved is what runs: the job that has waited since the request, if its runbook is still the same. */
 async function startApproved(ctx: Ctx, runbook: Runbook, target: string) {
@@ -86,7 +200,14 @@ async function startApproved(ctx: Ctx, runbook: Runbook, target: string) {
       'conflict',
       `The runbook ${runbook.name} was changed since ${row.ref} was asked for; ask again.`,
     );
-  const queued = await queueJob(ctx.tx, row, { runAt: ctx.now });
+  await countRun(ctx, runbook, await policyOf(ctx, row));
+  // First the approval, then the time; an approval that comes after it makes it due at once.
+  const queued = await queueJob(ctx.tx, row, { runAt: row.runAt > ctx.now ? row.runAt : ctx.now });
   await ctx.emit('job.queued', row.ref, { runbook: runbook.name, args: row.args, approval: row.approval });
-  return jobReply(`${row.ref} is queued: ${runbook.name}.`, queued);
+  return jobReply(queuedText(queued, ctx.now), queued);
+}
+
+/** What those who agreed to a job had to meet. */
+async function policyOf(ctx: Ctx, { approval }: JobRow): Promise<ApprovalPolicy | undefined> {
+  return approval === null ? undefined : (await ctx.tx.get(approvals, { ref: approval }))?.policy;
 }

@@ -1,39 +1,36 @@
 import type { Ctx } from '../../src/core/command.ts';
 import type { Reply } from '../../src/core/message.ts';
+import { jobView } from '../../src/core/jobs/view.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { jobs, type JobRow } from '../../src/domain/job.ts';
-import type { Json, JsonObject } from '../../src/domain/json.ts';
-import { redact } from '../../src/domain/redact.ts';
+import { isOver, jobs, progressText, type JobRow } from '../../src/domain/job.ts';
 
-/** The one JSON form of a job, for whoever may read jobs: without secrets among the arguments. Instants are RFC 3339 in UTC. */
-export function jobView(row: JobRow): JsonObject {
-  return {
-    id: row.ref,
-    version: row.version,
-    runbook: row.runbook,
-    args: redact(row.args),
-    state: row.state,
-    requester: row.requester,
-    approval: row.approval,
-    attempt: row.attempt,
-    maxAttempts: row.maxAttempts,
-    cancelRequested: row.cancelRequested,
-    result: (row.result ?? null) as Json,
-    error: row.error,
-    correlationId: row.correlationId,
-    createdAt: row.createdAt.toISOString(),
-    startedAt: row.startedAt?.toISOString() ?? null,
-    endedAt: row.endedAt?.toISOString() ?? null,
-  };
+/** One line: `JOB-3 [running] deploy · ben · try 1 of 2 · 40 % Building`. */
+export function jobLine(row: JobRow, now: Date): string {
+  const { state, attempt, maxAttempts, phase } = row;
+  const undoing = phase === 'compensating' && !isOver(state) ? 'compensating' : undefined;
+  const tries = attempt > 0 ? `try ${attempt} of ${maxAttempts}` : undefined;
+  const facts = [undoing, row.requester, tries, waiting(row, now), progressOf(row), row.error];
+  return [`${row.ref} [${stateText(row, now)}] ${row.runbook}`, ...facts].filter(Boolean).join(' · ');
 }
 
-/** One line: `JOB-3 [running] deploy · ben · try 1 of 2`. */
-export function jobLine(row: JobRow): string {
-  const tries = row.attempt > 0 ? `try ${row.attempt} of ${row.maxAttempts}` : undefined;
-  return [`${row.ref} [${row.state}] ${row.runbook}`, row.requester, tries, row.error]
-    .filter(Boolean)
-    .join(' · ');
+/** `queued until 2026-03-02 10:00:00 UTC`. */
+const stateText = ({ state, runAt }: JobRow, now: Date): string =>
+  state === 'queued' && runAt > now ? `queued until ${instant(runAt)}` : state;
+
+function waiting({ state, waitFor, waitUntil, approval, runAt }: JobRow, now: Date): string | undefined {
+  if (state !== 'waiting') return undefined;
+  const named = waitFor?.kind === 'event' ? `event ${waitFor.event}` : undefined;
+  const what = named ?? (waitFor?.kind === 'approval' ? waitFor.approval : approval);
+  const until = waitUntil ? `until ${instant(waitUntil)}` : undefined;
+  const then = runAt > now ? `then until ${instant(runAt)}` : undefined;
+  return ['waits', what && `for ${what}`, until, then].filter(Boolean).join(' ');
 }
+
+const progressOf = ({ state, progress }: JobRow): string | undefined =>
+  state === 'running' && progress ? progressText(progress) : undefined;
+
+/** For people: `2026-03-02 10:00:00 UTC`. */
+export const instant = (at: Date): string => `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 export const jobReply = (text: string, row: JobRow): Reply => ({ text, data: jobView(row) });
 

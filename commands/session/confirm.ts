@@ -33,7 +33,7 @@ export const no = command({
   examples: [{ text: 'no', json: { command: 'no', args: {} } }],
   async run(ctx, { id }) {
     const { command: name } = await take(ctx, id);
-    return { text: `Forgotten; ${name.replace('.', ' ')} was not run.` };
+    return { text: `Forgotten; ${name.replaceAll('.', ' ')} was not run.` };
   },
 });
 

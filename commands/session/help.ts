@@ -53,6 +53,6 @@ function denied(ctx: Ctx, one: Command): string[] {
 function unknownTopic(name: string, allowed: readonly Command[]): Refusal {
   const nouns = allowed.map((c) => c.name.split('.', 1)[0] ?? c.name);
   const near = nearest(name, new Set([...allowed.map((c) => c.name), ...nouns]));
-  const suggestions = near.map((n) => `help ${n.replace('.', ' ')}`);
+  const suggestions = near.map((n) => `help ${n.replaceAll('.', ' ')}`);
   return new Refusal('not_found', `There is no help on "${name.replaceAll('.', ' ')}".`, { suggestions });
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
+import { workersAlive } from '../../src/core/workers-alive.ts';
 import { approvals } from '../../src/domain/approval.ts';
 import { jobs, type JobState } from '../../src/domain/job.ts';
 import { isObject, type Json, type JsonObject } from '../../src/domain/json.ts';
@@ -20,9 +21,14 @@ export const status = command({
     const health = ctx.health();
     const counts = await count(ctx);
     const lines = Object.entries(counts).map(([what, states]) => `${what}: ${inWords(states)}`);
+    const { sandbox } = ctx.catalog;
+    const reach = sandbox && (sandbox.allow.join(', ') || 'nothing');
     return {
-      text: [...channelLines(health), ...lines].join('\n') || 'Everything is quiet.',
-      data: { ...health, counts },
+      text:
+        [...(sandbox ? [`sandbox: runs reach ${reach}`] : []), ...channelLines(health), ...lines].join(
+          '\n',
+        ) || 'Everything is quiet.',
+      data: { ...health, sandbox: sandbox !== undefined, counts },
     };
   },
 });
@@ -32,7 +38,10 @@ async function count(ctx: Ctx): Promise<Record<string, Record<string, number>>> 
   const { tx, who } = ctx;
   const counts: Record<string, Record<string, number>> = {};
   if (may(who, 'task:read')) counts['tasks'] = await each(OPEN_STATES, (state) => tx.count(tasks, { state }));
-  if (may(who, 'job:read')) counts['jobs'] = await each(JOB_STATES, (state) => tx.count(jobs, { state }));
+  if (may(who, 'job:read')) {
+    counts['jobs'] = await each(JOB_STATES, (state) => tx.count(jobs, { state }));
+    counts['workers'] = { alive: await workersAlive(tx) };
+  }
   if (may(who, 'approval:read'))
     counts['approvals'] = await each(['pending'] as const, (state) => tx.count(approvals, { state }));
   return counts;

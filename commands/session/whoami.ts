@@ -46,7 +46,7 @@ async function explain(ctx: Ctx, why: string): Promise<Reply> {
   const one = ctx.commands.find(why.trim().replaceAll(/\s+/g, '.'));
   if (one === undefined) throw new Refusal('not_found', `There is no command ${why}.`);
   const { needs } = one;
-  const name = one.name.replace('.', ' ');
+  const name = one.name.replaceAll('.', ' ');
   if (needs === 'none')
     return { text: `Everybody who is known may run ${name}.`, data: { allowed: true, needs } };
   const reasons = [...(await byRole(ctx, needs)), ...byScope(ctx, needs)];

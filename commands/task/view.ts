@@ -1,9 +1,9 @@
 import type { Ctx } from '../../src/core/command.ts';
 import type { Reply } from '../../src/core/message.ts';
-import { etagOf } from '../../src/domain/etag.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { tasks, type TaskRow } from '../../src/domain/task.ts';
+import { checkHeld } from '../shared/held.ts';
 
 /** The one JSON form of a task, so that the ETags of all commands agree. Instants are RFC 3339 in UTC. */
 export function taskView(row: TaskRow): JsonObject {
@@ -43,12 +43,10 @@ export async function findTask(ctx: Ctx, id: string): Promise<TaskRow> {
   return row;
 }
 
-/** The task to be changed, if it is still what the sender holds (`If-Match`, RFC 9110 section 13.1.1). */
+/** The task to be changed, if it is still what the sender holds. */
 export async function taskToChange(ctx: Ctx, id: string): Promise<TaskRow> {
   const row = await findTask(ctx, id);
-  const held = ctx.ifMatch?.split(',').map((tag) => tag.trim());
-  if (held !== undefined && !held.includes('*') && !held.includes(etagOf(taskView(row))))
-    throw new Refusal('stale', `${id} was changed in between; read it again.`);
+  checkHeld(ctx, row.ref, taskView(row));
   return row;
 }
 

@@ -5,22 +5,31 @@ ALTER TABLE jobs ADD COLUMN capability TEXT NOT NULL DEFAULT 'default';
 ALTER TABLE jobs ADD COLUMN ticket TEXT;
 ALTER TABLE jobs ADD COLUMN key TEXT;
 ALTER TABLE jobs ADD COLUMN causes TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE jobs ADD COLUMN waiting_at INTEGER;
 ALTER TABLE jobs ADD COLUMN queued_at INTEGER;
 ALTER TABLE jobs ADD COLUMN assigned_at INTEGER;
+ALTER TABLE jobs ADD COLUMN running_at INTEGER;
+ALTER TABLE jobs ADD COLUMN caused_at INTEGER;
+ALTER TABLE jobs ADD COLUMN inbound_key TEXT;
 ALTER TABLE jobs ADD COLUMN phase TEXT NOT NULL DEFAULT 'forward';
 ALTER TABLE jobs ADD COLUMN wait_for TEXT;
 ALTER TABLE jobs ADD COLUMN wait_until INTEGER;
 ALTER TABLE jobs ADD COLUMN failure TEXT;
+ALTER TABLE jobs ADD COLUMN stopped_by TEXT;
 ALTER TABLE jobs ADD COLUMN progress TEXT;
 ALTER TABLE jobs ADD COLUMN usage TEXT;
 ALTER TABLE jobs ADD COLUMN notify TEXT;
 ALTER TABLE jobs ADD COLUMN repeats TEXT;
+ALTER TABLE jobs ADD COLUMN chain TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE jobs ADD COLUMN scopes TEXT NOT NULL DEFAULT '["*"]';
+ALTER TABLE jobs ADD COLUMN plan TEXT;
 UPDATE jobs SET queued_at = run_at WHERE state = 'queued';
 DROP INDEX jobs_due;
 CREATE INDEX jobs_due ON jobs (workspace, state, priority, run_at, id);
 CREATE INDEX jobs_wait ON jobs (workspace, state, wait_until);
 CREATE INDEX jobs_lease ON jobs (workspace, state, lease_until);
 CREATE INDEX jobs_room ON jobs (workspace, runbook, state);
+CREATE INDEX jobs_caused ON jobs (workspace, runbook, caused_at) WHERE caused_at IS NOT NULL;
 CREATE UNIQUE INDEX jobs_key ON jobs (workspace, key) WHERE key IS NOT NULL;
 
 CREATE TABLE job_steps (
@@ -34,8 +43,8 @@ CREATE UNIQUE INDEX job_steps_position ON job_steps (workspace, job, phase, posi
 
 CREATE TABLE dead_letters (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
-  job TEXT NOT NULL, runbook TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,
-  redriven_at INTEGER, redriven_by TEXT,
+  job TEXT NOT NULL, runbook TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, message TEXT,
+  at INTEGER NOT NULL, redriven_at INTEGER, redriven_by TEXT,
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX dead_letters_job ON dead_letters (workspace, job);
@@ -64,7 +73,7 @@ CREATE UNIQUE INDEX presets_name ON presets (workspace, name);
 
 CREATE TABLE schedules (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
-  ref TEXT NOT NULL, name TEXT NOT NULL, command TEXT NOT NULL, args TEXT NOT NULL, cron TEXT,
+  ref TEXT NOT NULL, name TEXT NOT NULL, text TEXT, command TEXT NOT NULL, args TEXT NOT NULL, cron TEXT,
   zone TEXT NOT NULL, missed TEXT NOT NULL, paused INTEGER NOT NULL, next_at INTEGER, last_at INTEGER,
   runs INTEGER NOT NULL, last_outcome TEXT, created_by TEXT NOT NULL, scopes TEXT NOT NULL, reply_to TEXT,
   created_at INTEGER NOT NULL,

@@ -4,11 +4,13 @@ import { pipeline } from 'node:stream/promises';
 import type { JournalEntry } from '../domain/journal.ts';
 
 export interface ExportOptions {
-  /** The database file. */
+  /** The database file; of a server's database the name, without a password. */
   readonly database: string;
+  /** Unless told: a file. */
+  readonly at?: 'file' | 'server';
   /** Where the lines go: a new file; standard output unless told. */
   readonly file: string | undefined;
-  readonly readJournal: (path: string) => Iterable<JournalEntry>;
+  readonly readJournal: (path: string) => Iterable<JournalEntry> | AsyncIterable<JournalEntry>;
   readonly output: Writable;
   readonly errors: { write(text: string): unknown };
 }
@@ -18,14 +20,14 @@ export interface ExportOptions {
  * Exit code 0: all of it is written; 1: it could not be read or written to its end; 2: there is no database.
  */
 export async function runExport(options: ExportOptions): Promise<0 | 1 | 2> {
-  const { database, file, output, errors } = options;
-  if (!existsSync(database)) {
+  const { database, at = 'file', file, output, errors } = options;
+  if (at === 'file' && !existsSync(database)) {
     errors.write(`There is no database at ${database}; SIGNALBOX_DB names another.\n`);
     return 2;
   }
   let count = 0;
-  function* lines(): Iterable<string> {
-    for (const entry of options.readJournal(database)) {
+  async function* lines(): AsyncIterable<string> {
+    for await (const entry of options.readJournal(database)) {
       yield `${JSON.stringify(entry)}\n`;
       count += 1;
     }

@@ -14,6 +14,8 @@ export interface SendOptions {
   readonly json?: boolean | undefined;
   /** The same key again gets the first reply again. */
   readonly idempotencyKey?: string | undefined;
+  /** The job that this is run by, so that a loop is seen: `SIGNALBOX_CAUSE` of its environment. */
+  readonly cause?: string | undefined;
   readonly output: Output;
   readonly fetch?: typeof globalThis.fetch | undefined;
 }
@@ -63,6 +65,7 @@ function post({
   token,
   text,
   idempotencyKey,
+  cause,
   fetch = globalThis.fetch,
 }: SendOptions): Promise<Response> {
   return fetch(new URL('/v1/commands', url), {
@@ -73,6 +76,7 @@ function post({
       authorization: `Bearer ${token}`,
       'content-type': 'application/json',
       ...(idempotencyKey !== undefined && { 'idempotency-key': idempotencyKey }),
+      ...(cause !== undefined && { 'signalbox-cause': cause }),
     },
     body: JSON.stringify({ text }),
     signal: AbortSignal.timeout(TIMEOUT),
@@ -129,7 +133,10 @@ export async function runSend(options: {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     return fault(`"${url}" is not an http or https address.`);
   const { text, json, idempotencyKey } = given;
-  return send({ url, token, text, json, idempotencyKey, output: options.output, fetch: options.fetch });
+  const { output, fetch, env: own } = options;
+  // A program that a job runs is told by which; no file says so.
+  const cause = own['SIGNALBOX_CAUSE'];
+  return send({ url, token, text, json, idempotencyKey, cause, output, fetch });
 }
 
 interface Arguments {

@@ -1,30 +1,8 @@
 import { createReadStream, existsSync, openSync, readSync, closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { checkLink, GENESIS, type ChainFault, type JournalEntry } from '../domain/journal.ts';
-
-/** A chain of one workspace as it is read, oldest first. */
-export type Chains = AsyncIterable<JournalEntry> | Iterable<JournalEntry>;
-
-export interface Verdict {
-  /** Workspace → entries that hold, and the hash of the last one. */
-  readonly chains: ReadonlyMap<string, { readonly seq: number; readonly hash: string }>;
-  /** The first broken entry, if any. */
-  readonly fault?: ChainFault & { readonly workspace: string };
-}
-
-/** Checks every entry against the one before it. Entries of several workspaces may be mixed; each has its own chain. */
-export async function verifyChains(entries: Chains): Promise<Verdict> {
-  const chains = new Map<string, { seq: number; hash: string }>();
-  for await (const entry of entries) {
-    const { workspace } = entry;
-    const last = chains.get(workspace) ?? { seq: 0, hash: GENESIS };
-    const fault = checkLink(entry, last.seq + 1, last.hash);
-    if (fault) return { chains, fault: { ...fault, workspace } };
-    chains.set(workspace, { seq: entry.seq, hash: entry.hash });
-  }
-  return { chains };
-}
+import { verifyChains, type Entries, type Verdict } from '../domain/chains.ts';
+import type { JournalEntry } from '../domain/journal.ts';
 
 const SQLITE_MAGIC = 'SQLite format 3\0';
 
@@ -79,21 +57,22 @@ function parse(line: string): unknown {
 }
 
 /**
- * `signalbox audit verify [FILE]`: offline, on a database file or an export.
+ * `signalbox audit verify [FILE]`: offline, on a database or an export. `at`: a server's database has a name, and no path.
  * Exit code 0: every chain holds; 1: one is broken, named; 2: there is nothing to verify.
  */
 export async function runVerify(
   path: string,
-  readDatabase: (path: string) => Chains,
+  readDatabase: (path: string) => Entries,
   output: { write(text: string): unknown },
+  at: 'file' | 'server' = 'file',
 ): Promise<0 | 1 | 2> {
-  if (!existsSync(path)) {
+  if (at === 'file' && !existsSync(path)) {
     output.write(`There is no file ${path}. Usage: signalbox audit verify [DATABASE or EXPORT]\n`);
     return 2;
   }
   let verdict: Verdict;
   try {
-    verdict = await verifyChains(isDatabase(path) ? readDatabase(path) : readExport(path));
+    verdict = await verifyChains(at === 'server' || isDatabase(path) ? readDatabase(path) : readExport(path));
   } catch (error) {
     output.write(`✗ ${path} cannot be read to its end: ${(error as Error).message}\n`);
     return 1;

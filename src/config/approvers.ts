@@ -1,6 +1,7 @@
 import type { ApprovalPolicy } from '../domain/approval.ts';
 import type { Catalog, CatalogPrincipal, CatalogRole } from '../domain/catalog.ts';
 import { permits, type Permission } from '../domain/permission.ts';
+import type { Runbook } from '../domain/runbook.ts';
 import type { Report } from './problem.ts';
 
 export interface Staff {
@@ -47,22 +48,35 @@ const isNamed = ({ persons, roles }: ApprovalPolicy, one: Somebody): boolean =>
 
 const people = (count: number): string => (count === 1 ? '1 person' : `${count} people`);
 
-/** Runbooks that wait for approvers of a role whom nobody, or too few, hold yet. `among`: where `known` come from. */
+/** Runbooks and budgets that wait for approvers of a role whom too few hold yet. `among`: where `known` come from. */
 export function approverNotes(
-  { runbooks }: Pick<Catalog, 'runbooks'>,
+  { runbooks, budgets }: Pick<Catalog, 'runbooks' | 'budgets'>,
   known: readonly Somebody[],
   among: 'the file names' | 'there is',
 ): string[] {
-  return [...runbooks.values()].flatMap(({ name, approval }) => {
+  const waiting = [
+    ...Array.from(runbooks.values(), ({ name, approval }) => ({ what: `Runbook ${name}`, approval })),
+    ...Array.from(runbooks.values()).flatMap(waitsFor),
+    ...budgets.map(({ name, approval }) => ({ what: `Budget ${name}`, approval })),
+  ];
+  return waiting.flatMap(({ what, approval }) => {
     const [role] = approval?.roles ?? [];
     if (approval === undefined || role === undefined) return [];
     const count = known.filter((one) => isNamed(approval, one)).length;
     if (count >= approval.quorum) return [];
     const needed = `${approval.quorum} approver${approval.quorum === 1 ? '' : 's'} of role ${approval.roles.join(' or ')}`;
     const add = `person add NAME --roles ${role} --key`;
-    return `Runbook ${name} needs ${needed}; ${among} ${count === 0 ? 'none' : `only ${count}`}, so add ${count === 0 ? 'one' : 'another'}: ${add}`;
+    return `${what} needs ${needed}; ${among} ${count === 0 ? 'none' : `only ${count}`}, so add ${count === 0 ? 'one' : 'another'}: ${add}`;
   });
 }
+
+/** The approvals that steps of a runbook wait for. */
+const waitsFor = ({ name, executor }: Runbook): { what: string; approval: ApprovalPolicy }[] =>
+  (executor.kind === 'steps' ? executor.steps : []).flatMap((step) =>
+    'wait' in step && step.wait.kind === 'approval'
+      ? [{ what: `Step ${step.name} of ${name}`, approval: step.wait.approval }]
+      : [],
+  );
 
 function checkNames(policy: ApprovalPolicy, staff: Staff, path: readonly string[], report: Report): void {
   policy.roles.forEach((role, index) => {

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import type { Catalog, Source } from '../domain/catalog.ts';
 import { isObject } from '../domain/json.ts';
+import { compileBudgets } from './budgets.ts';
 import { deepFreeze } from './freeze.ts';
 import { entries, parse } from './parse.ts';
 import { compilePrincipals } from './people.ts';
@@ -8,9 +10,10 @@ import { dotted, type Report } from './problem.ts';
 import { compileRoles } from './roles.ts';
 import { checkRunbook, compileRunbook, executorTemplates, missingInRunbook } from './runbooks.ts';
 import { checkSecrets } from './secrets.ts';
+import { compileBreakers, compileSandbox } from './sandbox.ts';
 import * as shape from './shape.ts';
 import { compileSource } from './sources.ts';
-import { environmentNames, type Template } from './templates.ts';
+import { environmentNames, fileNames, type Template } from './templates.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -45,11 +48,19 @@ export function compile(value: unknown, { report, note, env }: Surroundings): Co
   // Entries that are broken elsewhere still count as defined, or one slip would be reported many times.
   const roleNames = new Set([...roles.map(({ name }) => name), ...names(file.roles)]);
   const principals = compilePrincipals(read, roleNames, report);
-  const around = { staff: { roles, principals }, probes: new Set(names(file.probes)) };
+  const broken = new Map<string, Parameters<typeof checkRunbook>[1]>();
   const runbooks = entries(shape.runbook, file.runbooks, ['runbooks'], report, {
     missing: missingInRunbook,
-    partly: (name, part) => checkRunbook(name, part, around, report),
+    partly: (name, part) => broken.set(name, part),
   });
+  const around = {
+    staff: { roles, principals },
+    probes: new Set(names(file.probes)),
+    runbooks,
+    named: new Set(names(file.runbooks)),
+  };
+  for (const [name, part] of broken) checkRunbook(name, part, around, report);
+  const permissions = new Map(names(file.runbooks).map((name) => [name, runbooks.get(name)?.permission]));
   const catalog: Catalog = {
     workspace: file.workspace,
     roles,
@@ -59,8 +70,10 @@ export function compile(value: unknown, { report, note, env }: Surroundings): Co
     sources: mapped(read.sources, (name, entry) => compileSource(name, entry, report)),
     limits: parse(shape.limits, file.limits ?? {}, ['limits'], report) ?? shape.limits.parse({}),
     jobs: parse(shape.jobRules, file.jobs ?? {}, ['jobs'], report) ?? shape.jobRules.parse({}),
-    sandbox: undefined,
-    budgets: [],
+    sandbox: compileSandbox(file.sandbox, runbooks, report),
+    breakers: compileBreakers(file.breakers, report),
+    notify: env['SIGNALBOX_NOTIFY_SECRET'] !== undefined,
+    budgets: compileBudgets(file.budgets, { staff: around.staff, runbooks: permissions }, report),
     allowedHosts: parse(shape.allowedHosts, file.allowedHosts ?? [], ['allowedHosts'], report) ?? [],
   };
   for (const name of catalog.sources.keys())
@@ -72,6 +85,10 @@ export function compile(value: unknown, { report, note, env }: Surroundings): Co
         'Give one another name.',
       );
   noteUnset(catalog, env, note);
+  if (catalog.sandbox)
+    note(
+      `This workspace is a sandbox: its runs reach ${catalog.sandbox.allow.join(', ') || 'nothing'}, and no more.`,
+    );
   return deepFreeze({
     catalog: { ...catalog, sources: usable(catalog, env, note) },
     sources: catalog.sources,
@@ -115,7 +132,11 @@ function noteUnset(catalog: Catalog, env: Environment, note: (text: string) => v
     ),
     ...Array.from(catalog.probes.values()).flatMap((probe) => probeTemplates(probe.name, probe)),
   ];
-  for (const template of templates)
+  for (const template of templates) {
+    const what = dotted(template.path.slice(0, 2));
     for (const variable of environmentNames([template]))
-      if (!env[variable]) note(`${dotted(template.path.slice(0, 2))} needs ${variable}, which is not set.`);
+      if (!env[variable]) note(`${what} needs ${variable}, which is not set.`);
+    for (const file of fileNames([template]))
+      if (!existsSync(file)) note(`${what} needs ${file}, which is not there.`);
+  }
 }

@@ -3,10 +3,13 @@ import type { Environment } from './catalog.ts';
 import { loadConfig, type Config } from './load.ts';
 import { permissionNotes } from './permissions.ts';
 import { ConfigError, type Problem, type Report } from './problem.ts';
+import { squash } from '../core/language/fields.ts';
+import { isObject } from '../domain/json.ts';
 import { checkRule, type KnownCommand } from './rules.ts';
 
 /**
- * Checks what needs the command list: that the rules of all sources, also of those that are off, fit their commands.
+ * Checks what needs the command list: that the rules of all sources, also of those that are off, fit their commands, and
+ * that a runbook's arguments can be flags of `job run`.
  * Returns remarks on permissions that nothing needs.
  * @throws ConfigError
  */
@@ -22,8 +25,27 @@ export function checkCatalog(
     source.rules.forEach((rule, index) =>
       checkRule(rule, byName, ['sources', source.name, 'rules', index], report),
     );
+  checkFlags(catalog, byName.get('job.run'), report);
   if (problems.length > 0) throw new ConfigError(problems);
   return permissionNotes(catalog, commands, (path) => `${file}:${locate(path).line}`);
+}
+
+/** A runbook's arguments are typed beside the command's own. */
+function checkFlags({ runbooks }: Config['catalog'], run: KnownCommand | undefined, report: Report): void {
+  const taken = new Map(Object.keys(run?.args.shape ?? {}).map((flag) => [squash(flag), flag]));
+  for (const { name, args } of runbooks.values()) {
+    const properties = isObject(args['properties']) ? args['properties'] : {};
+    for (const argument of Object.keys(properties)) {
+      const flag = taken.get(squash(argument));
+      if (flag === undefined) continue;
+      report(
+        'SBX028',
+        ['runbooks', name, 'args', 'properties', argument],
+        `runbooks.${name}: the argument "${argument}" cannot be told from job run’s own --${flag}.`,
+        'Give it another name.',
+      );
+    }
+  }
 }
 
 /**

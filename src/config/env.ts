@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { z } from 'zod';
 import type { Environment } from './catalog.ts';
@@ -10,6 +9,7 @@ import {
   type SlackSettings,
   type Switch,
 } from './channels.ts';
+import { readDatabase, type DatabaseSettings } from './database.ts';
 import { deepFreeze } from './freeze.ts';
 import type { Problem } from './problem.ts';
 import { suggest } from './suggest.ts';
@@ -19,8 +19,7 @@ export interface Settings {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** Absolute path of the SQLite file. */
-  readonly database: string;
+  readonly database: DatabaseSettings;
   /** As set; undefined: `signalbox.yaml`, or the example where there is none. */
   readonly configFile: string | undefined;
   readonly adminToken: string | undefined;
@@ -29,8 +28,23 @@ export interface Settings {
   readonly trustedProxies: readonly string[];
   readonly allowedOrigins: readonly string[];
   readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly worker: WorkerSettings;
+  /** Milliseconds that what runs has to end in when the process is stopped. */
+  readonly grace: number;
+  /** Where a worker tells how it is; 0: any free port. Undefined: nowhere. */
+  readonly healthPort: number | undefined;
   readonly slack: Switch<SlackSettings>;
   readonly email: Switch<EmailSettings>;
+}
+
+/** How a process runs jobs, where it does. */
+export interface WorkerSettings {
+  /** It is given the jobs that ask for one of these. */
+  readonly capabilities: readonly string[];
+  /** Jobs that run at the same time. */
+  readonly concurrency: number;
+  /** Jobs that it claims before there is room to run them. */
+  readonly prefetch: number;
 }
 
 export interface EnvironmentRead {
@@ -116,13 +130,21 @@ function compileSettings(
   return {
     host: set.HOST,
     port: set.PORT,
-    database: resolve(cwd, set.SIGNALBOX_DB),
+    // What is broken was reported; this goes on to find what else is.
+    database: readDatabase(set.SIGNALBOX_DB, cwd, set.SIGNALBOX_DB_OWNER) ?? { kind: 'sqlite', path: '' },
     configFile: set.SIGNALBOX_CONFIG,
     adminToken: set.SIGNALBOX_ADMIN_TOKEN,
     url: set.SIGNALBOX_URL,
     trustedProxies: set.TRUSTED_PROXIES,
     allowedOrigins: set.ALLOWED_ORIGINS,
     logLevel: set.LOG_LEVEL,
+    worker: {
+      capabilities: set.SIGNALBOX_CAPABILITIES,
+      concurrency: set.SIGNALBOX_CONCURRENCY,
+      prefetch: set.SIGNALBOX_PREFETCH,
+    },
+    grace: set.SIGNALBOX_GRACE,
+    healthPort: set.SIGNALBOX_HEALTH_PORT,
     slack: slackSettings(set, halfSet),
     email: emailSettings(set, halfSet),
   };

@@ -1,6 +1,8 @@
 export { approverNotes } from './approvers.ts';
 export { checkCatalog, runCheck } from './check.ts';
-export { loadConfig, readMergedEnvironment, sourceSecrets, type Config } from './load.ts';
+export { EXPECTED, readDatabase } from './database.ts';
+export { loadConfig, loadSettings, readMergedEnvironment, sourceSecrets, type Config } from './load.ts';
 export { ConfigError } from './problem.ts';
 export type { Environment } from './catalog.ts';
 export type { MailServer } from './channels.ts';
+export type { WorkerSettings } from './env.ts';

@@ -53,6 +53,15 @@ export async function loadConfig({ env: real, cwd }: { env: Environment; cwd: st
   });
 }
 
+/** The settings alone, for what has to work whatever is wrong with the configuration file. @throws ConfigError */
+export async function loadSettings({ env, cwd }: { env: Environment; cwd: string }): Promise<Settings> {
+  const dotenv = await readDotenv(cwd);
+  const { settings, problems } = readEnvironment(env, dotenv.text, cwd);
+  const all = dotenv.fault === undefined ? problems : [...problems, unreadableDotenv(dotenv.fault)];
+  if (all.length > 0 || settings === undefined) throw new ConfigError(all);
+  return settings;
+}
+
 /** The real environment over the `.env` of `cwd`, for what needs no configuration: the command line's client. */
 export async function readMergedEnvironment(real: Environment, cwd: string): Promise<Environment> {
   const { text } = await readDotenv(cwd);

@@ -23,6 +23,11 @@ export const CODES = {
   SBX021: 'an address that cannot be called',
   SBX022: 'a command that no webhook may run',
   SBX023: 'an argument that the command does not have, or cannot do without',
+  SBX024: 'an argument that would carry a secret',
+  SBX025: 'a runbook that can be no step of this one',
+  SBX026: 'arguments that the runbook of a step does not take',
+  SBX027: 'a budget of an unknown runbook, or without a bound',
+  SBX028: 'an argument that `job run` itself has a flag of that name for',
   SBX101: 'an environment variable is not what was expected',
   SBX102: 'a channel is only half set',
 } as const;

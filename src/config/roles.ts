@@ -21,6 +21,8 @@ export const BUILT_IN_ROLES: readonly CatalogRole[] = [
       'event:read',
       'person:read',
       'report:read',
+      'usage:read',
+      'budget:read',
       'key:create',
     ],
   },

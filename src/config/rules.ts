@@ -1,13 +1,11 @@
 import type { Command } from '../core/command.ts';
+import { mayRunUnattended } from '../core/unattended.ts';
 import type { Rule } from '../domain/catalog.ts';
 import type { Path, Report } from './problem.ts';
 import { suggest } from './suggest.ts';
 
 /** What the configuration is held against: which commands there are, what they take and what they need. */
 export type KnownCommand = Pick<Command, 'name' | 'args' | 'needs'>;
-
-/** What only people may do: decide, confirm, and say who may do what. */
-const FORBIDDEN = /^(?:approval\.(?:approve|deny|decide|cancel)|yes|no|link|(?:person|role|key)\..*)$/;
 
 /** Checks that a webhook's rule names a command that exists and may be run so, and fills the arguments that it takes. */
 export function checkRule(
@@ -23,7 +21,7 @@ export function checkRule(
     report('SBX020', at, `Rule "${name}": there is no command "${command}".`, mend);
     return;
   }
-  if (FORBIDDEN.test(command)) {
+  if (!mayRunUnattended(command)) {
     const message = `Rule "${name}": a webhook proves its source, not a person, so it may not run ${command}.`;
     report('SBX022', at, message, 'Let a person run it.');
     return;

@@ -1,12 +1,17 @@
 import { Ajv } from 'ajv';
 import type { z } from 'zod';
-import type { JsonObject } from '../domain/json.ts';
-import type { Runbook } from '../domain/runbook.ts';
+import { allOf } from '../domain/approval.ts';
+import { isObject, type JsonObject } from '../domain/json.ts';
+import { isSecretName } from '../domain/redact.ts';
+import { DEFAULT_CAPABILITY, type Runbook } from '../domain/runbook.ts';
+import { calledBy } from '../domain/step.ts';
 import { checkAddress } from './address.ts';
+import { checkCel } from './cel.ts';
 import { checkApproval, type Staff } from './approvers.ts';
 import type { Code, Path, Report } from './problem.ts';
 import { isPermission } from './roles.ts';
 import type { runbook } from './shape.ts';
+import { checkSteps, compileSteps } from './steps.ts';
 import { suggest } from './suggest.ts';
 import { checkArgv, checkTemplates, type Template } from './templates.ts';
 
@@ -20,12 +25,16 @@ export const missingInRunbook = (key: string): Code => (BOUNDS.has(key) ? 'SBX01
 export interface Known {
   readonly staff: Staff;
   readonly probes: ReadonlySet<string>;
+  readonly runbooks: ReadonlyMap<string, Entry>;
+  /** Also those that could not be read. */
+  readonly named: ReadonlySet<string>;
 }
 
 export function compileRunbook(name: string, entry: Entry, known: Known, report: Report): Runbook {
   checkRunbook(name, { approval: undefined, ...entry }, known, report);
   const { approval, executor, permission, tries, bounds, ...rest } = entry;
-  return {
+  const compiled = compileExecutor(executor, known);
+  const runbook = {
     name,
     ...rest,
     args: closed(entry.args),
@@ -33,8 +42,22 @@ export function compileRunbook(name: string, entry: Entry, known: Known, report:
     approval,
     tries: { ...tries, budget: tries.budget },
     bounds: { ...bounds, concurrency: bounds.concurrency, queued: bounds.queued },
-    executor: executor.kind === 'http' ? { ...executor, body: executor.body, result: undefined } : executor,
+    executor: compiled,
   };
+  // Whoever lets the whole run lets each of its steps run.
+  const asked = [runbook, ...calledBy(runbook)].flatMap((one) => one.approval ?? []);
+  return { ...runbook, approval: allOf(asked) };
+}
+
+function compileExecutor(executor: Entry['executor'], known: Known): Runbook['executor'] {
+  if (executor.kind === 'http') return { ...executor, body: executor.body, result: executor.result };
+  if (executor.kind !== 'steps') return executor;
+  const called = (name: string): Runbook | undefined => {
+    const entry = known.runbooks.get(name);
+    if (entry === undefined || entry.executor.kind === 'steps') return undefined;
+    return compileRunbook(name, entry, known, () => undefined);
+  };
+  return { kind: 'steps', steps: compileSteps(executor, called) };
 }
 
 /**
@@ -64,6 +87,16 @@ export function checkRunbook(name: string, entry: Partial<Entry>, known: Known, 
       'Add an approval with a quorum.',
     );
   if (executor && args) checkExecutor(executor, args, known.probes, [...path, 'executor'], report);
+  if (executor?.kind === 'steps' && args)
+    checkSteps(executor, { ...known, outer: { ...entry, args }, report }, [...path, 'executor']);
+  // Whoever offers the usual capability runs programs and requests, and a program elsewhere is not to be given those.
+  if (executor?.kind === 'remote' && (entry.capability ?? DEFAULT_CAPABILITY) === DEFAULT_CAPABILITY)
+    report(
+      'SBX006',
+      [...path, 'capability'],
+      `${path.join('.')} is run by a program elsewhere, which has to offer a capability of its own.`,
+      'Name it, such as capability: gpu.',
+    );
 }
 
 /** Closed against undeclared arguments unless it says otherwise. */
@@ -82,6 +115,15 @@ function checkArgs(schema: JsonObject, path: Path, report: Report): void {
       'The arguments of a runbook are an object.',
       'Write type: object, then properties.',
     );
+  // It would be refused at every run: what is asked for is stored, shown and approved.
+  for (const name of Object.keys(isObject(schema['properties']) ? schema['properties'] : {}))
+    if (isSecretName(name))
+      report(
+        'SBX024',
+        [...path, 'properties', name],
+        `The argument "${name}" would carry a secret.`,
+        'Fill it from ${env:NAME} or ${file:/run/secrets/name} in the executor instead.',
+      );
   try {
     new Ajv({ strict: true, strictTypes: true, logger: false }).compile(schema);
   } catch (error) {
@@ -103,7 +145,12 @@ function checkExecutor(
       executor.argv.map((text, index) => ({ text, path: [...path, 'argv', index] })),
       report,
     );
-  if (executor.kind === 'http') checkAddress(executor.url, [...path, 'url'], report);
+  if (executor.kind === 'http') {
+    checkAddress(executor.url, [...path, 'url'], report);
+    for (const part of ['result', 'usage'] as const)
+      for (const [field, expression] of Object.entries(executor[part] ?? {}))
+        checkCel(expression, ['status', 'headers', 'body'], [...path, part, field], report);
+  }
   if (executor.kind === 'probe' && !probes.has(executor.probe)) {
     const mend = suggest(executor.probe, probes, 'Define it under probes.');
     report('SBX017', [...path, 'probe'], `There is no probe "${executor.probe}".`, mend);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DAY } from '../domain/clock.ts';
 import { FAILURE_CLASSES } from '../domain/failure.ts';
 import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
+import { readMoney, UNIT } from '../domain/usage.ts';
 import { parseDuration } from './duration.ts';
 
 /** The shape of `signalbox.yaml`, entry by entry. What one entry says about another is checked in the noun's own file. */
@@ -51,6 +52,9 @@ export const sections = z.strictObject(
     sources: z.unknown().optional(),
     limits: z.unknown().optional(),
     jobs: z.unknown().optional(),
+    budgets: z.unknown().optional(),
+    sandbox: z.unknown().optional(),
+    breakers: z.unknown().optional(),
     allowedHosts: z.unknown().optional(),
   },
   { error: 'expected a map of sections' },
@@ -77,6 +81,14 @@ const shellExecutor = z.strictObject({
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), text).default({}),
 });
 
+/** Field or unit → CEL expression. */
+const expressions = (name: RegExp, most: number) =>
+  z
+    .record(z.string().regex(name, `expected names like ${name.source}`), text, {
+      error: 'expected a map of CEL expressions',
+    })
+    .refine((fields) => Object.keys(fields).length <= most, `expected at most ${most} fields`);
+
 const httpExecutor = z.strictObject({
   kind: z.literal('http'),
   method: oneOf('GET', 'POST', 'PUT', 'PATCH', 'DELETE'),
@@ -84,9 +96,37 @@ const httpExecutor = z.strictObject({
   headers: headers.default({}),
   body: text.max(100_000).optional(),
   expectStatus: statuses.default([200, 201, 202, 204]),
+  result: expressions(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 50).optional(),
+  usage: expressions(UNIT, 21).optional(),
 });
 
 const probeExecutor = z.strictObject({ kind: z.literal('probe'), probe: text });
+
+const remoteExecutor = z.strictObject({ kind: z.literal('remote') });
+
+const stepArgs = z.record(z.string(), z.json(), { error: 'expected a map of arguments' });
+
+/** What goes with what is checked with the steps. */
+const step = z.strictObject({
+  name: named,
+  runbook: text.optional(),
+  args: stepArgs.optional(),
+  compensate: z.strictObject({ runbook: text, args: stepArgs.optional() }).optional(),
+  wait: z
+    .strictObject({
+      approval: approval.optional(),
+      event: text.max(200).optional(),
+      when: text.optional(),
+      timeout: duration(30 * DAY).optional(),
+      for: duration(30 * DAY).optional(),
+    })
+    .optional(),
+});
+
+const stepsExecutor = z.strictObject({
+  kind: z.literal('steps'),
+  steps: z.array(step).min(1).max(100),
+});
 
 export const runbook = z.strictObject({
   summary: text.min(1).max(200),
@@ -115,9 +155,11 @@ export const runbook = z.strictObject({
   capability: named.default(DEFAULT_CAPABILITY),
   args: z.record(z.string(), z.json(), { error: 'expected a JSON Schema' }).default({}),
   approval: approval.optional(),
-  executor: z.discriminatedUnion('kind', [shellExecutor, httpExecutor, probeExecutor], {
-    error: 'expected an executor of kind shell, http or probe',
-  }),
+  executor: z.discriminatedUnion(
+    'kind',
+    [shellExecutor, httpExecutor, probeExecutor, stepsExecutor, remoteExecutor],
+    { error: 'expected an executor of kind shell, http, probe, steps or remote' },
+  ),
 });
 
 export const probe = z.strictObject({
@@ -154,6 +196,29 @@ export const source = z.strictObject({
   rules: z.array(rule).default([]),
 });
 
+const ABOVE = 'expected a number above 0';
+const MONEY = 'expected an amount above 0 in the currency, such as "12.50"';
+/** Written `"12.50"`; millionths from here on. */
+const amount = z.union([z.string(), z.number()], { error: MONEY }).transform((written, ctx) => {
+  const millionths = readMoney(written);
+  if (millionths !== undefined && millionths > 0) return millionths;
+  ctx.addIssue({ code: 'custom', message: MONEY });
+  return z.NEVER;
+});
+
+export const budget = z.strictObject({
+  runbook: text.optional(),
+  per: oneOf('day', 'month'),
+  runs: whole(1, 1_000_000_000).optional(),
+  cost: amount.optional(),
+  units: z
+    .record(z.string().regex(UNIT), z.number({ error: ABOVE }).positive(ABOVE), {
+      error: 'expected a map of units (lower-case letters, digits and "_"), each with an amount above 0',
+    })
+    .default({}),
+  approval: approval.optional(),
+});
+
 export const jobRules = z.strictObject({
   concurrency: whole(1, 10_000).default(64),
   queued: whole(1, 1_000_000).default(10_000),
@@ -177,3 +242,11 @@ export const allowedHosts = z.array(
     ),
   { error: 'expected a list of hosts' },
 );
+
+export const sandbox = z.strictObject({ allow: allowedHosts.default([]), shell: strings.default([]) });
+
+export const breakers = z.strictObject({
+  failures: whole(1, 1_000).default(5),
+  open: duration(DAY).default(30_000),
+  cap: duration(DAY).default(600_000),
+});

@@ -1,7 +1,6 @@
 import type { z } from 'zod';
-import { compileCel } from '../core/cel.ts';
 import type { Rule, Source } from '../domain/catalog.ts';
-import { Refusal } from '../domain/errors.ts';
+import { checkCel } from './cel.ts';
 import type { Path, Report } from './problem.ts';
 import type { source } from './shape.ts';
 import { environmentReference } from './templates.ts';
@@ -47,19 +46,9 @@ function checkRules(
     if (names.has(rule.name))
       report('SBX006', at, `Two rules are called "${rule.name}".`, 'Rename one of them.');
     names.add(rule.name);
-    checkExpression(rule.when, [...at, 'when'], report);
+    checkCel(rule.when, VARIABLES, [...at, 'when'], report);
     for (const [name, expression] of Object.entries(rule.args))
-      checkExpression(expression, [...at, 'args', name], report);
-    if (rule.as !== undefined) checkExpression(rule.as, [...at, 'as'], report);
+      checkCel(expression, VARIABLES, [...at, 'args', name], report);
+    if (rule.as !== undefined) checkCel(rule.as, VARIABLES, [...at, 'as'], report);
   });
-}
-
-function checkExpression(expression: string, path: Path, report: Report): void {
-  try {
-    compileCel(expression, VARIABLES);
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const mend = `Write a CEL expression over ${VARIABLES.join(', ')}; text stands in 'single quotes'.`;
-    report('SBX019', path, error.message, mend);
-  }
 }

@@ -12,6 +12,7 @@ export interface Template {
 
 const PLACEHOLDER = /\$\{([^}]*)\}?/g;
 const ENV = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
+const FILE = /^file:(\/[^}\0]+)$/;
 const ARG = /^args\.([A-Za-z_][A-Za-z0-9_-]*)$/;
 /** Programs that take program text after these flags. */
 const INTERPRETER =
@@ -26,12 +27,19 @@ export function environmentNames(templates: readonly Template[]): string[] {
   );
 }
 
+/** Paths of the files that the templates ask for. */
+export function fileNames(templates: readonly Template[]): string[] {
+  return templates.flatMap(({ text }) =>
+    Array.from(text.matchAll(PLACEHOLDER)).flatMap(([, inner = '']) => FILE.exec(inner)?.[1] ?? []),
+  );
+}
+
 /** The variable's name when the text is `${env:NAME}` and nothing else. */
 export function environmentReference(text: string): string | undefined {
   return /^\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}$/.exec(text)?.[1];
 }
 
-/** Each placeholder must be `${env:NAME}`, or `${args.name}` of an argument that always has a value; `${self}` begins a URL. */
+/** Each placeholder must be `${env:NAME}`, `${file:/path}`, or `${args.name}` of an argument that always has a value; `${self}` begins a URL. */
 export function checkTemplates(
   templates: readonly Template[],
   args: JsonObject | undefined,
@@ -48,13 +56,19 @@ export function checkTemplates(
           '${self} is this server’s address, and only a URL may begin with it.',
           'Write the value out.',
         );
-      else if (!whole.endsWith('}') || (argument === undefined && !ENV.test(inner)))
-        report('SBX016', path, `"${whole}" is not a placeholder.`, 'Write ${args.name} or ${env:NAME}.');
+      else if (!whole.endsWith('}') || (argument === undefined && !ENV.test(inner) && !FILE.test(inner)))
+        report(
+          'SBX016',
+          path,
+          `"${whole}" is not a placeholder.`,
+          'Write ${args.name}, ${env:NAME} or ${file:/path}.',
+        );
       else if (argument !== undefined) checkArgument(argument, args, path, report);
     }
 }
 
-function checkArgument(name: string, args: JsonObject | undefined, path: Path, report: Report): void {
+/** Whether the argument is declared and always has a value. */
+export function checkArgument(name: string, args: JsonObject | undefined, path: Path, report: Report): void {
   if (args === undefined) {
     report('SBX016', path, `A probe has no arguments to fill \${args.${name}} from.`, 'Write the value out.');
     return;

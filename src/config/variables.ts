@@ -3,7 +3,10 @@ import { BlockList, isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { DAY, MINUTE, SECOND } from '../domain/clock.ts';
+import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
+import { EXPECTED, isPostgres, readDatabase } from './database.ts';
 import { parseDuration } from './duration.ts';
+import { isName, NAME_RULE } from './shape.ts';
 
 /** How each environment variable is read: text in, setting out. Empty variables never get here, they count as unset. */
 
@@ -71,6 +74,17 @@ function isProxy(item: string): boolean {
 const slackToken = (prefix: string, where: string) =>
   word.startsWith(prefix, `expected a token that starts with ${prefix} (${where})`);
 
+/** As Standard Webhooks has them: 24 to 64 random bytes. Several, between spaces, while one takes the place of another. */
+const signingSecrets = line.refine(
+  (value) =>
+    value.split(/\s+/).every((secret) => {
+      const bytes = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1];
+      const size = bytes === undefined ? 0 : Buffer.from(bytes, 'base64').length;
+      return size >= 24 && size <= 64;
+    }),
+  'expected whsec_ and 24 to 64 random bytes in base64: `openssl rand -base64 32` makes some',
+);
+
 /** A file of PEM certificates, read at once so that a wrong path shows at the start. */
 const certificates = (cwd: string) =>
   line.transform((path, ctx) => {
@@ -84,18 +98,7 @@ const certificates = (cwd: string) =>
     return z.NEVER;
   });
 
-const database = line
-  .transform((value) => value.replace(/^sqlite:(\/\/(?=\/))?/, ''))
-  .superRefine((value, ctx) => {
-    if (/^postgres(ql)?:/.test(value))
-      ctx.addIssue({
-        code: 'custom',
-        message: 'expected a SQLite path; postgres:// comes with the PostgreSQL store',
-      });
-    // A database in memory would lose what was acknowledged.
-    else if (value === '' || value === ':memory:' || /^[a-z][a-z0-9+.-]+:/i.test(value))
-      ctx.addIssue({ code: 'custom', message: 'expected the path of a SQLite file, or sqlite:path' });
-  });
+const database = (cwd: string) => line.refine((value) => readDatabase(value, cwd) !== undefined, EXPECTED);
 
 const interval = z.string().transform((value, ctx) => {
   const parsed = parseDuration(value);
@@ -111,12 +114,23 @@ export const variablesIn = (cwd: string) =>
   z.object({
     HOST: host.default('127.0.0.1'),
     PORT: number(0, 65_535).default(8080),
-    SIGNALBOX_DB: database.default('./data/signalbox.db'),
+    SIGNALBOX_DB: database(cwd).default('./data/signalbox.db'),
+    SIGNALBOX_DB_OWNER: line
+      .refine(isPostgres, 'expected postgres://user:password@host:port/database')
+      .optional(),
     SIGNALBOX_CONFIG: line.optional(),
+    SIGNALBOX_CAPABILITIES: list(isName, `capabilities, each ${NAME_RULE}`)
+      .refine((items) => items.length > 0, 'expected one capability at least')
+      .default([DEFAULT_CAPABILITY]),
+    SIGNALBOX_CONCURRENCY: number(1, 1_000).default(8),
+    SIGNALBOX_PREFETCH: number(0, 1_000).default(0),
+    SIGNALBOX_GRACE: interval.default(10 * SECOND),
+    SIGNALBOX_HEALTH_PORT: number(0, 65_535).optional(),
     SIGNALBOX_ADMIN_TOKEN: z
       .string()
       .regex(/^[\x21-\x7e]{32,256}$/, 'expected 32 to 256 visible ASCII characters')
       .optional(),
+    SIGNALBOX_NOTIFY_SECRET: signingSecrets.optional(),
     SIGNALBOX_URL: origin.optional(),
     TRUSTED_PROXIES: list(
       isProxy,

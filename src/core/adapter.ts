@@ -1,9 +1,13 @@
 import type { Express } from 'express';
 import type { Address, Answer, ChannelName, Inbound, Reply } from './message.ts';
 
-/** `deaf`: on, but it would not hear or could not answer; the reason is shown in `/readyz`, `status` and metrics. */
+/**
+ * `deaf`: on, but it would not hear or could not answer; the reason is shown in `/readyz`, `status` and metrics.
+ * `standby`: on, and another process listens at present; this one takes over when that one is gone.
+ */
 export type Health =
   | { readonly state: 'on' }
+  | { readonly state: 'standby'; readonly reason: string }
   | { readonly state: 'off'; readonly reason: string }
   | { readonly state: 'deaf'; readonly reason: string };
 

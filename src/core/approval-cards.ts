@@ -1,5 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { isApprover, voteTokens, type ApprovalRow } from '../domain/approval.ts';
+import {
+  isApprover,
+  partsOf,
+  voteTokens,
+  type ApprovalPolicy,
+  type ApprovalRow,
+} from '../domain/approval.ts';
 import { Refusal } from '../domain/errors.ts';
 import { sha256 } from '../domain/json.ts';
 import { identities, principals } from '../domain/principal.ts';
@@ -20,12 +26,21 @@ export function approvalText(ctx: Ctx, row: ApprovalRow): string {
   return [
     `${row.ref}: ${row.requester} asks to run`,
     ctx.format({ command: row.command, args: redact(row.args) }),
-    `Risk: ${row.risk}. Needs ${needed(row.policy.quorum)}.`,
+    `Risk: ${row.risk}. Needs ${partsOf(row.policy).map(quorumOf).join(' and ')}.`,
     `Expires: ${minute(row.expiresAt)}. Digest: ${row.digest.slice(0, 12)}.`,
   ].join('\n');
 }
 
-export const needed = (quorum: number): string => `${quorum} approval${quorum === 1 ? '' : 's'}`;
+const quorumOf = ({ quorum }: ApprovalPolicy): string => `${quorum} approval${quorum === 1 ? '' : 's'}`;
+
+/** `2 approvals (role approver, ana)`. */
+export function neededOf(policy: ApprovalPolicy): string {
+  const parts = partsOf(policy).map((part) => {
+    const people = [...part.roles.map((role) => `role ${role}`), ...part.persons].join(', ');
+    return `${quorumOf(part)} (${people})`;
+  });
+  return parts.join(' and ');
+}
 
 /** `2026-03-02 10:00 UTC`, for people. */
 export const minute = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;

@@ -2,6 +2,7 @@ import {
   approvals,
   decide,
   isApprover,
+  isNamed,
   votes,
   type ApprovalPolicy,
   type ApprovalRow,
@@ -13,7 +14,7 @@ import { digest } from '../domain/json.ts';
 import { may, type Permission } from '../domain/permission.ts';
 import { principals, type Principal } from '../domain/principal.ts';
 import { refusalAnswer } from './answer.ts';
-import { approvalText, askApprovers, minute, needed, spendToken, withdrawCards } from './approval-cards.ts';
+import { approvalText, askApprovers, minute, neededOf, spendToken, withdrawCards } from './approval-cards.ts';
 import type { Command, Ctx } from './command.ts';
 import type { Address, Answer, Invocation, Reply } from './message.ts';
 import { enqueue } from './outgoing.ts';
@@ -57,9 +58,8 @@ export async function requestApproval(
     target: row.target,
   });
   await askApprovers(ctx, row, approvalText(ctx, row));
-  const people = [...policy.roles.map((r) => `role ${r}`), ...policy.persons].join(', ');
   return {
-    text: `${held ? `${held.target} waits for ${ref}` : `${ref} waits`}: ${needed(policy.quorum)} (${people}) until ${minute(row.expiresAt)}.`,
+    text: `${held ? `${held.target} waits for ${ref}` : `${ref} waits`}: ${neededOf(policy)} until ${minute(row.expiresAt)}.`,
     data: { approval: ref, digest: row.digest, target: row.target, expiresAt: row.expiresAt.toISOString() },
   };
 }
@@ -83,11 +83,15 @@ export async function castVote(
   if (ctx.channel === 'email') await spendToken(ctx, row.ref);
   const standing = await ctx.tx.find(votes, { where: { approval: row.ref } });
   const still = await stillApprovers(ctx, row, standing);
+  const mayStill = (name: string, part: ApprovalPolicy): boolean => {
+    const voter = still.get(name);
+    return voter !== undefined && isNamed(part, voter);
+  };
   const { decision, reason } = vote;
   const state = decide(
     row,
     standing,
-    (name) => still.has(name),
+    mayStill,
     { who: ctx.who, decision, reason, digest: vote.digest },
     ctx.now,
   );
@@ -117,14 +121,14 @@ async function stillApprovers(
   ctx: Ctx,
   { policy }: ApprovalRow,
   standing: readonly VoteRow[],
-): Promise<ReadonlySet<string>> {
-  const still = new Set<string>();
+): Promise<ReadonlyMap<string, Principal>> {
+  const still = new Map<string, Principal>();
   for (const { voter, at } of standing) {
     const who = await ctx.principal(voter);
     if (!who || !isApprover(policy, who) || !may(who, DECIDE)) continue;
     // A name that was given away in between is another person's now.
     const entered = (await ctx.tx.get(principals, { name: voter }))?.createdAt;
-    if (entered && entered <= at) still.add(voter);
+    if (entered && entered <= at) still.set(voter, who);
   }
   return still;
 }

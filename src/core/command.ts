@@ -5,8 +5,8 @@ import type { JsonObject } from '../domain/json.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import type { Permission } from '../domain/permission.ts';
 import type { Assurance, Principal } from '../domain/principal.ts';
-import type { Answer, Address, ChannelName, Invocation, Reply } from './message.ts';
-import type { Tx } from './store.ts';
+import type { Answer, Address, Body, Invocation, Reply, Via } from './message.ts';
+import type { ReadTx, Tx } from './store.ts';
 
 export type Risk = 'read' | 'write' | 'destructive' | 'financial';
 
@@ -28,6 +28,29 @@ export interface Route {
   readonly status?: 200 | 201;
   /** `required`: a request without `If-Match` is refused with 428. */
   readonly ifMatch?: 'required';
+  /** With `wait` (seconds) among the arguments, an idle answer is given only once the time is over. */
+  readonly waits?: Waits;
+  /** The answer's data is a `FileData`, and REST sends the file itself. */
+  readonly sends?: 'file';
+}
+
+/** How a request may wait: the command runs again whenever one of the events has come. */
+export interface Waits {
+  readonly events: readonly string[];
+  /** Whether this data of an answer says that there is nothing to tell. */
+  idle(data: JsonObject): boolean;
+  /** What is asked from the second time on; the same unless told. */
+  again?(args: JsonObject): JsonObject;
+}
+
+/** A file in the data of an answer. */
+export interface FileData {
+  readonly name: string;
+  readonly mediaType: string;
+  readonly encoding: 'utf8' | 'base64';
+  readonly content: string;
+  /** Of its bytes. */
+  readonly sha256: string;
 }
 
 // Args differ per command; a list of commands holds them with their argument type hidden behind `parse`.
@@ -39,19 +62,30 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   readonly args: S;
   /** Names of the arguments that may be given without a flag, in order. The last may be a list. */
   readonly positional?: readonly (keyof z.infer<S> & string)[];
+  /** Arguments of any length: the journal keeps their size and SHA-256 in their place. */
+  readonly bulky?: readonly (keyof z.infer<S> & string)[];
   /** Other words for the same command. */
   readonly aliases?: readonly string[];
   /** `none`: whoever is linked may (help, whoami, yes, no). */
   readonly needs: Permission | 'none';
-  /** A further permission that these arguments take, such as a runbook's own. */
-  alsoNeeds?(args: z.output<S>, catalog: Catalog): Permission | undefined;
+  /** Further permissions that these arguments take, such as a runbook's own. */
+  alsoNeeds?(args: z.output<S>, catalog: Catalog): readonly Permission[];
   readonly risk: Risk;
+  /** It changes something, and yet is no entry of its own in the journal: a heartbeat, a look for work. */
+  readonly unrecorded?: true;
   /** The risk of these very arguments, where it is not the command's: a runbook's own. Shown to those who approve. */
   riskOf?(args: z.output<S>, catalog: Catalog): Risk;
   readonly examples: readonly [Example, ...Example[]];
   readonly route?: Route;
   /** What the configuration adds to the help text: the runbooks that this caller may run. */
   more?(catalog: Catalog, who: Principal): readonly string[];
+  /**
+   * Fills in what arguments only refer to (a preset, an earlier job), before anything is decided: what is authorized,
+   * approved, journalled and run is what comes out. Asked only of who holds `needs`, and not again after an approval.
+   */
+  expand?(from: Expanding, args: z.output<S>): Promise<JsonObject>;
+  /** The reply where the same was asked for before under the sender's own key; then nothing else is done. */
+  repeated?(ctx: Ctx, args: z.output<S>): Promise<Reply | undefined>;
   /** Decides and writes through `ctx.tx`; awaits nothing else. */
   run(ctx: Ctx, args: z.output<S>): Promise<Reply>;
   /**
@@ -60,8 +94,20 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
    */
   hold?(ctx: Ctx, args: z.output<S>, approval: string): Promise<{ target: string }>;
   drop?(ctx: Ctx, args: z.output<S>, approval: ApprovedBy, reason: string): Promise<void>;
-  /** The approval that these arguments need by the command's own definition (a runbook's policy), if any. */
-  policy?(args: z.output<S>, catalog: Catalog): ApprovalPolicy | undefined;
+  /**
+   * The approval that these arguments need by the command's own definition (a runbook's policy, a budget's), if any.
+   * Like `run` it decides and writes through `ctx.tx`, and awaits nothing else.
+   */
+  policy?(ctx: Ctx, args: z.output<S>): Promise<ApprovalPolicy | undefined>;
+}
+
+/** What arguments may be filled in from. */
+export interface Expanding {
+  readonly tx: ReadTx;
+  readonly who: Principal;
+  readonly catalog: Catalog;
+  /** As they were given, without defaults. */
+  readonly given: JsonObject;
 }
 
 export interface ApprovedBy {
@@ -71,7 +117,7 @@ export interface ApprovedBy {
 
 export interface Ctx {
   readonly who: Principal;
-  readonly channel: ChannelName;
+  readonly channel: Via;
   readonly conversation: string;
   /** Where this conversation can be told of later news; undefined where only an open call can be answered. */
   readonly replyTo: Address | undefined;
@@ -81,6 +127,10 @@ export interface Ctx {
   readonly correlationId: string;
   /** The id of the journal entry or message that led here. */
   readonly cause: string | null;
+  /** What the message says led to it, outermost first. */
+  readonly causes: readonly string[];
+  /** The key by which a repeat of the message is known. */
+  readonly inboundKey: string | undefined;
   readonly ifMatch: string | undefined;
   readonly proof: string | undefined;
   /** Everybody who caused this, `who` first: none of them may approve it. */
@@ -100,6 +150,8 @@ export interface Ctx {
     invocation: Invocation,
     as?: { who: Principal; approved: ApprovedBy; correlationId: string },
   ): Promise<Answer>;
+  /** Reads a command without running it, and tells which permission `who` lacks for it. @throws Refusal as reading does. */
+  check(body: Body): Promise<{ invocation: Invocation; missing: Permission | undefined }>;
   /** The pattern form of an invocation, as it is typed. */
   format(invocation: Invocation): string;
   /** Resolves a principal by name with its roles' permissions; undefined when unknown or disabled. */

@@ -7,6 +7,7 @@ import {
   type Principal,
   type PrincipalRow,
 } from '../domain/principal.ts';
+import { permissionsOf } from '../domain/step.ts';
 import { liveKey } from './bearer-grants.ts';
 import type { Inbound, VerifiedIdentity } from './message.ts';
 import type { Tx } from './store.ts';
@@ -58,20 +59,23 @@ interface Found {
   readonly until?: Date | null | undefined;
 }
 
-/** Looks nobody up twice while people, roles and keys are as they were. */
+/** Looks nobody up twice while people, roles and keys of the workspace are as they were. */
 function remembering(look: (tx: Tx, identity: VerifiedIdentity) => Promise<Found>): Directory['resolve'] {
-  const known = new Map<string, Found>();
-  let revision = Number.NaN;
+  const workspaces = new Map<string, { revision: number; readonly known: Map<string, Found> }>();
   return async (tx, identity) => {
+    const of = workspaces.get(tx.workspace) ?? { revision: Number.NaN, known: new Map<string, Found>() };
+    workspaces.set(tx.workspace, of);
+    const { known } = of;
     const present = tx.revision(SOURCES);
-    if (present !== revision || known.size >= REMEMBERED) known.clear();
-    revision = present;
+    if (present !== of.revision || known.size >= REMEMBERED) known.clear();
+    of.revision = present;
     const { workspace, channel, subject, scopes } = identity;
     const name = JSON.stringify([workspace, channel, subject, scopes]);
     const before = known.get(name);
     if (before && (!before.until || before.until > tx.now)) return before.who;
     const found = await look(tx, identity);
-    if (found.who) known.set(name, found);
+    // Where another group wrote while this one waited for the answer, it may be of an older state.
+    if (found.who && of.revision === present) known.set(name, found);
     return found.who;
   };
 }
@@ -118,7 +122,7 @@ function sourcePrincipal(
     .filter((rule) => rule.as === undefined)
     .flatMap(({ command, args }) => {
       const runbook = LITERAL.exec(args['runbook'] ?? '')?.[2] ?? '';
-      return [permissionOf(command), catalog.runbooks.get(runbook)?.permission];
+      return [permissionOf(command), ...permissionsOf(catalog.runbooks.get(runbook))];
     });
   return {
     name: `${SOURCE}${name}`,

@@ -1,3 +1,4 @@
+import type { JobState, LogStream } from '../domain/job.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import type { Permission } from '../domain/permission.ts';
 import { may } from '../domain/permission.ts';
@@ -7,7 +8,7 @@ import type { Principal } from '../domain/principal.ts';
 export interface LogLine {
   readonly job: string;
   readonly cursor: number;
-  readonly stream: 'out' | 'err' | 'info';
+  readonly stream: LogStream;
   readonly line: string;
 }
 
@@ -21,6 +22,8 @@ export interface Feed {
   history(workspace: string, after: number, limit: number): Promise<JournalEntry[]>;
   /** Log lines of one job with `cursor > after`, oldest first. */
   logs(workspace: string, job: string, after: number, limit: number): Promise<LogLine[]>;
+  /** The state of a job; undefined when there is none of this id. */
+  jobState(workspace: string, job: string): Promise<JobState | undefined>;
   /** The newest sequence. */
   head(workspace: string): Promise<number>;
 }
@@ -35,6 +38,8 @@ const NOUNS = new Set([
   'subscription',
   'agent',
   'artifact',
+  'breaker',
+  'budget',
   'event',
 ]);
 

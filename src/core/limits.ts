@@ -1,9 +1,9 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Limits } from '../domain/catalog.ts';
 import { SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { ChannelName, VerifiedIdentity } from './message.ts';
+import { MinuteCounter, type SharedCounts } from './minute-counter.ts';
 
 /** What may come in: so many messages and requests a minute, and so much that stays open. */
 export interface Admission {
@@ -28,17 +28,18 @@ const TEXT: Record<Minute, string> = {
   workspace: 'This workspace received more messages than the limit allows',
 };
 
+/** `shared`: where other processes count the same senders. */
 export function createAdmission(
   limits: Limits,
   dropped: (channel: ChannelName, scope: Scope) => void,
   mostOpen = MOST_OPEN,
+  shared?: SharedCounts,
 ): Admission {
   const open = new Map<string, number>();
-  const limiter = (points: number) => new RateLimiterMemory({ points, duration: 60 });
-  const scopes: readonly [Minute, number, RateLimiterMemory][] = [
-    ['sender', limits.perSender, limiter(limits.perSender)],
-    ['channel', limits.perChannel, limiter(limits.perChannel)],
-    ['workspace', limits.perWorkspace, limiter(limits.perWorkspace)],
+  const scopes: readonly [Minute, MinuteCounter][] = [
+    ['sender', new MinuteCounter(limits.perSender, shared)],
+    ['channel', new MinuteCounter(limits.perChannel, shared)],
+    ['workspace', new MinuteCounter(limits.perWorkspace, shared)],
   ];
   return {
     async admit(channel, from) {
@@ -47,21 +48,16 @@ export function createAdmission(
         channel: `${from.workspace}\n${channel}`,
         workspace: from.workspace,
       };
-      for (const [scope, points, counter] of scopes) {
-        try {
-          await counter.consume(keys[scope]);
-        } catch (met) {
-          if (!(met instanceof RateLimiterRes)) throw met;
-          dropped(channel, scope);
-          const seconds = Math.ceil(met.msBeforeNext / 1_000);
-          throw new Refusal(
-            'rate_limited',
-            `${TEXT[scope]} (${points} a minute). Try again in ${seconds} s.`,
-            {
-              retryAfter: met.msBeforeNext,
-            },
-          );
-        }
+      for (const [scope, counter] of scopes) {
+        const wait = await counter.consume(keys[scope]);
+        if (wait === undefined) continue;
+        dropped(channel, scope);
+        const seconds = Math.ceil(wait / 1_000);
+        throw new Refusal(
+          'rate_limited',
+          `${TEXT[scope]} (${counter.points} a minute). Try again in ${seconds} s.`,
+          { retryAfter: wait },
+        );
       }
     },
     hold(channel, { workspace }, { name }) {

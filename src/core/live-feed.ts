@@ -1,5 +1,5 @@
 import type { JournalEntry } from '../domain/journal.ts';
-import { jobLogs } from '../domain/job.ts';
+import { jobLogs, jobs } from '../domain/job.ts';
 import type { Row } from '../domain/table.ts';
 import type { Feed, LogLine } from './feed.ts';
 import type { Store } from './store.ts';
@@ -42,10 +42,12 @@ export function createFeed(store: Store, report: (error: unknown) => void = () =
     },
     history: (workspace, after, limit) => store.history(workspace, after, limit),
     logs: (workspace, job, after, limit) =>
-      store.transaction(workspace, async (tx) => {
+      store.read(workspace, async (tx) => {
         const where = { job, cursor: { above: after } };
         return (await tx.find(jobLogs, { where, orderBy: [{ column: 'cursor' }], limit })).map(lineOf);
       }),
+    jobState: (workspace, job) =>
+      store.read(workspace, async (tx) => (await tx.get(jobs, { ref: job }))?.state),
     head: (workspace) => store.head(workspace),
   };
 }
@@ -126,7 +128,7 @@ class LogTail {
 
   /** From the end at first: what was logged before anybody watched is read from history. */
   async #next(): Promise<Row<typeof jobLogs>[]> {
-    return this.#store.transaction(this.#workspace, async (tx) => {
+    return this.#store.read(this.#workspace, async (tx) => {
       if (this.#after === undefined || !this.#lines.has(this.#workspace)) {
         const [last] = await tx.find(jobLogs, { orderBy: [{ column: 'id', descending: true }], limit: 1 });
         this.#after = last?.id ?? '';

@@ -4,6 +4,9 @@ import type { Assurance } from '../domain/principal.ts';
 export const CHANNELS = ['rest', 'websocket', 'webhook', 'slack', 'email', 'terminal'] as const;
 export type ChannelName = (typeof CHANNELS)[number];
 
+/** What a command came by: a channel, or what runs by itself. */
+export type Via = ChannelName | 'schedule' | 'system';
+
 declare const proven: unique symbol;
 
 /**
@@ -62,6 +65,11 @@ export interface Inbound {
   /** What led to this message: a webhook's delivery, a job. */
   readonly cause?: string;
   /**
+   * What led to it as far as its sender says, outermost first: a job (`Signalbox-Cause`), a delivery, a schedule. Never
+   * counted for anybody: it only makes the chain of a run longer.
+   */
+  readonly causes?: readonly string[];
+  /**
    * Whoever caused the message, as its source says without proving it (a webhook's author): counted against them where
    * nobody may approve their own, never for them.
    */
@@ -71,6 +79,9 @@ export interface Inbound {
   /** A single-use proof beside the identity, such as the token of an approval mail. */
   readonly proof?: string;
 }
+
+/** A message, or what takes its place where no message led to a command. */
+export type Said = Omit<Inbound, 'channel'> & { readonly channel: Via };
 
 export interface Action {
   readonly label: string;

@@ -25,12 +25,14 @@ export interface Taken {
 export interface Queue {
   /** Puts a job that becomes queued, not before its `runAt`. Returns the ticket to keep in its row. */
   put(job: Pick<JobRow, 'id' | 'runbook' | 'priority' | 'capability' | 'runAt'>): Promise<string | null>;
-  /** Takes jobs that are due: the highest priority first, then the longest due. */
+  /** Takes jobs that are due: the highest priority first, then those that have waited longest. */
   take(wanted: Wanted): Promise<Taken[]>;
   /** Says that the claims are still worked on. */
   touch(claims: readonly Pick<JobRow, 'ticket' | 'capability'>[]): Promise<void>;
-  /** Ends a claim. Returns false where the engine has given it to somebody else by now. */
-  complete(claim: Pick<JobRow, 'ticket' | 'capability'>): Promise<boolean>;
+  /** Ends a claim; does nothing where the engine has given the job to somebody else by now. */
+  complete(claim: Pick<JobRow, 'ticket' | 'capability'>): Promise<void>;
   /** Takes a job back that nobody has claimed. */
   withdraw(job: Pick<JobRow, 'ticket' | 'capability'>): Promise<void>;
+  /** Puts back what is queued by its row and unknown to the engine: restored, or lost there. Returns how many. */
+  mend(): Promise<number>;
 }

@@ -8,7 +8,7 @@ import type { Answer, Inbound } from './message.ts';
 import type { Tx } from './store.ts';
 
 /** Never shorter than a source's own retry horizon. */
-const KEPT = 30 * DAY;
+export const KEPT = 30 * DAY;
 
 /** The receipt of one keyed message: its id is scoped to channel and sender, its digest to the content. */
 export interface ReceiptKey {

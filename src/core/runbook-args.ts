@@ -1,21 +1,31 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { Refusal } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
+import { secretIn } from '../domain/redact.ts';
 import type { Runbook } from '../domain/runbook.ts';
 
 const ajv = new Ajv2020({ strict: true, allErrors: false, useDefaults: true });
-const compiled = new WeakMap<Runbook, ValidateFunction>();
+type Contract = Pick<Runbook, 'name' | 'args'>;
+const compiled = new WeakMap<Contract, ValidateFunction>();
 
 /**
  * The arguments as the runbook's schema takes them, with its defaults filled in.
- * @throws Refusal `invalid_argument` in one line that says what was expected, with the runbook's usage.
+ * @throws Refusal `invalid_argument` in one line that says what was expected, with the runbook's usage; also for what
+ * looks like a secret, since arguments are stored and shown to those who approve.
  */
-export function runbookArgs(runbook: Runbook, args: JsonObject): JsonObject {
+export function runbookArgs(runbook: Contract, args: JsonObject): JsonObject {
   let validate = compiled.get(runbook);
   if (!validate) {
     validate = ajv.compile(runbook.args);
     compiled.set(runbook, validate);
   }
+  const secret = secretIn(args);
+  if (secret !== undefined)
+    throw new Refusal(
+      'invalid_argument',
+      `--${secret} looks like a secret, and arguments are stored: let the runbook fill it from a reference, ` +
+        '${env:NAME} or ${file:/run/secrets/name}.',
+    );
   const filled = structuredClone(args) as Record<string, unknown>;
   if (validate(filled)) return filled as JsonObject;
   const [error] = validate.errors ?? [];
@@ -36,7 +46,7 @@ function fault({ keyword, instancePath, params, message }: ErrorObject): string 
 }
 
 /** `job run deploy --service TEXT --env staging|production`; what may be left out stands in brackets. */
-export function runbookUsage({ name, args }: Pick<Runbook, 'name' | 'args'>): string {
+export function runbookUsage({ name, args }: Contract): string {
   const required = list(args['required']);
   const properties = Object.entries((args['properties'] ?? {}) as Record<string, JsonObject>);
   const flags = properties.map(([property, schema]) => {

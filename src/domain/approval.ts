@@ -13,6 +13,34 @@ export interface ApprovalPolicy {
   readonly persons: readonly string[];
   /** Milliseconds until the request expires, which denies it. */
   readonly timeout: number;
+  /** A second policy that has to be met as well; one vote counts for both where both name its voter. */
+  readonly and?: ApprovalPolicy;
+}
+
+/** The policies that all have to be met. */
+export const partsOf = (policy: ApprovalPolicy): readonly ApprovalPolicy[] =>
+  policy.and ? [policy, ...partsOf(policy.and)] : [policy];
+
+/** One policy that is met when all of these are, within the shortest of their time-outs; undefined for none. */
+export function allOf(policies: readonly ApprovalPolicy[]): ApprovalPolicy | undefined {
+  const timeout = Math.min(...policies.map((policy) => policy.timeout));
+  const strictest = new Map<string, ApprovalPolicy>();
+  for (const { quorum, roles, persons } of policies.flatMap(partsOf)) {
+    const who = JSON.stringify([roles.toSorted(), persons.toSorted()]);
+    const most = Math.max(quorum, strictest.get(who)?.quorum ?? 0);
+    strictest.set(who, { quorum: most, roles, persons, timeout });
+  }
+  return [...strictest.values()].reduceRight<ApprovalPolicy | undefined>(
+    (and, part) => ({ ...part, ...(and && { and }) }),
+    undefined,
+  );
+}
+
+/** Whether whoever met `given` has met `asked`, too. */
+export function covers(given: ApprovalPolicy, asked: ApprovalPolicy): boolean {
+  const parts = (policy: ApprovalPolicy | undefined) =>
+    policy ? partsOf(policy).map(({ quorum, roles, persons }) => ({ quorum, roles, persons })) : [];
+  return JSON.stringify(parts(allOf([given, asked]))) === JSON.stringify(parts(allOf([given])));
 }
 
 export const approvals = table('approvals', {
@@ -62,8 +90,13 @@ export type VoteRow = Row<typeof votes>;
 
 /** Whether the policy names this principal. Only persons are ever asked. */
 export function isApprover(policy: ApprovalPolicy, who: Pick<Principal, 'kind' | 'name' | 'roles'>): boolean {
+  return partsOf(policy).some((part) => isNamed(part, who));
+}
+
+/** Whether one part of a policy names this principal. */
+export function isNamed(part: ApprovalPolicy, who: Pick<Principal, 'kind' | 'name' | 'roles'>): boolean {
   if (who.kind !== 'person') return false;
-  return policy.persons.includes(who.name) || who.roles.some((role) => policy.roles.includes(role));
+  return part.persons.includes(who.name) || who.roles.some((role) => part.roles.includes(role));
 }
 
 export interface Vote {
@@ -76,14 +109,14 @@ export interface Vote {
 
 /**
  * The one decision function, for every channel. Given the request, the votes that stand and a new one, returns the
- * state that follows; one denial denies. `votes` are counted as they stand now: `stillApprover` drops those of people
- * whose role was taken away in between.
+ * state that follows; one denial denies. `votes` are counted as they stand now: `stillApprover` tells whether somebody
+ * whom a part of the policy named then could vote for it today, so that a role that was taken away counts no more.
  * @throws Refusal `forbidden` or `conflict` saying why the vote does not count.
  */
 export function decide(
   approval: Pick<ApprovalRow, 'ref' | 'state' | 'policy' | 'chain' | 'digest' | 'expiresAt'>,
   standing: readonly Pick<VoteRow, 'voter' | 'decision'>[],
-  stillApprover: (name: string) => boolean,
+  stillApprover: (name: string, part: ApprovalPolicy) => boolean,
   vote: Vote,
   now: Date,
 ): Extract<ApprovalState, 'pending' | 'approved' | 'denied'> {
@@ -104,6 +137,10 @@ export function decide(
       throw new Refusal('invalid_argument', 'A denial needs a reason: `deny ID --reason …`.');
     return 'denied';
   }
-  const others = standing.filter((v) => v.decision === 'approve' && stillApprover(v.voter)).length;
-  return others + 1 >= policy.quorum ? 'approved' : 'pending';
+  const agreed = standing.filter((v) => v.decision === 'approve');
+  const isMet = (part: ApprovalPolicy): boolean => {
+    const others = agreed.filter((v) => stillApprover(v.voter, part)).length;
+    return others + (isNamed(part, vote.who) ? 1 : 0) >= part.quorum;
+  };
+  return partsOf(policy).every(isMet) ? 'approved' : 'pending';
 }

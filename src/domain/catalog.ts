@@ -1,4 +1,5 @@
 import type { ApprovalPolicy } from './approval.ts';
+import type { BreakerRules } from './breaker.ts';
 import type { PrincipalKind } from './principal.ts';
 import { PROBE, probeRunbook, type Probe } from './probe.ts';
 import { SELF, type Runbook } from './runbook.ts';
@@ -19,6 +20,9 @@ export interface Catalog {
   /** Set: runs may reach these destinations and no others, and no live credential may go into them. */
   readonly sandbox: Sandbox | undefined;
   readonly budgets: readonly Budget[];
+  /** Whether ends of jobs can be posted: the secret that signs them is set. */
+  readonly notify: boolean;
+  readonly breakers: BreakerRules;
 }
 
 /** What holds for all jobs of the workspace. */
@@ -36,6 +40,8 @@ export interface JobRules {
 export interface Sandbox {
   /** Host names or `host:port`. */
   readonly allow: readonly string[];
+  /** Runbooks of kind `shell` that may run all the same: what a program reaches is out of our hands. */
+  readonly shell: readonly string[];
 }
 
 /** What may be used in a period; above it a further run is refused, or asks for approval. */

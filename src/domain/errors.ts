@@ -1,3 +1,5 @@
+import type { JsonObject } from './json.ts';
+
 /** The one error vocabulary. Each edge maps it once: REST to a problem document, Slack to text, and so on. */
 export type RefusalCode =
   | 'malformed' // 400: not JSON, not UTF-8, not the shape of a message
@@ -44,7 +46,15 @@ export interface RefusalDetails {
   readonly suggestions?: readonly string[];
   /** Milliseconds until a repeat may succeed (`Retry-After`). */
   readonly retryAfter?: number;
+  /** What the journal keeps of it, although all that the command wrote is undone. */
+  readonly entry?: RefusalEntry;
   readonly cause?: unknown;
+}
+
+export interface RefusalEntry {
+  readonly event: string;
+  readonly target: string;
+  readonly details: JsonObject;
 }
 
 /** A refusal that the sender is meant to read: what was expected, without leaking what is inside. */
@@ -52,6 +62,7 @@ export class Refusal extends Error {
   readonly code: RefusalCode;
   readonly suggestions: readonly string[];
   readonly retryAfter: number | undefined;
+  readonly entry: RefusalEntry | undefined;
 
   constructor(code: RefusalCode, message: string, details: RefusalDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -59,6 +70,7 @@ export class Refusal extends Error {
     this.code = code;
     this.suggestions = details.suggestions ?? [];
     this.retryAfter = details.retryAfter;
+    this.entry = details.entry;
   }
 }
 

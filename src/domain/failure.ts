@@ -16,3 +16,14 @@ export const FAILURE_CLASSES = [
   'lost',
   'unexpected',
 ] as const satisfies readonly FailureClass[];
+
+/** Which failures are worth another try, unless the runbook's `tries.on` says otherwise. */
+export const PASSES: Readonly<Record<FailureClass, boolean>> = {
+  timeout: true,
+  network: true,
+  rate_limited: true,
+  server: true,
+  refused: false,
+  lost: true,
+  unexpected: true,
+};

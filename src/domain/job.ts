@@ -34,6 +34,10 @@ export interface Progress {
   readonly text?: string;
 }
 
+/** `40 % Building the image`. */
+export const progressText = ({ percent, text: said }: Progress): string =>
+  [percent === undefined ? undefined : `${Math.floor(percent)} %`, said].filter(Boolean).join(' ');
+
 /** What a run used: units by name (`tokens`, `minutes`) and cost in millionths of the currency, as far as reported. */
 export interface Usage {
   readonly units: Readonly<Record<string, number>>;
@@ -77,24 +81,39 @@ export const jobs = table('jobs', {
   key: maybe(text()),
   /** What led to it, outermost first: schedules, webhook deliveries, jobs. Its length is the depth. */
   causes: json<readonly string[]>(),
-  /** When it last became `queued` and `assigned`. */
+  /** When it last came into each state; `startedAt` is when it first ran, and `endedAt` when it was over. */
+  waitingAt: maybe(time()),
   queuedAt: maybe(time()),
   assignedAt: maybe(time()),
+  runningAt: maybe(time()),
+  /** Set where something caused it and no person did: when it was asked for. */
+  causedAt: maybe(time()),
+  /** The key of the message that asked for it, by which a repeat of that message is known. */
+  inboundKey: maybe(text()),
   /** `compensating`: what its steps did is being undone, backwards. */
   phase: text<'forward' | 'compensating'>(),
   /** Set in `waiting`. */
   waitFor: json<Wait | null>(),
   /** In `waiting`: its deadline, or the time it waits for. */
   waitUntil: maybe(time()),
-  /** Why the last try failed. */
+  /** Why the last try failed, and the bound that was met where one stopped it: `timeout`, `tries.max` … */
   failure: maybe(text<FailureClass>()),
+  stoppedBy: maybe(text()),
   progress: json<Progress | null>(),
   usage: json<Usage | null>(),
   /** Where its end is posted to, signed. */
   notify: maybe(text()),
   /** The job that it does again. */
   repeats: maybe(text()),
+  /** Everybody who caused it, the requester first, and what the requester's key was narrowed to. */
+  chain: json<readonly string[]>(),
+  scopes: json<readonly string[]>(),
+  /** Set with its first step: the runbook as it was then, which its steps and what undoes them go by to the end. */
+  plan: json<Runbook | null>(),
 });
+
+/** Where a log line comes from: what the run wrote, what Signalbox says of it, how far it has come. */
+export type LogStream = 'out' | 'err' | 'info' | 'progress';
 
 /**
  * Log lines, outside the journal: prunable, with a cursor of their own per job. The id is a zero-padded number that
@@ -103,7 +122,7 @@ export const jobs = table('jobs', {
 export const jobLogs = table('job_logs', {
   job: text(),
   cursor: int(),
-  stream: text<'out' | 'err' | 'info'>(),
+  stream: text<LogStream>(),
   line: text(),
   at: time(),
 });
@@ -111,7 +130,7 @@ export const jobLogs = table('job_logs', {
 export type JobRow = Row<typeof jobs>;
 
 const NEXT: Record<JobState, readonly JobState[]> = {
-  waiting: ['queued', 'cancelled', 'failed'],
+  waiting: ['queued', 'cancelled'],
   queued: ['assigned', 'cancelled'],
   assigned: ['running', 'queued', 'failed', 'cancelled'],
   running: ['succeeded', 'failed', 'queued', 'waiting', 'cancelled'],
@@ -156,6 +175,8 @@ export type Outcome =
       readonly kind: 'retry';
       readonly reason: string;
       readonly failure?: FailureClass;
+      /** The bound that it met: `timeout`, `bounds.outputBytes` … */
+      readonly bound?: string;
       readonly after?: number;
       readonly usage?: Usage;
     }
@@ -163,10 +184,11 @@ export type Outcome =
       readonly kind: 'fail';
       readonly reason: string;
       readonly failure?: FailureClass;
+      readonly bound?: string;
       readonly stage?: Stage;
       readonly result?: JsonObject;
       readonly usage?: Usage;
     }
   /** No worker is held until then; the row already says what for. */
   | { readonly kind: 'wait' }
-  | { readonly kind: 'cancelled' };
+  | { readonly kind: 'cancelled'; readonly usage?: Usage };

@@ -100,6 +100,8 @@ export const deadLetters = table('dead_letters', {
   runbook: text(),
   stage: text<Stage>(),
   reason: text(),
+  /** Of a report: the key of the message that was given up. */
+  message: maybe(text()),
   at: time(),
   redrivenAt: maybe(time()),
   redrivenBy: maybe(text()),

@@ -5,20 +5,22 @@ import type { Permission } from './permission.ts';
 
 /** What the URL of a probe or of an `http` runbook may begin with: the address that this very server listens on. */
 export const SELF = '${self}';
+/** The harmless first. */
+export const RISKS = ['read', 'write', 'destructive', 'financial'] as const;
 /** The capability that every worker offers unless told otherwise. */
 export const DEFAULT_CAPABILITY = 'default';
 
 /**
  * A typed contract from the configuration: what may run, with which arguments, bounds and approval.
- * Templates `${args.name}` are filled from the arguments, `${env:NAME}` from the environment at run time, and a URL may
- * begin with `${self}`.
+ * Templates `${args.name}` are filled from the arguments, `${env:NAME}` from the environment and `${file:/path}` from
+ * a file at run time, and a URL may begin with `${self}`.
  */
 export interface Runbook {
   readonly name: string;
   readonly summary: string;
   /** JSON Schema of the arguments, an object schema without additional properties unless it says so. */
   readonly args: JsonObject;
-  readonly risk: 'read' | 'write' | 'destructive' | 'financial';
+  readonly risk: (typeof RISKS)[number];
   readonly permission: Permission;
   /** Milliseconds of one try. */
   readonly timeout: number;
@@ -63,6 +65,8 @@ export interface HttpExecutor {
   readonly expectStatus: readonly number[];
   /** Result field → CEL expression over `status`, `headers` and `body`; undefined: status and the body's beginning. */
   readonly result: Readonly<Record<string, string>> | undefined;
+  /** Unit → CEL expression over the same; `cost` in the currency. */
+  readonly usage?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface ShellExecutor {
@@ -91,7 +95,8 @@ export interface StepsExecutor {
 
 /** A call of another runbook, its arguments filled from `${args.name}` and `${steps.name.field}`. */
 export interface StepCall {
-  readonly runbook: string;
+  /** The runbook itself, so that whatever binds to the outer one binds to this one too. */
+  readonly runbook: Runbook;
   readonly args: JsonObject;
 }
 
@@ -105,7 +110,7 @@ export type StepWait =
   | {
       readonly kind: 'event';
       readonly event: string;
-      /** CEL over `event` (the published envelope). */
+      /** CEL over `event` (the published envelope), `args` and `steps`. */
       readonly when: string | undefined;
       readonly timeout: number;
     }

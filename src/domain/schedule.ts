@@ -5,6 +5,8 @@ import { bool, int, json, maybe, table, text, time, type Row } from './table.ts'
 export const schedules = table('schedules', {
   ref: text(), // SCH-3
   name: text(),
+  /** As it was typed: read again each time, so that `friday` is the next one; null where it was given as JSON. */
+  text: maybe(text()),
   command: text(),
   args: json<JsonObject>(),
   /** Cron of five or six fields, read in `zone`; null where it runs once. */

@@ -24,16 +24,25 @@ const NUMERIC: ReadonlySet<ColumnKind> = new Set(['int', 'bool', 'time']);
 /** Columns that every table has and no caller writes. */
 const OWN = { workspace: 'text', id: 'text', version: 'int' } as const;
 
-/** Compiles a table description to the dialect's drizzle table. Values pass through our own codec, not drizzle's. */
-export function buildTable(dialect: Dialect, table: Table): DrizzleTable {
+/** The columns of a table: what code calls them, what SQL does, and how they are kept. */
+export function columnsOf(table: Table): { property: string; name: string; type: 'text' | 'int' }[] {
   const kinds: [string, ColumnKind][] = [
     ...Object.entries(OWN),
     ...Object.entries(table.columns).map(([name, c]): [string, ColumnKind] => [name, c.kind]),
   ];
+  return kinds.map(([property, kind]) => ({
+    property,
+    name: snake(property),
+    type: NUMERIC.has(kind) ? 'int' : 'text',
+  }));
+}
+
+/** Compiles a table description to the dialect's drizzle table. Values pass through our own codec, not drizzle's. */
+export function buildTable(dialect: Dialect, table: Table): DrizzleTable {
   const columns = Object.fromEntries(
-    kinds.map(([name, kind]) => [
-      name,
-      NUMERIC.has(kind) ? dialect.int(snake(name)) : dialect.text(snake(name)),
+    columnsOf(table).map(({ property, name, type }) => [
+      property,
+      type === 'int' ? dialect.int(name) : dialect.text(name),
     ]),
   );
   return dialect.table(table.name, columns);

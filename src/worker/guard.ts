@@ -13,6 +13,8 @@ export type Transport = (
 export interface GuardOptions {
   /** Destinations besides public addresses: host names or `host:port`. */
   readonly allowedHosts: readonly string[];
+  /** Those, and not even public addresses. */
+  readonly sandboxed?: boolean;
   readonly resolve?: Resolve;
   readonly transport?: Transport;
 }
@@ -29,6 +31,8 @@ export interface GuardedRequest {
   /** Redirects that are followed; 5 unless told, 0 returns the redirect itself. */
   readonly maxRedirects?: number;
   readonly signal?: AbortSignal;
+  /** Told of each answer, redirects included: what is refused after one was sent all the same. */
+  readonly answered?: () => void;
 }
 
 export interface GuardedResponse {
@@ -42,6 +46,13 @@ export interface GuardedResponse {
   /** Where the answer came from, after redirects. */
   readonly url: string;
   readonly redirects: number;
+}
+
+/** No whole answer in time; what comes later is not read. */
+export class TimedOut extends Refusal {
+  constructor(timeout: number) {
+    super('unavailable', `No whole answer within ${timeout} ms.`);
+  }
 }
 
 /**
@@ -75,8 +86,7 @@ export function createGuardedFetch(options: GuardOptions): GuardedFetch {
       return await Promise.race([exchange(request, dispatcher, signal), rejected(signal)]);
     } catch (error) {
       request.signal?.throwIfAborted();
-      if (deadline.aborted)
-        throw new Refusal('unavailable', `No whole answer within ${request.timeout} ms.`, { cause: error });
+      if (deadline.aborted) throw new TimedOut(request.timeout);
       throw asNetworkRefusal(error);
     } finally {
       // Not awaited: it would wait for a name server that never answers.
@@ -109,6 +119,7 @@ async function exchange(
   for (let redirects = 0; ; redirects++) {
     const { url, body = null } = hop;
     const answer = await send(url, { method: hop.method, headers: hop.headers, body, dispatcher, signal });
+    request.answered?.();
     const location = maxRedirects > 0 ? redirectOf(answer) : undefined;
     if (location === undefined) {
       const bytes = await readBody(answer.body, maxBytes);
@@ -170,6 +181,7 @@ async function readBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<
 /** Checks in the connector, since undici asks no `lookup` for addresses written as numbers. */
 function guardedConnector({
   allowedHosts,
+  sandboxed = false,
   resolve = systemResolve,
   transport = connectTo,
 }: GuardOptions): buildConnector.connector {
@@ -177,12 +189,19 @@ function guardedConnector({
   return (target, callback) => {
     const port = target.port === '' ? (target.protocol === 'https:' ? '443' : '80') : target.port;
     if (allowed.has(target.hostname, port)) return transport(target, undefined, callback);
+    if (sandboxed) return callback(outside(target.hostname, port), null);
     checkedAddresses(target.hostname, resolve).then(
       (addresses) => transport(target, addresses, callback),
       (error: Error) => callback(error, null),
     );
   };
 }
+
+const outside = (host: string, port: string): Refusal =>
+  new Refusal(
+    'forbidden',
+    `This workspace is a sandbox, and ${host}:${port} is not in its list (sandbox.allow).`,
+  );
 
 const connectTo: Transport = (target, addresses, callback) => {
   buildConnector(addresses === undefined ? {} : { lookup: answering(addresses) })(target, callback);

@@ -1,71 +1,65 @@
+import { type Line, addLines } from '../core/jobs/log.ts';
 import type { Store, Tx } from '../core/store.ts';
-import { jobLogs } from '../domain/job.ts';
-import { redactText } from '../domain/redact.ts';
-
-type Stream = 'out' | 'err' | 'info';
-interface Line {
-  readonly stream: Stream;
-  readonly line: string;
-  readonly at: Date;
-}
 
 /** How long a line may wait for others to share its commit, in milliseconds. */
 const GATHER = 25;
 
-/**
- * The log of one running job: lines gathered into one transaction every few milliseconds, secrets redacted, numbered by
- * a cursor of the job's own and by the workspace's line counter.
- */
+export interface JobLogOptions {
+  readonly store: Store;
+  readonly workspace: string;
+  /** `jobs.ref`. */
+  readonly job: string;
+  /** Lines of output that are kept; what Signalbox itself adds is not counted. */
+  readonly limit: number;
+  /** Called once, when there is more output than that. */
+  readonly exceeded: () => void;
+}
+
+/** The log of one try of a job: lines gathered into one transaction every few milliseconds, up to the bound. */
 export class JobLog {
-  readonly #store: Store;
-  readonly #workspace: string;
-  readonly #job: string;
+  readonly #options: JobLogOptions;
+  /** Not durable yet. */
   #lines: Line[] = [];
+  #output = 0;
   #timer: NodeJS.Timeout | undefined;
-  #flushing: Promise<void> = Promise.resolve();
+  /** The write under way, or the last one: one after another, so that no line is taken twice. */
+  #last: Promise<void> = Promise.resolve();
 
-  constructor(store: Store, workspace: string, job: string) {
-    this.#store = store;
-    this.#workspace = workspace;
-    this.#job = job;
+  constructor(options: JobLogOptions) {
+    this.#options = options;
   }
 
-  add(stream: Stream, line: string, at: Date): void {
-    this.#lines.push({ stream, line: redactText(line), at });
-    // A failed write is met again, with its lines, by `flush` at the end of the try.
-    this.#timer ??= setTimeout(() => void this.flush().catch(() => undefined), GATHER);
+  add(stream: Line['stream'], line: string, at: Date): void {
+    if (stream !== 'info') this.#output += 1;
+    if (this.#output > this.#options.limit) {
+      if (this.#output === this.#options.limit + 1) this.#options.exceeded();
+      return;
+    }
+    this.#lines.push({ stream, line, at });
+    // A failed write is met again, with its lines, at the end of the try.
+    this.#timer ??= setTimeout(() => void this.with(async () => undefined).catch(() => undefined), GATHER);
   }
 
-  /** Resolves once every line so far is durable. */
-  flush(): Promise<void> {
+  /** Does `work` in one transaction with the lines that are not durable yet. */
+  with<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#flushing = this.#flushing.catch(() => undefined).then(() => this.#write());
-    return this.#flushing;
+    const done = this.#last.then(() => this.#write(work));
+    this.#last = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    return done;
   }
 
-  async #write(): Promise<void> {
-    const lines = this.#lines.splice(0);
-    if (lines.length === 0) return;
-    try {
-      await this.#store.transaction(this.#workspace, (tx) => this.#insert(tx, lines));
-    } catch (error) {
-      this.#lines.unshift(...lines);
-      throw error;
-    }
-  }
-
-  async #insert(tx: Tx, lines: readonly Line[]): Promise<void> {
-    const [last] = await tx.find(jobLogs, {
-      where: { job: this.#job },
-      orderBy: [{ column: 'cursor', descending: true }],
-      limit: 1,
+  async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const { store, workspace, job } = this.#options;
+    const lines = this.#lines.slice();
+    const result = await store.transaction(workspace, async (tx) => {
+      await addLines(tx, job, lines);
+      return work(tx);
     });
-    let cursor = last?.cursor ?? 0;
-    for (const line of lines) {
-      cursor += 1;
-      const id = String(await tx.next('log')).padStart(15, '0');
-      await tx.insert(jobLogs, { id, job: this.#job, cursor, ...line });
-    }
+    this.#lines.splice(0, lines.length);
+    return result;
   }
 }

@@ -1,58 +1,92 @@
 import type { Logger } from 'pino';
-import type { Store } from '../core/store.ts';
-import { runbookOf, type Catalog } from '../domain/catalog.ts';
-import type { Clock } from '../domain/clock.ts';
-import { jobDigest, jobs, type JobRow, type Outcome } from '../domain/job.ts';
-import { sha256 } from '../domain/json.ts';
-import { DEFAULT_CAPABILITY, type Runbook } from '../domain/runbook.ts';
-import type { Execution } from './executors/execution.ts';
-import { JobLog } from './job-log.ts';
-import { begin, claim, finish, giveBack, LEASE, recover, renew } from '../core/jobs/state.ts';
+import { LEASE, needRenewal, type Claims } from '../core/jobs/claiming.ts';
+import { isDue } from '../core/jobs/due.ts';
+import { finish, giveBack } from '../core/jobs/finishing.ts';
+import { writeReceipts } from '../core/jobs/receipts.ts';
+import { needRecovery } from '../core/jobs/recovering.ts';
+import { release } from '../core/jobs/releasing.ts';
+import type { Commit, Tx } from '../core/store.ts';
+import type { JobRow, Outcome } from '../domain/job.ts';
+import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
+import { Attempt, type AttemptParts } from './attempt.ts';
+import { isUnfit, unkept } from './unkept.ts';
+import { keepClaims, takeJobs, type Room, type Taker } from './taking.ts';
 
-export interface JobWorkerOptions {
-  readonly store: Store;
-  readonly catalog: Catalog;
-  readonly clock: Clock;
+export interface JobWorkerOptions extends AttemptParts {
   readonly log: Logger;
-  readonly execute: (execution: Execution) => Promise<Outcome>;
   /** Unique among workers. */
   readonly owner: string;
+  /** What it offers; the default capability unless told. */
+  readonly capabilities?: readonly string[];
+  /** Jobs that run at the same time; 8 unless told. */
   readonly concurrency?: number;
+  /** Jobs that are claimed ahead, for when one of those has ended; 0 unless told. */
+  readonly prefetch?: number;
+  /** Milliseconds that a claim holds unless it is renewed. */
+  readonly lease?: number;
   readonly random?: () => number;
+  /** Told how each try ended. */
   readonly ended?: (job: JobRow, outcome: Outcome) => void;
-}
-
-interface Running {
-  readonly job: JobRow;
-  readonly stop: AbortController;
-  readonly done: Promise<void>;
+  /** Told of claims that somebody else was quicker for, and of renewals. */
+  readonly counted?: (what: 'conflict' | 'renewal', count: number) => void;
 }
 
 /** How often to look for jobs whose time has come and for claims of lost workers, in milliseconds. */
 const LOOK_EVERY = 1_000;
 
-/** Runs jobs: woken by commits that touch them, claims, executes, writes how they ended. */
+/** What a commit of anybody's has to say to a worker: there is more to do, or there is room for more. */
+const DUE = new Set(['job.queued', 'job.retrying']);
+const OVER = new Set(['job.succeeded', 'job.failed', 'job.cancelled', 'job.waiting', 'job.retrying']);
+
+/** A try under way, or whose end is not written yet. */
+interface Running {
+  readonly attempt: Attempt;
+  readonly done: Promise<void>;
+}
+
+/** What a look is for. */
+interface Look {
+  /** To claim. */
+  readonly due: boolean;
+  /** To renew claims and to take back those of lost workers. */
+  readonly claims: boolean;
+  /** A job is due, as far as is known. */
+  readonly told: boolean;
+}
+
+const NOTHING: Look = { due: false, claims: false, told: false };
+
+/** Runs jobs: woken by commits that queue or cancel some, claims, executes, writes how they ended. */
 export class JobWorker {
   readonly #options: JobWorkerOptions;
   readonly #workspace: string;
+  readonly #taker: Taker;
+  /** By `jobs.id`. */
   readonly #running = new Map<string, Running>();
+  /** Those whose executor has not come to an end yet, by `jobs.ref`. */
+  readonly #atWork = new Set<string>();
+  /** Claimed and not begun, the first to begin first. */
+  #ahead: JobRow[] = [];
   #unlisten: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
   #pumping: Promise<void> | undefined;
   #again = false;
+  /** What the next look is for without asking first. */
+  #sure: Look = NOTHING;
+  #more = false;
   #stopped = false;
   #lookedAt = performance.now();
 
   constructor(options: JobWorkerOptions) {
     this.#options = options;
     this.#workspace = options.catalog.workspace;
+    const { lease = LEASE, capabilities = [DEFAULT_CAPABILITY], random = Math.random } = options;
+    this.#taker = { catalog: options.catalog, owner: options.owner, lease, capabilities, random };
   }
 
   start(): void {
-    this.#unlisten = this.#options.store.onCommit((commit) => {
-      if (commit.workspace === this.#workspace && commit.tables.has(jobs.name)) this.wake();
-    });
-    this.#timer = setInterval(() => this.wake(), LOOK_EVERY);
+    this.#unlisten = this.#options.store.onCommit((commit) => this.#heard(commit));
+    this.#timer = setInterval(() => this.#pump(), Math.min(LOOK_EVERY, this.#taker.lease / 4));
     this.wake();
   }
 
@@ -61,10 +95,9 @@ export class JobWorker {
     return performance.now() - this.#lookedAt;
   }
 
-  /** Looks for work now; calls during a look are folded into one more. */
+  /** Looks for work and after its claims now; calls during a look are folded into one more. */
   wake(): void {
-    this.#again = true;
-    this.#pumping ??= this.#pump();
+    this.#pump({ due: true, claims: true });
   }
 
   /** Claims nothing more; lets what runs end until the deadline, then stops it and gives it back to the queue. */
@@ -73,20 +106,43 @@ export class JobWorker {
     this.#unlisten();
     await this.#pumping;
     const abort = () => {
-      for (const { stop } of this.#running.values()) stop.abort('stopping');
+      for (const { attempt } of this.#running.values()) attempt.stop('stopping');
     };
     if (deadline.aborted) abort();
     else deadline.addEventListener('abort', abort, { once: true });
+    await this.#releaseAhead();
     await Promise.all([...this.#running.values()].map((r) => r.done));
     clearInterval(this.#timer);
     await this.#pumping;
   }
 
-  async #pump(): Promise<void> {
+  #heard({ workspace, entries }: Commit): void {
+    if (workspace !== this.#workspace) return;
+    const told = entries.some((entry) => DUE.has(entry.event));
+    const due = told || (this.#more && entries.some((entry) => OVER.has(entry.event)));
+    // A job at work that went on without us was lost.
+    const claims = entries.some(
+      ({ event, target }) => event === 'job.cancelling' || (OVER.has(event) && this.#atWork.has(target)),
+    );
+    if (due || claims) this.#pump({ due, claims, told });
+  }
+
+  #pump(sure: Partial<Look> = {}): void {
+    const { due, claims, told } = this.#sure;
+    this.#sure = { due: due || !!sure.due, claims: claims || !!sure.claims, told: told || !!sure.told };
+    this.#again = true;
+    this.#pumping ??= this.#drain();
+  }
+
+  async #drain(): Promise<void> {
     try {
       while (this.#again) {
         this.#again = false;
-        await this.#look();
+        const sure = this.#sure;
+        this.#sure = NOTHING;
+        const look = sure.due || sure.claims ? sure : await this.#peek();
+        if (look.due || look.claims) await this.#look(look);
+        this.#lookedAt = performance.now();
       }
     } catch (err) {
       this.#options.log.error({ err }, 'the job worker could not reach the database; it looks again shortly');
@@ -95,55 +151,83 @@ export class JobWorker {
     }
   }
 
-  async #look(): Promise<void> {
-    const { store, owner, concurrency = 8 } = this.#options;
-    const free = this.#stopped ? 0 : concurrency - this.#running.size;
-    const claims = [...this.#running.values()].map((r) => r.job);
-    const { claimed, stop } = await store.transaction(this.#workspace, async (tx) => ({
-      stop: claims.length > 0 ? await renew(tx, claims) : [],
-      recovered: await recover(tx),
-      claimed:
-        free > 0
-          ? await claim(tx, owner, { capabilities: [DEFAULT_CAPABILITY], limit: free, room: new Map() })
-          : [],
+  /** How many more may run, and how many may be claimed besides. */
+  get #room(): Room {
+    const { concurrency = 8, prefetch = 0 } = this.#options;
+    if (this.#stopped) return { run: 0, ahead: 0 };
+    return { run: concurrency - this.#atWork.size, ahead: prefetch - this.#ahead.length };
+  }
+
+  get #claims(): readonly JobRow[] {
+    return [...Array.from(this.#running.values(), ({ attempt }) => attempt.job), ...this.#ahead];
+  }
+
+  /** Whether there is anything to do: looked up without the write lock, so that idle workers disturb nobody. */
+  #peek(): Promise<Look> {
+    const { run, ahead } = this.#room;
+    return this.#options.store.read(this.#workspace, async (tx) => {
+      const [due, worn, lost] = await Promise.all([
+        run + ahead > 0 && isDue(tx, this.#taker.capabilities),
+        needRenewal(tx, this.#claims, this.#taker.lease),
+        needRecovery(tx, this.#taker.lease),
+      ]);
+      return { due, claims: worn || lost, told: due };
+    });
+  }
+
+  async #look(look: Look): Promise<void> {
+    const { run, ahead } = this.#room;
+    const next = look.due ? this.#ahead.slice(0, Math.max(0, run)) : [];
+    const claims = this.#claims;
+    const { kept, claimed } = await this.#options.store.transaction(this.#workspace, async (tx) => ({
+      kept: look.claims ? await keepClaims(tx, this.#taker, claims, this.#ahead) : undefined,
+      claimed: look.due
+        ? await takeJobs(tx, this.#taker, next, { run, ahead: ahead + next.length })
+        : undefined,
     }));
-    this.#lookedAt = performance.now();
-    for (const id of stop) this.#running.get(id)?.stop.abort('cancelled');
-    for (const job of claimed) this.#launch(job);
+    const gone = new Set([...next.map((job) => job.id), ...(kept?.lost ?? []), ...(kept?.cancelled ?? [])]);
+    this.#ahead = [...this.#ahead.filter((job) => !gone.has(job.id)), ...(claimed?.ahead ?? [])];
+    this.#more = claimed?.more ?? this.#more;
+    if (kept) this.#tell(kept);
+    for (const job of claimed?.started ?? []) this.#launch(job);
+    // What ended during the look made room that it knew nothing of.
+    if (this.#room.run > run - (claimed?.started.length ?? 0)) this.#fill();
+    if (look.told && claimed && claimed.started.length + claimed.ahead.length === 0 && !claimed.more)
+      this.#options.counted?.('conflict', 1);
+  }
+
+  /** Takes what is known to wait for room. */
+  #fill(): void {
+    if (this.#more || this.#ahead.length > 0) this.#pump({ due: true });
+  }
+
+  #tell({ lost, cancelled, renewed }: Claims): void {
+    for (const id of lost) this.#running.get(id)?.attempt.stop('lost');
+    for (const id of cancelled) this.#running.get(id)?.attempt.stop('cancelled');
+    if (renewed > 0) this.#options.counted?.('renewal', renewed);
   }
 
   #launch(job: JobRow): void {
-    const stop = new AbortController();
-    const done = this.#run(job, stop.signal)
+    const attempt = new Attempt(this.#options, job);
+    this.#atWork.add(job.ref);
+    const done = this.#run(attempt)
       .catch((err: unknown) =>
         this.#options.log.error({ err, job: job.ref }, 'a job could not be finished; its lease will run out'),
       )
-      .finally(() => {
-        this.#running.delete(job.id);
-        if (!this.#stopped) this.wake();
-      });
-    this.#running.set(job.id, { job, stop, done });
+      .finally(() => this.#running.delete(job.id));
+    this.#running.set(job.id, { attempt, done });
   }
 
-  async #run(claimed: JobRow, signal: AbortSignal): Promise<void> {
-    const { store, clock, random = Math.random, ended } = this.#options;
-    const job = await store.transaction(this.#workspace, (tx) => begin(tx, claimed));
-    if (!job) return;
-    const log = new JobLog(store, this.#workspace, job.ref);
-    const runbook = runbookOf(this.#options.catalog, job.runbook);
-    const outcome = await this.#execute(job, runbook, signal, (stream, line) =>
-      log.add(stream, line, clock.now()),
-    );
-    const stopped = outcome.kind === 'cancelled' && signal.reason === 'stopping';
-    const kept = await this.#finish(async () => {
-      await log.flush();
-      return store.transaction(this.#workspace, (tx) =>
-        stopped ? giveBack(tx, job) : finish(tx, job, runbook, outcome, random),
-      );
-    });
-    if (stopped) return;
-    if (kept) ended?.(job, outcome);
-    else
+  async #run(attempt: Attempt): Promise<void> {
+    const { job } = attempt;
+    const outcome = await attempt.run();
+    this.#atWork.delete(job.ref);
+    const written = this.#finish(attempt, outcome);
+    // Its end and the next beginning share one commit.
+    this.#fill();
+    if (await written) {
+      if (outcome.kind !== 'wait' && attempt.stopped !== 'stopping') this.#options.ended?.(job, outcome);
+    } else
       this.#options.log.warn(
         { job: job.ref, fence: job.fence },
         'a result came after its claim was lost; it was dropped',
@@ -151,47 +235,39 @@ export class JobWorker {
   }
 
   /** The effect has happened: writing it down is tried until the claim would be over anyway. */
-  async #finish(write: () => Promise<boolean>): Promise<boolean> {
-    for (let waited = 100; ; waited *= 2) {
+  async #finish(attempt: Attempt, ended: Outcome): Promise<boolean> {
+    let outcome = ended;
+    for (let wait = 100; ; wait *= 2) {
       try {
-        return await write();
+        return await attempt.log.with((tx) => this.#write(tx, attempt, outcome));
       } catch (error) {
-        if (waited > LEASE / 4) throw error;
-        await new Promise((resolve) => setTimeout(resolve, waited));
+        if (isUnfit(error) && outcome === ended) outcome = unkept(error);
+        else if (wait > this.#taker.lease / 4) throw error;
+        else await new Promise((resolve) => setTimeout(resolve, wait));
       }
     }
   }
 
-  async #execute(
-    job: JobRow,
-    runbook: Runbook | undefined,
-    signal: AbortSignal,
-    log: (stream: 'out' | 'err' | 'info', line: string) => void,
-  ): Promise<Outcome> {
-    if (!runbook) return { kind: 'fail', reason: `the configuration no longer defines ${job.runbook}` };
-    // What was approved is what runs, also at a later try and after a restart with another configuration.
-    if (job.approval !== null && jobDigest(runbook, job.args) !== job.digest)
-      return {
-        kind: 'fail',
-        reason: `${job.runbook} was changed since ${job.approval} was given; ask again`,
-      };
-    const { args, attempt } = job;
-    const idempotencyKey = sha256(`${this.#workspace}\n${job.id}`);
-    try {
-      return await this.#options.execute({
-        runbook,
-        args,
-        attempt,
-        idempotencyKey,
-        cause: job.ref,
-        signal,
-        log,
-        progress: () => undefined,
-        effect: () => undefined,
-      });
-    } catch (err) {
-      this.#options.log.error({ err, job: job.ref }, 'an executor failed unexpectedly');
-      return { kind: 'retry', reason: 'the executor failed unexpectedly; see the server log' };
+  async #write(tx: Tx, attempt: Attempt, outcome: Outcome): Promise<boolean> {
+    const { job, runbook, receipts } = attempt;
+    await attempt.watch.end(tx);
+    const ending = { runbook, receipts, random: this.#taker.random };
+    if (outcome.kind === 'wait') {
+      await writeReceipts(tx, job, receipts);
+      return true;
     }
+    const stopped = outcome.kind === 'cancelled' && attempt.stopped === 'stopping';
+    return stopped ? giveBack(tx, job, ending, outcome.usage) : finish(tx, job, { ...ending, outcome });
+  }
+
+  async #releaseAhead(): Promise<void> {
+    const ahead = this.#ahead.splice(0);
+    if (ahead.length === 0) return;
+    const { store, log } = this.#options;
+    await store
+      .transaction(this.#workspace, async (tx) => {
+        for (const job of ahead) await release(tx, job);
+      })
+      .catch((err: unknown) => log.warn({ err }, 'claims were not given back; they run out by themselves'));
   }
 }

@@ -1,19 +1,20 @@
 import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
 import type { Notifier } from '../core/adapter.ts';
-import { holdLease, leaseHolds, letGo, type Lease } from '../core/leases.ts';
+import { holdLeases, leaseHolds, letGo, standing, type Lease } from '../core/leases.ts';
+import { buryReport, reportedJob } from '../core/jobs/dead-letters.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
-import type { Store, Tx } from '../core/store.ts';
+import type { ReadTx, Store, Tx } from '../core/store.ts';
 import { DAY, HOUR, SECOND, type Clock } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
-import { outbox } from '../domain/records.ts';
+import { leases, outbox } from '../domain/records.ts';
 import type { Patch, Row } from '../domain/table.ts';
 
 export interface OutboxOptions {
   readonly store: Store;
   readonly workspace: string;
-  /** Unique among processes: one of them delivers at a time, so that each destination's order and pace hold. */
+  /** Unique among processes: one of them delivers for a channel, so that each destination's order and pace hold. */
   readonly owner: string;
   readonly clock: Clock;
   readonly log: Logger;
@@ -35,7 +36,8 @@ const SENT = { state: 'sent', error: null, reply: {} } as const;
 /** Milliseconds between two messages to one destination: Slack's documented one a second, mail a little less. */
 const PACE: Readonly<Record<string, number>> = { slack: 1_050, email: 250 };
 const LOOK_EVERY = 1_000;
-const LEASE = 'outbox';
+/** What the process holds that delivers for a channel. */
+export const outboxLease = (channel: string): string => `outbox:${channel}`;
 /** Milliseconds after which another process takes over from one that is gone. */
 const LEASE_TIME = 10 * SECOND;
 const FIRST_WAIT = 2 * SECOND;
@@ -47,13 +49,15 @@ const GIVE_UP = 2 * DAY;
 export class OutboxWorker {
   readonly #options: OutboxOptions;
   readonly #groups = new Map<string, Bottleneck.Group>();
-  readonly #busy = new Set<string>();
+  /** Lane → channel of what is on its way. */
+  readonly #busy = new Map<string, string>();
   #unlisten: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
   #pumping: Promise<void> | undefined;
   #again = false;
   #stopped = false;
-  #lease: Lease | undefined;
+  /** By channel: those that this process delivers for. */
+  #leases: ReadonlyMap<string, Lease> = new Map();
   readonly #sending = new Set<Promise<void>>();
 
   constructor(options: OutboxOptions) {
@@ -82,7 +86,7 @@ export class OutboxWorker {
     await this.#pumping;
     await Promise.all(this.#sending);
     const { store, workspace, log } = this.#options;
-    await letGo(store, workspace, this.#lease, log);
+    await letGo(store, workspace, this.#leases.values(), log);
   }
 
   async #pump(): Promise<void> {
@@ -98,19 +102,39 @@ export class OutboxWorker {
     }
   }
 
-  /** The oldest message of each lane that is free; one that waits for its next try holds its lane, to keep the order. */
+  /** What is to be sent now, looked for without the write lock: with nothing to do no process disturbs another. */
   async #due(): Promise<Message[]> {
-    const { store, workspace, notifiers, owner } = this.#options;
+    const { store, workspace, owner } = this.#options;
+    const { due, channels } = await store.read(workspace, (tx) => this.#look(tx));
+    if (channels.length === 0) return [];
     return store.transaction(workspace, async (tx) => {
-      this.#lease = await holdLease(tx, LEASE, owner, LEASE_TIME);
-      if (!this.#lease) return [];
-      const heads = await oldestOfLanes(tx);
-      return heads.filter((m) => notifiers.has(m.channel) && m.nextAt <= tx.now && !this.#busy.has(m.lane));
+      this.#leases = await holdLeases(tx, channels.map(outboxLease), owner, LEASE_TIME);
+      const rows = await tx.find(outbox, { where: { id: { in: due }, state: 'queued' }, limit: due.length });
+      return rows.filter((m) => this.#leases.has(outboxLease(m.channel)) && m.nextAt <= tx.now);
     });
   }
 
+  /**
+   * The oldest message of each lane that is free; one that waits for its next try holds its lane, to keep the order.
+   * With them the channels to deliver for, those with messages on their way included, less those of other processes.
+   */
+  async #look(tx: ReadTx): Promise<{ due: string[]; channels: string[] }> {
+    const { notifiers, owner } = this.#options;
+    const heads = (await oldestOfLanes(tx)).filter(
+      (m) => notifiers.has(m.channel) && m.nextAt <= tx.now && !this.#busy.has(m.lane),
+    );
+    const wanted = new Set([...heads.map((m) => m.channel), ...this.#busy.values()]);
+    if (wanted.size === 0) return { due: [], channels: [] };
+    const rows = await tx.find(leases, { where: { id: { in: [...wanted].map(outboxLease) } } });
+    const taken = new Set(
+      rows.filter((row) => standing(row, owner, tx.now, LEASE_TIME) === 'taken').map((row) => row.id),
+    );
+    const due = heads.filter((m) => !taken.has(outboxLease(m.channel))).map((m) => m.id);
+    return { due, channels: [...wanted].filter((channel) => !taken.has(outboxLease(channel))) };
+  }
+
   #launch(message: Message): void {
-    this.#busy.add(message.lane);
+    this.#busy.set(message.lane, message.channel);
     const sending = this.#lane(message)
       .schedule(() => this.#deliver(message))
       .catch((err: unknown) =>
@@ -139,7 +163,7 @@ export class OutboxWorker {
     const { reply, replaces } = message.reply as { reply: Reply; replaces?: string };
     const outbound = { key: message.key, reply, ...(replaces !== undefined && { replaces }) };
     // While it waited for its turn it may have been withdrawn, or become another process's to send.
-    const lease = this.#lease;
+    const lease = this.#leases.get(outboxLease(message.channel));
     const due = await store.transaction(workspace, async (tx) => {
       const row = await tx.get(outbox, { id: message.id });
       return row?.state === 'queued' && lease !== undefined && (await leaseHolds(tx, lease));
@@ -177,7 +201,7 @@ export class OutboxWorker {
 }
 
 /** One seek per lane, so that a destination that has been away for days, however much waits for it, holds up no other. */
-async function oldestOfLanes(tx: Tx): Promise<Message[]> {
+async function oldestOfLanes(tx: ReadTx): Promise<Message[]> {
   const heads: Message[] = [];
   for (let after = ''; ; ) {
     const [head] = await tx.find(outbox, {
@@ -208,9 +232,13 @@ async function record(tx: Tx, message: Message, { result, patch }: Change): Prom
   const row = await tx.get(outbox, { id: message.id });
   if (!row) return;
   if (row.state === 'withdrawn') return replaceWithdrawn(tx, row, patch.externalId ?? null);
-  await tx.update(outbox, row, patch);
-  if (result !== 'dead') return;
   const { key: target, channel, lane } = row;
+  const dead = result === 'dead';
+  // The report of a job's end is kept as it is, for whoever redrives it.
+  const kept = dead && reportedJob(target) !== undefined && { reply: row.reply };
+  await tx.update(outbox, row, { ...patch, ...kept });
+  if (!dead) return;
+  await buryReport(tx, target, patch.error ?? 'it was given up');
   await tx.append({
     event: 'message.dead',
     actor: 'system',

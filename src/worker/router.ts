@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import type { Directory } from '../core/directory.ts';
 import { mayRead, topicMatches } from '../core/feed.ts';
-import { holdLease, letGo, type Lease } from '../core/leases.ts';
+import { holdLease, letGo, standing, type Lease } from '../core/leases.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
-import type { Store, Tx } from '../core/store.ts';
+import type { ReadTx, Store, Tx } from '../core/store.ts';
 import { SECOND } from '../domain/clock.ts';
 import { journal } from '../domain/journal.ts';
-import { subscriptions } from '../domain/records.ts';
+import { leases, subscriptions } from '../domain/records.ts';
 import type { Row } from '../domain/table.ts';
 
 export interface RouterOptions {
@@ -63,7 +63,7 @@ export class Router {
     clearTimeout(this.#timer);
     await this.#running;
     const { store, workspace, log } = this.#options;
-    await letGo(store, workspace, this.#lease, log);
+    await letGo(store, workspace, [this.#lease], log);
   }
 
   #soon(wait = GATHER): void {
@@ -79,60 +79,72 @@ export class Router {
     }, wait);
   }
 
+  /** Looks without the write lock first: most entries are of interest to nobody. */
   async #route(): Promise<void> {
-    const { store, workspace } = this.#options;
-    const next = await store.transaction(workspace, (tx) => this.#page(tx));
+    const { store, workspace, owner } = this.#options;
+    const look = await store.read(workspace, async (tx) => {
+      if (!(await findPage(tx)).due) return 'done';
+      const lease = await tx.get(leases, { id: LEASE });
+      return standing(lease, owner, tx.now, LEASE_TIME) === 'taken' ? 'not ours' : 'due';
+    });
+    const next = look === 'due' ? await store.transaction(workspace, (tx) => this.#page(tx)) : look;
     if (next === 'more') this.#soon();
     // Whoever holds the lease may be gone, and what it left undone has no entry that would come again.
     if (next === 'not ours') this.#soon(AGAIN);
   }
 
   async #page(tx: Tx): Promise<'more' | 'done' | 'not ours'> {
-    const subs = await tx.find(subscriptions, { limit: 5_000 });
-    if (subs.length === 0) return 'done';
     this.#lease = await holdLease(tx, LEASE, this.#options.owner, LEASE_TIME);
     if (!this.#lease) return 'not ours';
-    const from = Math.min(...subs.map((s) => s.cursor));
-    const entries = await tx.find(journal, {
-      where: { seq: { above: from } },
-      orderBy: [{ column: 'seq' }],
-      limit: PAGE,
-    });
-    const last = entries.at(-1);
-    if (!last) return 'done';
-    const full = entries.length === PAGE;
-    for (const sub of subs) await this.#deliver(tx, sub, entries, last.seq, full);
-    return full ? 'more' : 'done';
+    const page = await findPage(tx);
+    for (const sub of page.subs) await this.#deliver(tx, sub, page);
+    return page.full ? 'more' : 'done';
   }
 
   /** Moves the cursor when something was sent, or when a whole page held nothing of interest. */
-  async #deliver(
-    tx: Tx,
-    sub: Subscription,
-    entries: readonly Entry[],
-    last: number,
-    full: boolean,
-  ): Promise<void> {
-    const address = sub.address as Address;
-    const lane = `${address.channel}:${address.to}`;
-    const wanted = entries.filter(
-      (e) =>
-        e.seq > sub.cursor &&
-        sub.patterns.some((p) => topicMatches(p, e.event)) &&
-        // That a message to this very address was given up is told elsewhere, and that the telling was given up
-        // nowhere, or it would go round for ever.
-        (e.event !== 'message.dead' || e.details?.['lane'] !== lane) &&
-        !(e.event === DEAD && e.target.startsWith(TOLD_DEAD)),
-    );
+  async #deliver(tx: Tx, sub: Subscription, { entries, full }: Page): Promise<void> {
+    const wanted = entries.filter((entry) => isWanted(sub, entry));
     if (wanted.length === 0 && !full) return;
+    const address = sub.address as Address;
     const who = await this.#options.directory.byName(tx, sub.principal, sub.scopes);
     for (const entry of wanted) {
       if (!who || !mayRead(who, entry.event)) continue;
       const kind = entry.event === DEAD ? TOLD_DEAD : 'sub:';
       await enqueue(tx, { key: `${kind}${sub.ref}:${entry.seq}`, address, reply: notice(entry) });
     }
+    const last = entries.at(-1)?.seq ?? 0;
     if (last > sub.cursor) await tx.update(subscriptions, sub, { cursor: last });
   }
+}
+
+interface Page {
+  readonly subs: readonly Subscription[];
+  /** The oldest that some subscription has not passed. */
+  readonly entries: readonly Entry[];
+  readonly full: boolean;
+  /** Whether there is something to write: a message, or the cursors of a whole page. */
+  readonly due: boolean;
+}
+
+async function findPage(tx: ReadTx): Promise<Page> {
+  const subs = await tx.find(subscriptions, { limit: 5_000 });
+  if (subs.length === 0) return { subs, entries: [], full: false, due: false };
+  const entries = await tx.find(journal, {
+    where: { seq: { above: Math.min(...subs.map((s) => s.cursor)) } },
+    orderBy: [{ column: 'seq' }],
+    limit: PAGE,
+  });
+  const full = entries.length === PAGE;
+  const due = full || subs.some((sub) => entries.some((entry) => isWanted(sub, entry)));
+  return { subs, entries, full, due };
+}
+
+function isWanted(sub: Subscription, { seq, event, target, details }: Entry): boolean {
+  const { channel, to } = sub.address as Address;
+  if (seq <= sub.cursor || !sub.patterns.some((pattern) => topicMatches(pattern, event))) return false;
+  // That a message to this very address was given up is told elsewhere, and that the telling was given up nowhere, or
+  // it would go round for ever.
+  return event !== DEAD || (details?.['lane'] !== `${channel}:${to}` && !target.startsWith(TOLD_DEAD));
 }
 
 function notice({ event, target, actor, at, details, seq }: Entry): Reply {

@@ -2,8 +2,10 @@ import type { Logger } from 'pino';
 import { settle } from '../core/approvals.ts';
 import { systemContext } from '../core/system-context.ts';
 import type { Services } from '../core/services.ts';
+import type { ReadTx } from '../core/store.ts';
+import { forgetWorkers } from '../core/workers-alive.ts';
 import { approvals, voteTokens } from '../domain/approval.ts';
-import { HOUR, SECOND } from '../domain/clock.ts';
+import { HOUR, MINUTE, SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { confirmations, linkCodes, receipts, refreshTokens, tickets } from '../domain/records.ts';
 import { giveUpOld } from './outbox.ts';
@@ -11,6 +13,8 @@ import { giveUpOld } from './outbox.ts';
 /** How often requests whose time is over are looked for, and how often rows that expired are cleared away. */
 const EXPIRE_EVERY = SECOND;
 const CLEAR_EVERY = HOUR;
+/** How often the job engine is compared with the rows of queued jobs, which are the truth. */
+const MEND_EVERY = MINUTE;
 const PAGE = 500;
 
 /** Ends what has run out: requests for approval are denied by time-out, expired rows are deleted. */
@@ -21,6 +25,7 @@ export class Sweeper {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #cleared = 0;
+  #mended = 0;
 
   constructor(services: Services, workspace: string) {
     this.#services = services;
@@ -44,6 +49,10 @@ export class Sweeper {
     try {
       await this.#expireApprovals();
       const now = this.#services.clock.now().getTime();
+      if (now - this.#mended > MEND_EVERY) {
+        this.#mended = now;
+        await this.#mend();
+      }
       if (now - this.#cleared > CLEAR_EVERY) {
         this.#cleared = now;
         await this.#clear();
@@ -53,14 +62,12 @@ export class Sweeper {
     }
   }
 
+  /** Looks without the write lock: of several processes that sweep, none holds up another while nothing is over. */
   async #expireApprovals(): Promise<void> {
     const { store } = this.#services;
+    if ((await store.read(this.#workspace, findOver)).length === 0) return;
     await store.transaction(this.#workspace, async (tx) => {
-      const over = await tx.find(approvals, {
-        where: { state: 'pending', expiresAt: { atMost: tx.now } },
-        limit: 50,
-      });
-      for (const row of over) {
+      for (const row of await findOver(tx)) {
         const ctx = systemContext(this.#services, tx, row.correlationId, row.ref);
         try {
           await tx.attempt(() => settle(ctx, row, 'expired', 'nobody decided in time'));
@@ -71,6 +78,11 @@ export class Sweeper {
         }
       }
     });
+  }
+
+  async #mend(): Promise<void> {
+    const found = await this.#services.store.transaction(this.#workspace, (tx) => tx.queue.mend());
+    if (found > 0) this.#log.warn({ jobs: found }, 'the job engine had lost jobs; they were put back');
   }
 
   async #clear(): Promise<void> {
@@ -88,5 +100,9 @@ export class Sweeper {
     }
     for (let more = true; more; )
       more = await store.transaction(this.#workspace, (tx) => giveUpOld(tx, PAGE));
+    await store.transaction(this.#workspace, forgetWorkers);
   }
 }
+
+const findOver = (tx: ReadTx) =>
+  tx.find(approvals, { where: { state: 'pending', expiresAt: { atMost: tx.now } }, limit: 50 });

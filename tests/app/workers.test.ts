@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import Database from 'better-sqlite3';
+import { createMember } from '../../src/assembly.ts';
 import type { Services } from '../../src/core/services.ts';
 import type { ChannelState } from '../../src/channels.ts';
 import { SECOND } from '../../src/domain/clock.ts';
@@ -10,11 +11,12 @@ import { JobWorker } from '../../src/worker/jobs.ts';
 import { OutboxWorker } from '../../src/worker/outbox.ts';
 import { Router } from '../../src/worker/router.ts';
 import { Sweeper } from '../../src/worker/sweep.ts';
-import { createWorkers, type Workers } from '../../src/workers.ts';
+import { createWorkers, type Workers, type WorkersOptions } from '../../src/workers.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
-import { now, silent } from '../worker/support.ts';
+import { now, silent, soon } from '../worker/support.ts';
 
 let h: Harness;
+let options: WorkersOptions;
 let workers: Workers;
 beforeEach(async () => {
   h = await createHarness();
@@ -25,8 +27,16 @@ beforeEach(async () => {
     log: silent,
     health: () => ({}),
   };
-  const metrics = new Metrics(() => []);
-  workers = createWorkers({ services, env: {}, metrics, adapters: [], self: 'http://127.0.0.1:9' });
+  options = {
+    services,
+    env: {},
+    metrics: new Metrics(() => []),
+    adapters: [],
+    self: 'http://127.0.0.1:9',
+    jobs: { capabilities: ['default'], concurrency: 8, prefetch: 0 },
+    ...createMember(h.store, 'main', silent),
+  };
+  workers = createWorkers(options);
 });
 afterEach(async () => {
   await workers.stop(now());
@@ -74,6 +84,24 @@ describe('readiness', () => {
     expect(await ready()).toEqual({ ok: true, checks });
     expect(await ready({ sinceLook: 9 * SECOND })).toMatchObject({ ok: true });
     expect(workers.sinceLook()).toBeLessThan(10 * SECOND);
+  });
+
+  test('is there where others run the jobs, and tells how many those are', async () => {
+    const server = createWorkers({ ...options, jobs: undefined });
+    expect(server.sinceLook()).toBeUndefined();
+    const look = () =>
+      readiness({ store: h.store as SqliteStore, schema, workspace: 'main', channels: [], workers: server });
+    expect(await look()).toMatchObject({
+      ok: true,
+      checks: { queue: 'run elsewhere: 0 workers are alive' },
+    });
+    workers.start();
+    await soon(async () =>
+      expect(await look()).toMatchObject({ checks: { queue: 'run elsewhere: 1 worker is alive' } }),
+    );
+    // One that was killed says nothing any more.
+    h.clock.pass(10 * SECOND);
+    expect(await look()).toMatchObject({ checks: { queue: 'run elsewhere: 0 workers are alive' } });
   });
 
   test('is not where nobody looks for jobs, or not yet', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { artifactCommands } from '../../commands/artifact/index.ts';
 import { auditCommands } from '../../commands/audit/index.ts';
 import { commands } from '../../commands/index.ts';
 import { keyCommands } from '../../commands/key/index.ts';
@@ -7,12 +8,15 @@ import { roleCommands } from '../../commands/role/index.ts';
 import { sessionCommands } from '../../commands/session/index.ts';
 import { subscriptionCommands } from '../../commands/subscription.ts';
 import { taskCommands } from '../../commands/task/index.ts';
+import { usageCommands } from '../../commands/usage.ts';
 import { specOf } from '../../src/core/language/fields.ts';
 import type { Harness } from '../support/harness.ts';
 import { seeded } from './seed.ts';
 
 const own = [
   ...taskCommands,
+  ...artifactCommands,
+  ...usageCommands,
   ...subscriptionCommands,
   ...auditCommands,
   ...personCommands,

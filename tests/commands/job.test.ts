@@ -200,6 +200,19 @@ describe('a real program', () => {
     ({ executor: { kind: 'shell', argv: ['node', '-e', script], env: {} } }) as const;
   const ends = (state: JobState) => soon(async () => expect((await job(h)).state).toBe(state), 15_000);
 
+  test('reports what it used and hands over what it made', async () => {
+    const say = (message: object) => `fs.writeSync(3, ${JSON.stringify(`${JSON.stringify(message)}\n`)});`;
+    const said = [{ usage: { tokens: 7, cost: 0.5 } }, { artifact: { name: 'a.md', content: '# A' } }];
+    start(program(`const fs = require('node:fs'); ${said.map(say).join(' ')}`));
+    await run('job run restart');
+    await ends('succeeded');
+    expect((await run('job show JOB-1')).reply).toMatchObject({
+      text: expect.stringMatching(/\nused 7 tokens, cost 0\.50\nmade 1 artifact: artifact list --job JOB-1$/),
+      data: { usage: { units: { tokens: 7 }, cost: '0.50' } },
+    });
+    expect((await h.run('ana', 'artifact export ART-1')).reply.text).toBe('# A');
+  });
+
   test('streams its lines while it runs, and is stopped within two seconds of a cancel', async () => {
     start(program(`console.log('one'); console.error('two'); setInterval(() => undefined, 1_000)`));
     const live: LogLine[] = [];

@@ -1,8 +1,9 @@
+import { keepArtifacts } from '../../src/core/artifacts.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 /**
- * What the examples of task, person, role, key, subscription and session commands refer to: TSK-1 to TSK-4 (2 has an
- * open item, 3 waits for 2, 4 is blocked), dan (operator), the role `unused`, the key `desk`, SUB-1 on Slack.
+ * What the examples of task, artifact, person, role, key, subscription and session commands refer to: TSK-1 to TSK-4 (2 has an
+ * open item, 3 waits for 2, 4 is blocked), dan (operator), the role `unused`, the key `desk`, SUB-1 on Slack, ART-1.
  */
 const SEED = [
   'task create "Fix login"',
@@ -25,5 +26,8 @@ export async function seeded(): Promise<Harness> {
     const answer = await harness.run('ana', text);
     if (answer.status !== 'ok') throw new Error(`${text}: ${answer.reply.text}`);
   }
+  const maker = { ref: 'JOB-1', requester: 'ana', correlationId: 'c-1', cause: null };
+  const note = { name: 'note.txt', kind: 'text', mediaType: 'text/plain', content: 'A text' } as const;
+  await harness.store.transaction('main', (tx) => keepArtifacts(tx, maker, [note]));
   return harness;
 }

@@ -21,7 +21,7 @@ describe('what is refused', () => {
   });
 
   test('every code of the file has a fixture', () => {
-    const elsewhere = ['SBX001', 'SBX020', 'SBX022', 'SBX023', 'SBX101', 'SBX102'];
+    const elsewhere = ['SBX001', 'SBX020', 'SBX022', 'SBX023', 'SBX028', 'SBX101', 'SBX102'];
     const covered = new Set([...FIXTURES.map(({ code }) => code), ...elsewhere]);
     expect(Object.keys(CODES).filter((code) => !covered.has(code as keyof typeof CODES))).toEqual([]);
   });
@@ -192,6 +192,49 @@ describe('what is compiled', () => {
     );
     expect(catalog.runbooks.size).toBe(1);
     expect(notes).toEqual(['runbooks.restart needs SOME_TOKEN, which is not set.']);
+  });
+
+  test('a template may be filled from a file, which is missed where it is not there', async () => {
+    const { catalog, notes } = await loadYaml(
+      `runbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    executor: { kind: shell, argv: [ls], env: { KEY: "\${file:/nowhere/key}", ROOT: "\${file:/dev/null}" } }\n`,
+    );
+    expect(catalog.runbooks.size).toBe(1);
+    expect(notes).toEqual(['runbooks.restart needs /nowhere/key, which is not there.']);
+  });
+
+  test('a runbook that a program elsewhere runs, by a capability of its own', async () => {
+    const { catalog } = await loadYaml(
+      `runbooks:\n  render:\n${RUNBOOK.join('\n')}\n    capability: gpu\n    executor: { kind: remote }\n`,
+    );
+    expect(catalog.runbooks.get('render')).toMatchObject({ capability: 'gpu', executor: { kind: 'remote' } });
+  });
+
+  test('what an answer gives is mapped by compiled expressions', async () => {
+    const { catalog } = await loadYaml(
+      `runbooks:\n  ask:\n${RUNBOOK.join('\n')}\n    executor: { kind: http, method: GET, url: "https://x.test/", result: { id: body.id }, usage: { tokens: "1" } }\n`,
+    );
+    expect(catalog.runbooks.get('ask')?.executor).toMatchObject({
+      result: { id: 'body.id' },
+      usage: { tokens: '1' },
+    });
+  });
+
+  test('a sandbox is said to be one, and a workspace is none unless written', async () => {
+    expect((await loadYaml('')).catalog.sandbox).toBeUndefined();
+    const { catalog, notes } = await loadYaml(
+      `sandbox: { allow: ["api.x.test:443"], shell: [restart] }\nrunbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    executor: { kind: shell, argv: [ls] }\n`,
+    );
+    expect(catalog.sandbox).toEqual({ allow: ['api.x.test:443'], shell: ['restart'] });
+    expect(notes).toEqual(['This workspace is a sandbox: its runs reach api.x.test:443, and no more.']);
+    expect((await loadYaml('sandbox:\n')).catalog.sandbox).toEqual({ allow: [], shell: [] });
+  });
+
+  test('breakers have usual bounds', async () => {
+    expect((await loadYaml('breakers: { failures: 2 }')).catalog.breakers).toEqual({
+      failures: 2,
+      open: 30_000,
+      cap: 600_000,
+    });
   });
 
   test('a script may take arguments after its text', async () => {

@@ -23,7 +23,7 @@ describe('defaults', () => {
     expect(read({}).settings).toMatchObject({
       host: '127.0.0.1',
       port: 8080,
-      database: '/srv/signalbox/data/signalbox.db',
+      database: { kind: 'sqlite', path: '/srv/signalbox/data/signalbox.db' },
       configFile: undefined,
       adminToken: undefined,
       trustedProxies: [],
@@ -45,6 +45,20 @@ describe('defaults', () => {
     const { settings } = read(env, 'HOST=::1');
     expect(settings).toMatchObject({ port: 0, host: '::1' });
     expect(Object.isFrozen(settings?.slack)).toBe(true);
+  });
+});
+
+test('how a process runs jobs', () => {
+  expect(read({}).settings).toMatchObject({
+    worker: { capabilities: ['default'], concurrency: 8, prefetch: 0 },
+    grace: 10_000,
+    healthPort: undefined,
+  });
+  const set = { SIGNALBOX_CAPABILITIES: 'eu, gpu', SIGNALBOX_CONCURRENCY: '2', SIGNALBOX_PREFETCH: '4' };
+  expect(read({ ...set, SIGNALBOX_GRACE: '1m', SIGNALBOX_HEALTH_PORT: '0' }).settings).toMatchObject({
+    worker: { capabilities: ['eu', 'gpu'], concurrency: 2, prefetch: 4 },
+    grace: 60_000,
+    healthPort: 0,
   });
 });
 
@@ -71,7 +85,19 @@ describe('values', () => {
     ['sqlite:/var/a.db', '/var/a.db'],
     ['sqlite:///var/a.db', '/var/a.db'],
   ])('SIGNALBOX_DB=%s', ([written, path]) => {
-    expect(read({ SIGNALBOX_DB: written ?? '' }).settings?.database).toBe(path);
+    expect(read({ SIGNALBOX_DB: written ?? '' }).settings?.database).toEqual({ kind: 'sqlite', path });
+  });
+
+  test('an address of PostgreSQL is taken as it is, with the one that may change its schema', () => {
+    const [url, owner] = ['postgresql://app:pw@db:5433/box', 'postgres://owner:pw@db/box'];
+    const { settings } = read({ SIGNALBOX_DB: url, SIGNALBOX_DB_OWNER: owner });
+    expect(settings?.database).toEqual({ kind: 'postgres', url, owner });
+  });
+
+  test('a broken address is refused without its password', () => {
+    const { problems } = read({ SIGNALBOX_DB: 'postgres://u:example-password@h' });
+    expect(JSON.stringify(problems)).toContain('SIGNALBOX_DB');
+    expect(JSON.stringify(problems)).not.toContain('example-password');
   });
 
   test.for([
@@ -79,7 +105,14 @@ describe('values', () => {
     ['PORT', '-1', /whole number/],
     ['PORT', '80.5', /whole number/],
     ['HOST', 'http://x', /host name/],
-    ['SIGNALBOX_DB', 'postgres://u@h/d', /comes with the PostgreSQL store/],
+    ['SIGNALBOX_CAPABILITIES', 'default,GPU!', /lower-case letter/],
+    ['SIGNALBOX_CAPABILITIES', ',', /one capability/],
+    ['SIGNALBOX_CONCURRENCY', '0', /from 1 to 1000/],
+    ['SIGNALBOX_PREFETCH', 'some', /whole number/],
+    ['SIGNALBOX_GRACE', '5', /duration/],
+    ['SIGNALBOX_HEALTH_PORT', '70000', /65535/],
+    ['SIGNALBOX_DB', 'postgres://h', /port\/database/],
+    ['SIGNALBOX_DB_OWNER', './data/signalbox.db', /postgres:/],
     ['SIGNALBOX_DB', 'mysql://h/d', /SQLite file/],
     ['SIGNALBOX_DB', ':memory:', /SQLite file/],
     ['SIGNALBOX_ADMIN_TOKEN', 'short', /32 to 256/],
@@ -94,6 +127,8 @@ describe('values', () => {
     ['LOG_LEVEL', 'loud', /expected fatal, error/],
     ['SLACK_BOT_TOKEN', fake('xapp-'), /starts with xoxb-/],
     ['SLACK_TEAM_ID', 'acme', /team id/],
+    ['SIGNALBOX_NOTIFY_SECRET', 'whsec_c2hvcnQ=', /24 to 64 random bytes/],
+    ['SIGNALBOX_NOTIFY_SECRET', 'an example of words', /expected whsec_/],
     ['EMAIL_ADDRESS', 'Bot <bot@example.test>', /one mail address|no spaces/],
     ['EMAIL_POLL_INTERVAL', '60', /duration/],
     ['IMAP_SECURE', 'maybe', /true or false/],

@@ -205,6 +205,37 @@ describe('signalbox check', () => {
     expect(await check({}, all, rule('command: status'))).toMatchObject({ code: 0 });
   });
 
+  test('SBX028: an argument that has the name of a flag of job run', async () => {
+    const runbook = (name: string) =>
+      [
+        'runbooks:',
+        '  tell:',
+        '    summary: Tell somebody',
+        '    risk: write',
+        '    permission: runbook:tell',
+        '    timeout: 10s',
+        '    tries: { max: 1 }',
+        '    bounds: { logLines: 10, outputBytes: 1000 }',
+        '    args:',
+        '      properties:',
+        `        ${name}: { type: string }`,
+        '    executor: { kind: shell, argv: [echo, hello] }',
+      ].join('\n');
+    for (const [name, flag] of [
+      ['notify', 'notify'],
+      ['Priority', 'priority'],
+      ['a_t', 'at'],
+      ['preset', 'preset'],
+    ] as const) {
+      const { code, text } = await check({}, all, runbook(name));
+      expect(code).toBe(1);
+      expect(text).toContain(
+        `signalbox.yaml:11:9 SBX028 runbooks.tell: the argument "${name}" cannot be told from job run’s own --${flag}.`,
+      );
+    }
+    expect(await check({}, all, runbook('service'))).toMatchObject({ code: 0 });
+  });
+
   test('a permission that nothing needs is worth a note, with its line and what was meant', async () => {
     const { code, text } = await check(
       {},

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import Database from 'better-sqlite3';
-import { verifyChains } from '../../src/cli/verify.ts';
+import { verifyChains } from '../../src/domain/chains.ts';
 import { readJournal } from '../../src/store/sqlite/read-journal.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { approval, byMail, job, onSlack } from './support.ts';

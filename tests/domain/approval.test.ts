@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decide, isApprover, type ApprovalPolicy, type Vote } from '../../src/domain/approval.ts';
+import {
+  allOf,
+  covers,
+  decide,
+  isApprover,
+  partsOf,
+  type ApprovalPolicy,
+  type Vote,
+} from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { Principal } from '../../src/domain/principal.ts';
 
@@ -178,4 +186,57 @@ test('property: whatever votes come from whomever, while roles come and go, the 
     ),
     { numRuns: 1_000 },
   );
+});
+
+describe('several policies at once', () => {
+  const ops = policy({ quorum: 1, roles: ['approver'] });
+  const money = policy({ quorum: 1, roles: ['finance'], timeout: 60_000 });
+  const both = allOf([ops, money]) as ApprovalPolicy;
+  const [ben, fay] = [principal('ben'), principal('fay', { roles: ['finance'] })];
+  const gus = principal('gus', { roles: ['finance', 'approver'] });
+
+  test('are one that names both, within the shorter time', () => {
+    expect(partsOf(both).map(({ roles }) => roles)).toEqual([['approver'], ['finance']]);
+    expect(both.timeout).toBe(60_000);
+    for (const who of [ben, fay, gus]) expect(isApprover(both, who), who.name).toBe(true);
+    expect(isApprover(both, principal('eve', { roles: [] }))).toBe(false);
+    expect(allOf([])).toBeUndefined();
+    expect(allOf([ops])).toEqual(ops);
+  });
+
+  test('of the same people are the stricter of the two', () => {
+    expect(allOf([ops, policy({ quorum: 2 })])).toEqual(policy({ quorum: 2 }));
+  });
+
+  test('are met when each is; one vote counts for all that name its voter', () => {
+    const asked = request({ policy: both });
+    const agreed = (name: string) => ({ voter: name, decision: 'approve' as const });
+    const named = (name: string, { roles }: ApprovalPolicy) =>
+      [ben, fay, gus].some((who) => who.name === name && who.roles.some((role) => roles.includes(role)));
+    expect(decide(asked, [], named, vote(ben), NOW)).toBe('pending');
+    expect(decide(asked, [agreed('ben')], named, vote(fay), NOW)).toBe('approved');
+    expect(decide(asked, [agreed('fay')], named, vote(ben), NOW)).toBe('approved');
+    expect(decide(asked, [], named, vote(gus), NOW)).toBe('approved');
+    expect(
+      decide(
+        request({ policy: allOf([policy({ quorum: 2 }), money]) as ApprovalPolicy }),
+        [agreed('fay')],
+        named,
+        vote(ben),
+        NOW,
+      ),
+    ).toBe('pending');
+    expect(decide(asked, [agreed('ben')], named, vote(fay, { decision: 'deny', reason: 'no' }), NOW)).toBe(
+      'denied',
+    );
+  });
+
+  test('cover what asks for no more of the same people', () => {
+    expect(covers(both, money)).toBe(true);
+    expect(covers(both, both)).toBe(true);
+    expect(covers(both, ops)).toBe(true);
+    expect(covers(ops, both)).toBe(false);
+    expect(covers(both, policy({ quorum: 2 }))).toBe(false);
+    expect(covers(policy({ quorum: 2 }), ops)).toBe(true);
+  });
 });

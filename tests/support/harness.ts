@@ -15,10 +15,12 @@ import { createAdmission } from '../../src/core/limits.ts';
 import { verified, type Answer, type Body, type Inbound } from '../../src/core/message.ts';
 import type { Store } from '../../src/core/store.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
-import { SECOND } from '../../src/domain/clock.ts';
 import type { JournalEntry } from '../../src/domain/journal.ts';
 import { openSqlite } from '../../src/store/sqlite/store.ts';
-import { testRunbook } from './runbook.ts';
+import { openTestPostgres } from './postgres.ts';
+import { testCatalog } from './catalog.ts';
+
+export { testCatalog };
 
 export interface TestClock {
   now(): Date;
@@ -33,87 +35,6 @@ export function testClock(start = '2026-03-02T09:00:00.000Z'): TestClock {
     pass: (milliseconds) => {
       at += milliseconds;
     },
-  };
-}
-
-const deploy = testRunbook({
-  name: 'deploy',
-  args: {
-    type: 'object',
-    properties: { service: { type: 'string' }, env: { type: 'string', enum: ['staging', 'production'] } },
-    required: ['env'],
-    additionalProperties: false,
-  },
-  risk: 'destructive',
-  approval: { quorum: 2, roles: ['approver'], persons: [], timeout: 3_600 * SECOND },
-});
-
-/** ana: admin · ben, cho: operators and approvers · vic: viewer · bot: an agent; source `ci`; runbooks deploy, restart. */
-export function testCatalog(over: Partial<Catalog> = {}): Catalog {
-  const person = (name: string, roles: string[], kind: 'person' | 'agent' = 'person') => ({
-    name,
-    kind,
-    display: name[0]?.toUpperCase() + name.slice(1),
-    roles,
-    identities:
-      kind === 'person'
-        ? [
-            { channel: 'slack', subject: `T1/U${name.toUpperCase()}` },
-            { channel: 'email', subject: `${name}@example.test` },
-          ]
-        : [],
-  });
-  return {
-    workspace: 'main',
-    roles: [
-      { name: 'admin', permissions: ['*'] },
-      {
-        name: 'operator',
-        permissions: [
-          'task:*',
-          'job:*',
-          'probe:*',
-          'runbook:*',
-          'approval:read',
-          'subscription:*',
-          'event:read',
-        ],
-      },
-      { name: 'approver', permissions: ['approval:read', 'approval:decide', 'job:read'] },
-      { name: 'viewer', permissions: ['task:read', 'job:read', 'probe:read', 'approval:read'] },
-    ],
-    principals: [
-      person('ana', ['admin']),
-      person('ben', ['operator', 'approver']),
-      person('cho', ['operator', 'approver']),
-      person('vic', ['viewer']),
-      person('bot', ['operator', 'approver'], 'agent'),
-    ],
-    runbooks: new Map([
-      ['deploy', deploy],
-      ['restart', testRunbook({ name: 'restart' })],
-    ]),
-    probes: new Map([
-      [
-        'api',
-        {
-          name: 'api',
-          summary: 'The API answers',
-          method: 'GET',
-          url: 'http://127.0.0.1:9/health',
-          headers: {},
-          timeout: 2 * SECOND,
-          expect: { status: [200], headers: {}, latency: undefined },
-        },
-      ],
-    ]),
-    sources: new Map(),
-    allowedHosts: ['127.0.0.1'],
-    jobs: { concurrency: 64, queued: 10_000, depth: 5, causedPerHour: 60 },
-    sandbox: undefined,
-    budgets: [],
-    limits: { perSender: 100_000, perChannel: 100_000, perWorkspace: 100_000 },
-    ...over,
   };
 }
 
@@ -137,15 +58,20 @@ export interface Harness {
   close(): Promise<void>;
 }
 
-/** A real SQLite file with the whole pipeline and every command on it, and people to act; `more`: further commands. */
+/** SQLite, unless TEST_DATABASE=postgres asks for all of a run's harnesses on PostgreSQL. */
+const usual = async (path: string, clock: TestClock): Promise<Store> =>
+  process.env['TEST_DATABASE'] === 'postgres' ? openTestPostgres(path, clock) : openSqlite({ path, clock });
+
+/** A real SQLite file, or another store, with the whole pipeline and every command on it, and people to act. */
 export async function createHarness(
   over: Partial<Catalog> = {},
   more: readonly Command[] = [],
+  open: (path: string, clock: TestClock) => Promise<Store> = usual,
 ): Promise<Harness> {
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
   const clock = testClock();
   const file = join(folder, 'test.db');
-  const store = openSqlite({ path: file, clock });
+  const store = await open(file, clock);
   const catalog = testCatalog(over);
   const set = createCommandSet([...commands, ...more]);
   const language = createLanguage(set);

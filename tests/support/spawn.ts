@@ -8,6 +8,8 @@ export interface SpawnOptions {
   /** Working directory and home; the database is `signalbox.db` in it unless the environment says otherwise. */
   readonly folder: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What follows the subcommand. */
+  readonly args?: readonly string[];
   /** A program that sets something up and then becomes ours, such as `sh -c 'ulimit …; exec "$@"' sh`. */
   readonly through?: readonly string[];
 }
@@ -100,7 +102,7 @@ export class Server extends Program {
   token = '';
 
   static async start(options: SpawnOptions): Promise<Server> {
-    const server = new Server(['start'], options);
+    const server = new Server(['start', ...(options.args ?? [])], options);
     const [, url = ''] = await server.said(/Address +(\S+) [\s\S]*audit verify'\n/);
     server.url = url;
     const made = /Administrator +(\S+)/.exec(server.out)?.[1];
@@ -121,6 +123,28 @@ export class Server extends Program {
       body: JSON.stringify({ text }),
     });
   }
+}
+
+/** A process that runs jobs and has said so. */
+export class Worker extends Program {
+  /** Where it tells how it is, if it was told to. */
+  health: string | undefined;
+
+  static async start(options: SpawnOptions): Promise<Worker> {
+    const worker = new Worker(['worker', ...(options.args ?? [])], options);
+    const [, health] = await worker.said(/● worker of \S+ up to .+?(?:health on (\S+))?\n/);
+    worker.health = health;
+    return worker;
+  }
+}
+
+/** A worker that ends with the test, whatever becomes of it. */
+export async function startWorker(options: SpawnOptions): Promise<Worker> {
+  const worker = await Worker.start(options);
+  onTestFinished(async () => {
+    await worker.stop('SIGKILL');
+  });
+  return worker;
 }
 
 /** A server that ends with the test, whatever becomes of it. */

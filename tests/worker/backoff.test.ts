@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { backoff } from '../../src/core/jobs/state.ts';
+import { backoff } from '../../src/core/jobs/retrying.ts';
 import { tries as policy } from '../support/runbook.ts';
 
 test('waits double from the first to the cap, each with full jitter', () => {

@@ -4,7 +4,7 @@ import { jobs } from '../../src/domain/job.ts';
 import { outbox } from '../../src/domain/records.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import type { JobWorker } from '../../src/worker/jobs.ts';
-import { begin, claim, LEASE } from '../../src/core/jobs/state.ts';
+import { begin, claim, LEASE } from '../../src/core/jobs/claiming.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { events, job, onSlack, outgoing, rows } from '../core/support.ts';
 import { controlled, flaky, jobWorker, now, soon } from './support.ts';
@@ -150,6 +150,7 @@ describe('a try that did not work', () => {
       'job.assigned',
       'job.started',
       'job.failed',
+      'job.dead',
     ]);
   });
 
@@ -201,7 +202,7 @@ describe('a cancel', () => {
 
   test('between claim and start lets nothing start', async () => {
     await ask();
-    const [claimed] = await h.store.transaction('main', (tx) => claim(tx, 'w1', ONE));
+    const [claimed] = await h.store.transaction('main', (tx) => claim(tx, { owner: 'w1' }, ONE));
     if (!claimed) throw new Error('not claimed');
     await h.run('ben', 'job cancel JOB-1');
     expect(await h.store.transaction('main', (tx) => begin(tx, claimed))).toBeUndefined();
@@ -281,7 +282,7 @@ describe('a worker that is lost', () => {
   test('on the last try leaves a job that failed', async () => {
     await ask();
     for (let n = 0; n < 2; n += 1) {
-      await h.store.transaction('main', (tx) => claim(tx, 'gone', ONE));
+      await h.store.transaction('main', (tx) => claim(tx, { owner: 'gone' }, ONE));
       h.clock.pass(LEASE + 1);
       if (n === 0) {
         const worker = start(controlled().execute, { concurrency: 0 });
@@ -296,7 +297,7 @@ describe('a worker that is lost', () => {
 
   test('while a cancel was asked for leaves one that is cancelled', async () => {
     await ask();
-    await h.store.transaction('main', (tx) => claim(tx, 'gone', ONE));
+    await h.store.transaction('main', (tx) => claim(tx, { owner: 'gone' }, ONE));
     await h.run('ben', 'job cancel JOB-1');
     h.clock.pass(LEASE + 1);
     start(controlled().execute);

@@ -6,7 +6,7 @@ import { enqueue } from '../../src/core/outgoing.ts';
 import { DAY, HOUR, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { outbox } from '../../src/domain/records.ts';
-import { OutboxWorker, type OutboxOptions } from '../../src/worker/outbox.ts';
+import { outboxLease, OutboxWorker, type OutboxOptions } from '../../src/worker/outbox.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { events, rows } from '../core/support.ts';
 import { flaky, silent, soon } from './support.ts';
@@ -289,6 +289,22 @@ describe('what was withdrawn', () => {
 });
 
 describe('of several processes', () => {
+  test('one that was killed is followed when its lease is over, for its own channels alone', async () => {
+    const far = farSide();
+    const kill = (channel: string) =>
+      h.store.transaction('main', (tx) => holdLease(tx, outboxLease(channel), 'killed', 10 * SECOND));
+    await kill('terminal');
+    const worker = start(far.notifier);
+    await queue('k1');
+    await queue('k2', { channel: 'slack', to: 'C1' });
+    await expectState('k2', 'sent');
+    expect((await message('k1')).state).toBe('queued');
+    h.clock.pass(10 * SECOND);
+    worker.wake();
+    await expectState('k1', 'sent');
+    expect(far.keys()).toEqual(['k2', 'k1']);
+  });
+
   test('one delivers, and another takes over when it is gone', async () => {
     const one = farSide();
     const two = farSide();
@@ -320,7 +336,7 @@ test('a message that waited for its turn is not sent by who lost the lease meanw
         // Its first call finds what is due; before the next one another process has taken over.
         if (calls === 2) {
           h.clock.pass(11 * SECOND);
-          await target.transaction('main', (tx) => holdLease(tx, 'outbox', 'w2', 10 * SECOND));
+          await target.transaction('main', (tx) => holdLease(tx, outboxLease('terminal'), 'w2', 10 * SECOND));
         }
         return target.transaction(...args);
       };

@@ -189,6 +189,7 @@ test('a stop whose lease cannot be given up is a stop all the same, and says so'
   const { directory } = h;
   const router = new Router({ store: away.store, workspace: 'main', owner: 'w1', directory, log: silent });
   router.start();
+  await run('ben', 'task create one');
   await soon(async () => expect(await rows(h, leases)).toHaveLength(1));
   away.away = true;
   await router.stop();

@@ -63,9 +63,10 @@ export function flaky(store: Store): { readonly store: Store; away: boolean; ref
     store: new Proxy(store, {
       get(target, name) {
         const value = Reflect.get(target, name, target) as unknown;
-        if (name !== 'transaction') return typeof value === 'function' ? value.bind(target) : value;
+        if (name !== 'transaction' && name !== 'read')
+          return typeof value === 'function' ? value.bind(target) : value;
         return (...args: Parameters<Store['transaction']>) => {
-          if (!state.away) return target.transaction(...args);
+          if (!state.away) return (value as Store['transaction']).apply(target, args);
           state.refused += 1;
           return Promise.reject(new Error('the database is away'));
         };

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { voteTokens } from '../../src/domain/approval.ts';
-import { DAY, HOUR, MINUTE } from '../../src/domain/clock.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { jobs } from '../../src/domain/job.ts';
 import { enqueue } from '../../src/core/outgoing.ts';
-import { confirmations, linkCodes, outbox, receipts } from '../../src/domain/records.ts';
+import { confirmations, leases, linkCodes, outbox, receipts } from '../../src/domain/records.ts';
+import { holdLease } from '../../src/core/leases.ts';
+import { RowQueue } from '../../src/store/row-queue.ts';
 import type { Services } from '../../src/core/services.ts';
 import { Sweeper } from '../../src/worker/sweep.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -33,6 +35,30 @@ afterEach(() => h.close());
 
 const request = (over = {}) =>
   h.run('ana', 'job run deploy --env staging', { correlationId: 'corr-1', ...over });
+
+test('what the job engine lost is put back, looked for each minute', async () => {
+  const mend = vi.spyOn(RowQueue.prototype, 'mend').mockResolvedValue(2);
+  const warn = vi.spyOn(silent, 'warn');
+  await sweeper.sweep();
+  h.clock.pass(MINUTE);
+  await sweeper.sweep();
+  expect(mend).toHaveBeenCalledTimes(1);
+  expect(warn).toHaveBeenCalledWith({ jobs: 2 }, expect.stringContaining('put back'));
+  h.clock.pass(1);
+  await sweeper.sweep();
+  expect(mend).toHaveBeenCalledTimes(2);
+});
+
+test('workers that are gone are forgotten, and no other lease is', async () => {
+  const hold = (name: string, ttl: number) =>
+    h.store.transaction('main', (tx) => holdLease(tx, name, 'w', ttl));
+  await hold('worker:gone', SECOND);
+  await hold('mailbox:x', SECOND);
+  await hold('worker:alive', DAY);
+  h.clock.pass(2 * SECOND);
+  await sweeper.sweep();
+  expect((await rows(h, leases)).map(({ id }) => id).toSorted()).toEqual(['mailbox:x', 'worker:alive']);
+});
 
 describe('a request whose time is over', () => {
   test('is denied by that: the job is cancelled, whoever asked is told, under its correlation id', async () => {

@@ -56,14 +56,16 @@ function at(day: string, time: string, zone: string): Date | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
+/** Loaded on first need, for it takes 90 ms; from then on a date is read without waiting. */
+let chrono: typeof import('chrono-node') | undefined;
+
 async function readWords(
   field: Pick<Field, 'dayOnly' | 'dayEnd'>,
   text: string,
   now: Date,
 ): Promise<string | undefined> {
   if (text === '' || text.length > 100) return undefined;
-  // Loaded on first need: 90 ms that a start should not cost.
-  const chrono = await import('chrono-node');
+  chrono ??= await import('chrono-node');
   const [found, ...more] = chrono.parse(text, { instant: now, timezone: 0 }, { forwardDate: true });
   if (!found || more.length > 0 || found.text.length !== text.length || found.end) return undefined;
   const date = found.start.date();

@@ -3,7 +3,7 @@ import type { Json } from '../../domain/json.ts';
 import type { Command } from '../command.ts';
 
 /** What a field's `.meta({ kind })` says beyond its type; see docs/language.md. */
-type Kind = 'principal' | 'ref' | 'date' | 'duration' | 'json';
+type Kind = 'principal' | 'ref' | 'date' | 'duration' | 'json' | 'command';
 
 /** One argument of a command, as the language needs it. */
 export interface Field {
@@ -36,6 +36,8 @@ export interface Spec {
   readonly positional: readonly Field[];
   readonly rest: Field | undefined;
   readonly dates: readonly Field[];
+  /** Arguments that are commands themselves. */
+  readonly nested: readonly Field[];
   readonly byName: ReadonlyMap<string, Field>;
   readonly byFlag: ReadonlyMap<string, Field>;
 }
@@ -88,6 +90,7 @@ function buildSpec(command: Command): Spec {
     positional,
     rest: fields.find((field) => field.rest),
     dates: fields.filter((field) => (field.item ?? field).kind === 'date'),
+    nested: fields.filter((field) => field.kind === 'command'),
     byName,
     byFlag: flagMap(command, fields),
   };
@@ -108,7 +111,7 @@ function flagMap(command: Command, fields: readonly Field[]): Map<string, Field>
 }
 
 /** `--depends-on`, `--dependsOn` and `--depends_on` are one flag. */
-const squash = (name: string): string => name.toLowerCase().replace(/[-_]/g, '');
+export const squash = (name: string): string => name.toLowerCase().replace(/[-_]/g, '');
 
 /** The argument that a flag names; for a list called `labels`, `--label` too. */
 export function findFlag(spec: Spec, name: string): Field | undefined {

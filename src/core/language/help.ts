@@ -71,7 +71,14 @@ function flagUsage(field: Field): string {
 
 function valueName(field: Field): string {
   if (field.values) return [...field.values.values()].join('|');
-  const names = { principal: 'NAME', ref: 'ID', date: 'DATE', duration: 'DURATION', json: 'JSON' } as const;
+  const names = {
+    principal: 'NAME',
+    ref: 'ID',
+    date: 'DATE',
+    duration: 'DURATION',
+    json: 'JSON',
+    command: 'COMMAND',
+  } as const;
   if (field.kind) return names[field.kind];
   return field.type === 'number' ? 'NUMBER' : field.type === 'json' ? 'JSON' : 'TEXT';
 }
@@ -104,6 +111,7 @@ const KIND_TEXT = {
   date: 'a date such as friday or 2026-11-20',
   duration: 'a duration such as 30s, 5m, 2h, 1d',
   json: 'JSON',
+  command: 'a command in quotes',
 } as const;
 const TYPE_TEXT = {
   string: 'text',

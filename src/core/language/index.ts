@@ -1,11 +1,11 @@
-import type { Json } from '../../domain/json.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { LanguageFactory, Reading } from '../language.ts';
 import type { Body } from '../message.ts';
 import { readArgs } from './args.ts';
 import { settleDates } from './dates.ts';
-import { explain, unfit } from './explain.ts';
-import type { Spec } from './fields.ts';
+import { explain, unfit, wrong } from './explain.ts';
+import type { Field, Spec } from './fields.ts';
 import { formatInvocation } from './format.ts';
 import { parseBody, readJson } from './json.ts';
 import { buildNames, type Names } from './names.ts';
@@ -44,7 +44,7 @@ function read(names: Names, body: Body, context: Context): Reading | Promise<Rea
   }
   const tokens = tokenize(text);
   const found = names.resolve(tokens);
-  if (found) return finish(found.spec, readArgs(found.spec, tokens, found.used), context, true);
+  if (found) return finish(names, found.spec, readArgs(found.spec, tokens, found.used), context, true);
   return readSentence(names, text, tokens, context);
 }
 
@@ -56,21 +56,52 @@ function readCommand(
 ): Reading | Promise<Reading> {
   const spec = names.find(name);
   if (!spec) throw names.unknown(name.slice(0, 200).toWellFormed().trim().split(/\s+/));
-  return finish(spec, readJson(spec, args), context, true);
+  return finish(names, spec, readJson(spec, args), context, true);
 }
 
-/** Dates are settled apart, so that commands without one wait for nothing. */
+/** Dates are settled and commands among the arguments read apart, so that others wait for nothing. */
 function finish(
+  names: Names,
   spec: Spec,
   args: Record<string, Json>,
   context: Context,
   sure: boolean,
 ): Reading | Promise<Reading> {
-  const dated = spec.dates.some((field) => args[field.name] !== undefined);
-  if (!dated) return validate(spec, args, sure);
-  const fail = (field: Parameters<typeof unfit>[1], error: unknown, value: Json): Error =>
-    unfit(spec, field, error, value);
-  return settleDates(spec, args, context.now, fail).then((settled) => validate(spec, settled, sure));
+  const given = (fields: readonly Field[]) => fields.filter((field) => args[field.name] !== undefined);
+  const nested = given(spec.nested);
+  if (nested.length === 0 && given(spec.dates).length === 0) return validate(spec, args, sure);
+  const fail = (field: Field, error: unknown, value: Json): Error => unfit(spec, field, error, value);
+  return checkNested(names, spec, nested, args, context)
+    .then(() => settleDates(spec, args, context.now, fail))
+    .then((settled) => validate(spec, settled, sure));
+}
+
+/** A command among the arguments is kept as it was given, but has to be one. */
+async function checkNested(
+  names: Names,
+  spec: Spec,
+  nested: readonly Field[],
+  args: JsonObject,
+  context: Context,
+): Promise<void> {
+  for (const { name } of nested) {
+    const value = args[name];
+    const body = typeof value === 'string' ? { text: value } : (value as { command: string; args: unknown });
+    if (!('text' in body) && typeof body.command !== 'string')
+      throw wrong(spec, `${name}: expected a command in quotes, or {"command": …, "args": {…}}.`);
+    const reading = await asArgument(name, () => read(names, body, context));
+    if (!reading.sure)
+      throw wrong(spec, `${name}: write it as a command: ${formatInvocation(names, reading.invocation)}`);
+  }
+}
+
+async function asArgument<T>(name: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new Refusal('invalid_argument', `${name}: ${error.message}`, { cause: error });
+  }
 }
 
 function validate(spec: Spec, args: Readonly<Record<string, Json>>, sure: boolean): Reading {
@@ -86,13 +117,13 @@ async function readSentence(
   tokens: readonly Token[],
   context: Context,
 ): Promise<Reading> {
-  const refusal = names.unknown(tokens.slice(0, 2).map((token) => token.text));
+  const refusal = names.unknown(tokens.slice(0, 3).map((token) => token.text));
   if (tokens.length < SENTENCE) throw refusal;
   const reading = await readPlainly(text, context, (name) => names.find(name)?.command);
   const spec = reading && names.find(reading.command);
   if (!spec) throw refusal;
   try {
-    return await finish(spec, readArgs(spec, reading.tokens, 0), context, false);
+    return await finish(names, spec, readArgs(spec, reading.tokens, 0), context, false);
   } catch (error) {
     // A sentence that only looked like the command is an unknown one, not a wrong argument.
     if (error instanceof Refusal) throw refusal;

@@ -57,10 +57,10 @@ function lookUp(table: ReadonlyMap<string, Spec>, tokens: readonly Token[], used
 }
 
 function unknown(words: readonly string[], names: readonly string[]): Refusal {
-  const [first = '', second = ''] = words.map((word) => word.toLowerCase());
-  const [noun, verb] = first.includes('.')
-    ? [first.slice(0, first.indexOf('.')), first.slice(first.indexOf('.') + 1)]
-    : [first, second];
+  const [first = '', second = '', third = ''] = words.flatMap((word) => word.toLowerCase().split('.'));
+  // `job dead` is a noun of its own where there is a `job dead list`.
+  const long = second !== '' && names.some((name) => name.startsWith(`${first} ${second} `));
+  const [noun, verb] = long ? [`${first} ${second}`, third] : [first, second];
   const suggestions = suggest(noun, verb, names);
   const ofNoun = names.filter((name) => name.startsWith(`${noun} `));
   if (ofNoun.length > 0 && (verb === '' || suggestions.length === 0)) {
@@ -71,7 +71,7 @@ function unknown(words: readonly string[], names: readonly string[]): Refusal {
       ofNoun,
     );
   }
-  const said = clip(words.slice(0, 2).join(' '));
+  const said = clip(words.slice(0, long ? 3 : 2).join(' '));
   if (suggestions.length > 0)
     return new Refusal(
       'unknown_command',

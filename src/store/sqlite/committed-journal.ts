@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { journal, type JournalEntry } from '../../domain/journal.ts';
 import type { Row } from '../../domain/table.ts';
+import { entryOf } from '../journal-entry.ts';
 import { Statements } from './statements.ts';
 
 export interface Head {
@@ -39,9 +40,4 @@ export class CommittedJournal {
     }) as Row<typeof journal>[];
     return rows.map((row) => entryOf(workspace, row));
   }
-}
-
-/** A journal row as the entry it is. */
-function entryOf(workspace: string, row: Row<typeof journal>): JournalEntry {
-  return { ...row, version: 1, workspace, at: row.at.toISOString(), details: row.details ?? {} };
 }

@@ -1,211 +1,48 @@
 import type { Database, Statement } from 'better-sqlite3';
-import { CasingCache } from 'drizzle-orm/casing';
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  gt,
-  gte,
-  inArray,
-  isNotNull,
-  isNull,
-  lt,
-  lte,
-  ne,
-  notInArray,
-} from 'drizzle-orm/sql/expressions';
-import { sql, type SQL } from 'drizzle-orm/sql/sql';
-import type { SQLiteColumn } from 'drizzle-orm/sqlite-core/columns/common';
-import type { ColumnKind, Query, Table, Where } from '../../domain/table.ts';
-import { encode, kindOf, rowDecoder, type Cell } from '../codec.ts';
-import { buildTable, sqliteDialect, type DrizzleTable } from '../schema.ts';
+import type { Query, Table, Where } from '../../domain/table.ts';
+import type { Cell } from '../codec.ts';
+import { sqliteDialect } from '../schema.ts';
+import { TableStatements, type Value } from '../statements.ts';
 
-type Prepared = Statement<[Cell[]], Record<string, Cell>>;
+type Prepared = Statement<[Value[]], Record<string, Cell>>;
 
-const COMPARE = { below: lt, atMost: lte, above: gt, atLeast: gte } as const;
-/** After every text that starts with the prefix: no code point of valid text sorts higher. */
-const LAST = '\u{10ffff}';
-const ROWS = 500;
-const VALUE = sql.placeholder('value');
-/** A bare placeholder would be taken for a hint, and the statement planned anew for each value that is bound to it. */
-const LIMIT = sql`(${VALUE} + 0)`;
-
-/** The conditions of one call: what they look like, and their values in the order of the placeholders. */
-interface Filter {
-  readonly shape: string;
-  readonly values: Cell[];
-}
-
-/**
- * The statements of one table. Drizzle writes each once, on first use; it is kept by the shape of the call and run by
- * the driver itself, since going through drizzle each time costs more than the statement.
- */
+/** The statements of one table, run on one connection. */
 export class Statements {
-  readonly #db: Database;
-  readonly #table: Table;
-  readonly #drizzle: DrizzleTable;
-  readonly #decode: (raw: Record<string, Cell>) => Record<string, unknown>;
-  readonly #columns: readonly (readonly [name: string, kind: ColumnKind])[];
-  readonly #prepared = new Map<string, Prepared>();
+  readonly #statements: TableStatements<Prepared>;
 
   constructor(db: Database, table: Table) {
-    this.#db = db;
-    this.#table = table;
-    this.#drizzle = buildTable(sqliteDialect, table);
-    this.#decode = rowDecoder(table);
-    const names = ['id', 'version', ...Object.keys(table.columns)];
-    this.#columns = names.map((name) => [name, kindOf(table, name)]);
+    const writing = {
+      dialect: sqliteDialect,
+      placeholder: () => '?',
+      lists: false,
+      prepare: (text: string) => db.prepare<[Value[]], Record<string, Cell>>(text),
+    };
+    this.#statements = new TableStatements(writing, table);
   }
 
   insert(workspace: string, row: Record<string, unknown>): void {
-    const cells: Cell[] = [workspace];
-    for (const [name, kind] of this.#columns) {
-      const value = row[name];
-      if (value === undefined) throw new TypeError(`${this.#table.name}.${name} is missing`);
-      cells.push(encode(kind, value));
-    }
-    this.#prepare('insert', () => {
-      const names = ['workspace', ...this.#columns.map(([name]) => name)].map((name) => this.#bare(name));
-      const values = names.map(() => VALUE);
-      return sql`insert into ${this.#drizzle} (${list(names)}) values (${list(values)})`;
-    }).run(cells);
+    const { statement, values } = this.#statements.insert(workspace, row);
+    statement.run(values);
   }
 
   /** Returns whether the row still had that version. */
   update(workspace: string, id: string, version: number, patch: Record<string, unknown>): boolean {
-    const names = Object.keys(patch);
-    const cells = names.map((name) => encode(kindOf(this.#table, name), patch[name]));
-    const statement = this.#prepare(`update:${names.join()}`, () => {
-      const raised = sql`${this.#bare('version')} = ${this.#column('version')} + 1`;
-      const set = list([...names.map((name) => sql`${this.#bare(name)} = ${VALUE}`), raised]);
-      const own = ['workspace', 'id', 'version'].map((name) => eq(this.#column(name), VALUE));
-      return sql`update ${this.#drizzle} set ${set} where ${and(...own)}`;
-    });
-    cells.push(workspace, id, version);
-    return statement.run(cells).changes === 1;
+    const { statement, values } = this.#statements.update(workspace, id, version, patch);
+    return statement.run(values).changes === 1;
   }
 
   remove<T extends Table>(workspace: string, where: Where<T>): number {
-    const { shape, values } = this.#filter(workspace, where);
-    const statement = this.#prepare(
-      `remove:${shape}`,
-      () => sql`delete from ${this.#drizzle} where ${this.#conditions(where)}`,
-    );
+    const { statement, values } = this.#statements.remove(workspace, where);
     return statement.run(values).changes;
   }
 
   find<T extends Table>(workspace: string, query: Query<T>): Record<string, unknown>[] {
-    const { where = {}, orderBy = [], limit = ROWS } = query;
-    const { shape, values } = this.#filter(workspace, where);
-    const order = orderBy.map((o) => `${o.column}${o.descending ? '-' : '+'}`).join();
-    const statement = this.#prepare(`find:${shape}:${order}`, () => {
-      const columns = this.#columns.map(([name]) => sql`${this.#column(name)} as ${sql.identifier(name)}`);
-      const sorted = orderBy.map((o) => (o.descending ? desc : asc)(this.#column(o.column)));
-      const ordered = sorted.length > 0 ? sql` order by ${list(sorted)}` : sql.empty();
-      return sql`select ${list(columns)} from ${this.#drizzle} where ${this.#conditions(where)}${ordered} limit ${LIMIT}`;
-    });
-    values.push(limit);
-    return statement.all(values).map(this.#decode);
+    const { statement, values } = this.#statements.find(workspace, query);
+    return statement.all(values).map(this.#statements.decode);
   }
 
   count<T extends Table>(workspace: string, where: Where<T>): number {
-    const { shape, values } = this.#filter(workspace, where);
-    const statement = this.#prepare(
-      `count:${shape}`,
-      () => sql`select count(*) as n from ${this.#drizzle} where ${this.#conditions(where)}`,
-    );
+    const { statement, values } = this.#statements.count(workspace, where);
     return statement.get(values)?.['n'] as number;
   }
-
-  #prepare(shape: string, build: () => SQL): Prepared {
-    let statement = this.#prepared.get(shape);
-    if (!statement) {
-      statement = this.#db.prepare<[Cell[]], Record<string, Cell>>(textOf(build()));
-      this.#prepared.set(shape, statement);
-    }
-    return statement;
-  }
-
-  #column(name: string): SQLiteColumn {
-    const found = this.#drizzle[name];
-    if (!found) throw new TypeError(`table ${this.#table.name} has no column ${name}`);
-    return found;
-  }
-
-  /** The column's name without its table, as `insert` and `set` want it. */
-  #bare(name: string): SQL {
-    return sql`${sql.identifier(this.#column(name).name)}`;
-  }
-
-  /** Every condition begins with the workspace, so no call can read another's rows. */
-  #filter(workspace: string, where: object): Filter {
-    const values: Cell[] = [workspace];
-    let shape = '';
-    for (const [name, condition] of Object.entries(where)) {
-      if (condition === undefined) continue;
-      const kind = kindOf(this.#table, name);
-      for (const [op, value] of operators(condition)) {
-        shape += `${name} ${op}${Array.isArray(value) ? value.length : value === null ? '0' : ''},`;
-        if (value === null) continue;
-        if (op === 'in' || op === 'notIn')
-          for (const item of value as readonly unknown[]) values.push(encode(kind, item));
-        else values.push(encode(kind, value));
-        if (op === 'prefix') values.push(`${value as string}${LAST}`);
-      }
-    }
-    return { shape, values };
-  }
-
-  /** The same conditions as SQL, with a placeholder for each value. */
-  #conditions(where: object): SQL | undefined {
-    const parts = [eq(this.#column('workspace'), VALUE)];
-    for (const [name, condition] of Object.entries(where)) {
-      if (condition === undefined) continue;
-      for (const [op, value] of operators(condition)) parts.push(conditionOf(this.#column(name), op, value));
-    }
-    return and(...parts);
-  }
-}
-
-function conditionOf(column: SQLiteColumn, op: string, value: unknown): SQL {
-  if (value === null) return op === 'not' ? isNotNull(column) : isNull(column);
-  switch (op) {
-    case 'eq':
-      return eq(column, VALUE);
-    case 'in':
-    case 'notIn': {
-      const holders = (value as readonly unknown[]).map(() => VALUE);
-      if (holders.length === 0) return op === 'in' ? sql`false` : sql`true`;
-      return op === 'in' ? inArray(column, holders) : notInArray(column, holders);
-    }
-    case 'prefix':
-      return sql`(${gte(column, VALUE)} and ${lt(column, VALUE)})`;
-    case 'not':
-      return sql`(${ne(column, VALUE)} or ${isNull(column)})`;
-    default:
-      return COMPARE[op as keyof typeof COMPARE](column, VALUE);
-  }
-}
-
-/** A bare value is equality; an object of operators gives each of them. */
-function operators(condition: unknown): [string, unknown][] {
-  const plain =
-    condition === null ||
-    typeof condition !== 'object' ||
-    condition instanceof Date ||
-    Object.getPrototypeOf(condition) !== Object.prototype;
-  return plain ? [['eq', condition]] : Object.entries(condition).filter(([, v]) => v !== undefined);
-}
-
-const list = (parts: readonly unknown[]): SQL => sql.join([...parts] as SQL[], sql`, `);
-
-function textOf(query: SQL): string {
-  const config = {
-    casing: new CasingCache(),
-    escapeName: (name: string) => `"${name}"`,
-    escapeParam: () => '?',
-    escapeString: (text: string) => `'${text.replaceAll("'", "''")}'`,
-  };
-  return query.toQuery(config).sql;
 }

@@ -1,8 +1,8 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
+import BetterSqlite from 'better-sqlite3';
 import { newId as systemId } from '../../core/ids.ts';
-import type { Commit, ReadTx, Store, Tx } from '../../core/store.ts';
+import type { Commit, ReadTx, Tx } from '../../core/store.ts';
 import { systemClock, type Clock } from '../../domain/clock.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { GENESIS, type JournalEntry } from '../../domain/journal.ts';
@@ -13,7 +13,9 @@ import { fixedStatements, type FixedStatements } from './fixed.ts';
 import { migrate } from './migrate.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
 import { Revisions } from '../revisions.ts';
-import { SqliteTx, type ChainHead, type Group } from './tx.ts';
+import type { ChainHead } from '../chain.ts';
+import type { Database } from '../database.ts';
+import { SqliteTx, type Group } from './tx.ts';
 import { Statements } from './statements.ts';
 import { inOneTurn } from './turn.ts';
 import { takeWriteLock } from './write-lock.ts';
@@ -57,11 +59,12 @@ export function openSqlite(options: SqliteOptions): SqliteStore {
  * The embedded store: one connection, transactions queued behind one BEGIN IMMEDIATE. All that waits in one turn of the
  * event loop runs one after another inside savepoints and is committed with one fsync; nobody is answered before it.
  */
-export class SqliteStore implements Store {
+export class SqliteStore implements Database {
+  readonly counts = undefined;
   readonly #path: string;
-  readonly #db: Database.Database;
+  readonly #db: BetterSqlite.Database;
   /** Sees committed rows only, also while a group is open. */
-  readonly #reader: Database.Database;
+  readonly #reader: BetterSqlite.Database;
   readonly #clock: Clock;
   readonly #newId: () => string;
   readonly #fixed: FixedStatements;
@@ -86,7 +89,7 @@ export class SqliteStore implements Store {
     this.#path = path;
     this.#clock = clock;
     this.#newId = newId ?? systemId;
-    const db = new Database(path, { timeout: lockTimeout });
+    const db = new BetterSqlite(path, { timeout: lockTimeout });
     this.#db = db;
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = FULL');
@@ -98,10 +101,14 @@ export class SqliteStore implements Store {
     db.pragma('busy_timeout = 0');
     this.#lockTimeout = lockTimeout;
     if (maxPages) db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true }) as number}`);
-    this.#reader = new Database(path, { readonly: true, timeout: lockTimeout });
+    this.#reader = new BetterSqlite(path, { readonly: true, timeout: lockTimeout });
     this.#fixed = fixedStatements(db);
     this.#journal = new CommittedJournal(this.#reader);
     this.#announcer = new Announcer(db, this.#journal, report);
+  }
+
+  get name(): string {
+    return this.#path;
   }
 
   /** The number of the newest migration that was applied. */
@@ -109,8 +116,11 @@ export class SqliteStore implements Store {
     return this.#db.pragma('user_version', { simple: true }) as number;
   }
 
-  /** What SQLite finds wrong with the file, if anything. Reads all of it. */
-  integrity(): string | undefined {
+  async currentSchema(): Promise<number> {
+    return this.schema;
+  }
+
+  async integrity(): Promise<string | undefined> {
     const found = this.#reader.pragma('quick_check(1)', { simple: true }) as string;
     return found === 'ok' ? undefined : found;
   }

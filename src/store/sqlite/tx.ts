@@ -1,21 +1,14 @@
-import { newSalt } from '../../core/ids.ts';
 import type { Queue } from '../../core/queue.ts';
 import type { Tx } from '../../core/store.ts';
 import { Refusal } from '../../domain/errors.ts';
-import { chainHash, commit, journal, type JournalEntry, type NewEntry } from '../../domain/journal.ts';
-import { redact } from '../../domain/redact.ts';
+import { journal, type JournalEntry, type NewEntry } from '../../domain/journal.ts';
 import type { NewRow, Patch, Query, Row, Table, Where } from '../../domain/table.ts';
+import { linkTo, type ChainHead } from '../chain.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
 import type { Fixed } from './fixed.ts';
-import { RowQueue } from './queue.ts';
+import { RowQueue } from '../row-queue.ts';
 import type { Revisions } from '../revisions.ts';
 import type { Statements } from './statements.ts';
-
-/** The end of a workspace's chain as this group sees it; put back when a callback's writes are undone. */
-export interface ChainHead {
-  seq: number;
-  hash: string;
-}
 
 /** What the transactions of one group share. */
 export interface Group {
@@ -96,25 +89,12 @@ export class SqliteTx implements Tx {
 
   async append(entry: NewEntry): Promise<JournalEntry> {
     const group = this.#open(journal.name, true);
-    const head = group.head(this.workspace);
-    const details = redact(entry.details);
-    const salt = newSalt();
-    const link = {
-      ...entry,
-      details,
-      version: 1 as const,
-      id: this.id(),
+    const written = linkTo(group.head(this.workspace), entry, {
       workspace: this.workspace,
-      seq: head.seq + 1,
-      at: this.now.toISOString(),
-      salt,
-      commitment: commit(salt, details),
-      previous: head.hash,
-    };
-    const written: JournalEntry = { ...link, hash: chainHash(link) };
+      id: this.id(),
+      now: this.now,
+    });
     group.statements(journal).insert(this.workspace, { ...written, at: this.now });
-    head.seq = written.seq;
-    head.hash = written.hash;
     group.entries.push(written);
     return written;
   }

@@ -1,9 +1,13 @@
+import type { Sandbox } from '../../domain/catalog.ts';
 import type { Clock } from '../../domain/clock.ts';
+import type { Effect } from '../../domain/effect.ts';
 import type { Outcome, Progress } from '../../domain/job.ts';
-import type { Json, JsonObject } from '../../domain/json.ts';
+import type { JsonObject } from '../../domain/json.ts';
 import type { Probe } from '../../domain/probe.ts';
 import type { Runbook } from '../../domain/runbook.ts';
+import type { Breakers } from '../breakers.ts';
 import type { GuardedFetch } from '../guard.ts';
+import type { Warden } from './warden.ts';
 
 /** One try of one job. */
 export interface Execution {
@@ -26,18 +30,6 @@ export interface Execution {
   effect(effect: Effect): void;
 }
 
-/** What a try did outside. */
-export interface Effect {
-  readonly kind: 'http' | 'shell' | 'probe' | 'remote' | 'notify';
-  /** Without secrets: an origin and path, a program, a worker. */
-  readonly target: string;
-  /** `201`, `exit 0`, `timeout`, `no answer` … */
-  readonly outcome: string;
-  readonly result: Json;
-  readonly startedAt: Date;
-  readonly endedAt: Date;
-}
-
 export interface ExecutorDeps {
   readonly fetch: GuardedFetch;
   /** Where `${env:NAME}` and PATH come from. */
@@ -46,6 +38,11 @@ export interface ExecutorDeps {
   /** The origin that this server listens on, for `${self}`. */
   readonly self?: string;
   readonly probes: ReadonlyMap<string, Probe>;
+  /** Absent: no destination is ever held off. */
+  readonly breakers?: Breakers;
+  readonly sandbox?: Sandbox | undefined;
+  /** Ends what programs leave running when this process is killed; absent: they are left. */
+  readonly warden?: Warden;
   /** Milliseconds between SIGTERM and SIGKILL; 2,000 unless told. */
   readonly killGrace?: number;
 }

@@ -1,34 +1,58 @@
+import { compileCel } from '../../core/cel.ts';
+import type { Effect } from '../../domain/effect.ts';
 import { asRefusal, Refusal } from '../../domain/errors.ts';
-import type { Outcome } from '../../domain/job.ts';
+import type { FailureClass } from '../../domain/failure.ts';
+import type { Outcome, Usage } from '../../domain/job.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
 import type { HttpExecutor } from '../../domain/runbook.ts';
-import { redactText } from '../../domain/redact.ts';
-import type { GuardedRequest, GuardedResponse } from '../guard.ts';
+import { readUsage } from '../../domain/usage.ts';
+import { BreakerOpen } from '../breakers.ts';
+import { TimedOut, type GuardedRequest, type GuardedResponse } from '../guard.ts';
+import { cleanJson, cleanText } from './clean.ts';
 import type { Execution, ExecutorDeps } from './execution.ts';
 import { retryAfter } from './retry-after.ts';
+import { refuseLive } from './sandbox.ts';
 import { Templates } from './template.ts';
 
-/** Characters of the answer's body that the job keeps. */
+/** Characters of the answer's body that the job keeps where its runbook maps nothing. */
 const KEPT_BODY = 4_096;
+/** Characters of a mapped result, as JSON. */
+const MOST_RESULT = 65_536;
+const OURS = new Set(['idempotency-key', 'signalbox-cause']);
 
 /**
- * Sends one HTTP request with the job's `Idempotency-Key`. An expected status is done; 408, 429, 5xx, a broken
- * connection and a time-out are worth another try; any other status fails.
+ * Sends one HTTP request with the job's `Idempotency-Key` and `Signalbox-Cause`. An expected status is done; 408, 429,
+ * 5xx, a broken connection and a time-out are worth another try; any other status fails.
  */
 export async function runHttp(execution: Execution, deps: ExecutorDeps): Promise<Outcome> {
   const { executor } = execution.runbook;
   if (executor.kind !== 'http') throw new TypeError(`${execution.runbook.name} is no http runbook`);
   const templates = new Templates(execution.args, deps.env, deps.self);
+  const startedAt = deps.clock.now();
+  let target = '';
+  let answered = false;
+  const effect = (outcome: string, result: Json): void => {
+    const endedAt = deps.clock.now();
+    execution.effect({ kind: 'http', target, outcome, result, startedAt, endedAt } satisfies Effect);
+  };
   try {
-    const answer = await deps.fetch(requestOf(execution, executor, templates));
+    const request = requestOf(execution, executor, templates);
+    refuseLive(deps.sandbox, partsOf(request));
+    target = targetOf(request, templates);
+    const send = deps.breakers ? deps.breakers.around(deps.fetch) : deps.fetch;
+    const answer = await send({ ...request, answered: () => (answered = true) });
     const took = Math.round(answer.latency);
     execution.log(
       'info',
       templates.hide(`${executor.method} ${answer.url} -> ${answer.status} in ${took} ms`),
     );
-    return outcomeOf(answer, executor, templates, deps.clock.now());
+    const outcome = outcomeOf(answer, executor, execution, templates, deps.clock.now());
+    effect(String(answer.status), ('result' in outcome && outcome.result) || { status: answer.status });
+    return outcome;
   } catch (error) {
-    if (execution.signal.aborted) return { kind: 'cancelled' };
-    return failureOf(error, templates);
+    const sent = target !== '' && (answered || wasSent(error));
+    if (sent) effect(endOf(execution, error), null);
+    return execution.signal.aborted ? { kind: 'cancelled' } : failureOf(error, templates, sent);
   }
 }
 
@@ -38,7 +62,11 @@ function requestOf(execution: Execution, executor: HttpExecutor, templates: Temp
   return {
     method: executor.method,
     url: templates.fill(executor.url, 'url'),
-    headers: { ...withoutKey(headers), 'idempotency-key': execution.idempotencyKey },
+    headers: {
+      ...Object.fromEntries(Object.entries(headers).filter(([name]) => !OURS.has(name.toLowerCase()))),
+      'idempotency-key': execution.idempotencyKey,
+      'signalbox-cause': execution.cause,
+    },
     body: bodyOf(executor, headers, templates),
     timeout: execution.runbook.timeout,
     maxBytes: execution.runbook.bounds.outputBytes,
@@ -47,8 +75,17 @@ function requestOf(execution: Execution, executor: HttpExecutor, templates: Temp
   };
 }
 
-const withoutKey = (headers: Record<string, string>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'idempotency-key'));
+const partsOf = ({ url, headers = {}, body }: GuardedRequest): (readonly [string, string | undefined])[] => [
+  ['the address', url],
+  ...Object.entries(headers).map(([name, value]) => [`the header ${name}`, value] as const),
+  ['the body', body],
+];
+
+/** Where it goes, without the query and without secrets. */
+function targetOf({ url }: GuardedRequest, templates: Templates): string {
+  const to = URL.parse(url);
+  return cleanText(to ? `${to.origin}${to.pathname}` : url, templates).slice(0, 500);
+}
 
 /** Fills the body so that no argument can end its own place in it. */
 function bodyOf(
@@ -61,40 +98,124 @@ function bodyOf(
   if (type.includes('form-urlencoded')) return templates.fill(body, 'form');
   if (!type.includes('json') && (type !== '' || !/^\s*[{[]/.test(body))) return templates.fill(body);
   const filled = templates.fill(body, 'json');
-  if (!isJson(filled))
+  if (parsed(filled) === undefined)
     throw new Refusal('invalid_argument', 'The body is not JSON once its templates are filled.');
   return filled;
 }
 
-function isJson(text: string): boolean {
+function parsed(text: string): Json | undefined {
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text) as Json;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
 function outcomeOf(
   answer: GuardedResponse,
   executor: HttpExecutor,
+  execution: Execution,
   templates: Templates,
   now: Date,
 ): Outcome {
   const { status } = answer;
-  const body = redactText(templates.hide(answer.body.toString('utf8'))).slice(0, KEPT_BODY);
-  const result = { status, latency: Math.round(answer.latency), body: body.toWellFormed() };
-  if (executor.expectStatus.includes(status)) return { kind: 'done', result };
+  if (executor.expectStatus.includes(status)) return doneWith(answer, executor, execution, templates);
   const reason = `expected status ${executor.expectStatus.join(' or ')}, got ${status}`;
-  if (status !== 408 && status !== 429 && status < 500) return { kind: 'fail', reason, result };
+  const failure = failureOfStatus(status);
+  if (failure === 'refused') return { kind: 'fail', reason, failure, result: beginning(answer, templates) };
   const after = retryAfter(answer.headers['retry-after'], now);
-  return { kind: 'retry', reason, ...(after !== undefined && { after }) };
+  return { kind: 'retry', reason, failure, ...(after !== undefined && { after }) };
 }
 
-function failureOf(error: unknown, templates: Templates): Outcome {
+function failureOfStatus(status: number): FailureClass {
+  if (status === 408) return 'timeout';
+  if (status === 429) return 'rate_limited';
+  return status >= 500 ? 'server' : 'refused';
+}
+
+const beginning = ({ status, latency, body }: GuardedResponse, templates: Templates): JsonObject => ({
+  status,
+  latency: Math.round(latency),
+  body: cleanText(body.toString('utf8'), templates).slice(0, KEPT_BODY).toWellFormed(),
+});
+
+function doneWith(
+  answer: GuardedResponse,
+  { result: fields, usage }: HttpExecutor,
+  execution: Execution,
+  templates: Templates,
+): Outcome {
+  const { status, headers } = answer;
+  const text = answer.body.toString('utf8');
+  const values = { status, headers, body: parsed(text) ?? text };
+  const used = usage && usedIn(usage, values, execution, templates);
+  const more = used && { usage: used };
+  if (!fields) return { kind: 'done', result: beginning(answer, templates), ...more };
+  // It was done, whatever its answer looks like; that it cannot be read is told without trying it again.
+  const unreadable = (reason: string): Outcome => ({
+    kind: 'fail',
+    stage: 'report',
+    reason: `status ${status}, but ${reason}`,
+    result: beginning(answer, templates),
+    ...more,
+  });
+  try {
+    const result = cleanJson(mapped(fields, values), templates);
+    if (JSON.stringify(result).length <= MOST_RESULT) return { kind: 'done', result, ...more };
+    return unreadable(`its mapped result is larger than ${MOST_RESULT} characters`);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return unreadable(`its result could not be mapped: ${cleanText(error.message, templates)}`);
+  }
+}
+
+const mapped = (fields: Readonly<Record<string, string>>, values: Readonly<Record<string, unknown>>) =>
+  Object.fromEntries(
+    Object.entries(fields).map(([name, expression]) => [
+      name,
+      compileCel(expression, Object.keys(values)).evaluate(values) as Json,
+    ]),
+  );
+
+/** What cannot be read of it is told in the log, and undoes nothing. */
+function usedIn(
+  usage: Readonly<Record<string, string>>,
+  values: Readonly<Record<string, unknown>>,
+  execution: Execution,
+  templates: Templates,
+): Usage | undefined {
+  try {
+    return readUsage(mapped(usage, values));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    execution.log('err', `the usage could not be read: ${cleanText(error.message, templates)}`);
+    return undefined;
+  }
+}
+
+function failureOf(error: unknown, templates: Templates, sent: boolean): Outcome {
   const refusal = asRefusal(error);
   if (refusal.code === 'internal') throw error;
-  const bound = refusal.code === 'too_large' ? ' (bounds.outputBytes)' : '';
-  const reason = templates.hide(refusal.message) + bound;
-  return { kind: refusal.code === 'unavailable' ? 'retry' : 'fail', reason };
+  const reason = templates.hide(refusal.message);
+  if (refusal instanceof TimedOut) return { kind: 'retry', failure: 'timeout', bound: 'timeout', reason };
+  if (refusal.code === 'too_large') {
+    const bound = 'bounds.outputBytes';
+    return { kind: 'fail', failure: 'refused', bound, reason: `${reason} (${bound})` };
+  }
+  const { retryAfter: after } = refusal;
+  if (refusal.code === 'unavailable')
+    return { kind: 'retry', failure: 'network', reason, ...(after !== undefined && { after }) };
+  return { kind: 'fail', failure: 'refused', ...(!sent && { stage: 'start' }), reason };
+}
+
+/** Whether it may have reached the far side: not what was refused before it was sent. */
+const wasSent = (error: unknown): boolean =>
+  !(error instanceof Refusal) ||
+  error.code === 'too_large' ||
+  (error.code === 'unavailable' && !(error instanceof BreakerOpen));
+
+function endOf({ signal }: Execution, error: unknown): string {
+  if (signal.aborted) return 'cancelled';
+  if (error instanceof TimedOut) return 'timeout';
+  return error instanceof Refusal && error.code === 'unavailable' ? 'no answer' : 'unreadable answer';
 }

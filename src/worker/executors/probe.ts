@@ -1,8 +1,9 @@
 import { asRefusal, Refusal } from '../../domain/errors.ts';
 import type { Outcome } from '../../domain/job.ts';
 import { assess, type Probe } from '../../domain/probe.ts';
-import type { GuardedFetch, GuardedResponse } from '../guard.ts';
+import type { GuardedResponse } from '../guard.ts';
 import type { Execution, ExecutorDeps } from './execution.ts';
+import { refuseLive } from './sandbox.ts';
 import { Templates } from './template.ts';
 
 /** What a probe reads of a body before it calls it too large. */
@@ -23,7 +24,8 @@ export interface ProbeResult {
 
 /**
  * Asks a probe's question once. No answer at all is an observation too: the job is done, and says `failed`. Only a probe
- * that cannot be asked (a URL or a destination that is not allowed, a missing variable) fails the job.
+ * that cannot be asked (a URL or a destination that is not allowed, a missing variable) fails the job. It passes open
+ * circuit breakers and moves none: whether the destination is up is just what it asks.
  */
 export async function runProbe(execution: Execution, deps: ExecutorDeps): Promise<Outcome> {
   const { executor } = execution.runbook;
@@ -31,8 +33,17 @@ export async function runProbe(execution: Execution, deps: ExecutorDeps): Promis
   const probe = deps.probes.get(executor.probe);
   if (probe === undefined) return { kind: 'fail', reason: `There is no probe "${executor.probe}".` };
   const templates = new Templates({}, deps.env, deps.self);
+  const startedAt = deps.clock.now();
   try {
-    const result = await ask(probe, deps.fetch, templates, execution.signal);
+    const result = await ask(probe, deps, templates, execution.signal);
+    execution.effect({
+      kind: 'probe',
+      target: templates.hide(withoutQuery(templates.fill(probe.url, 'url'))).slice(0, 500),
+      outcome: String(result.status ?? 'no answer'),
+      result: { ...result },
+      startedAt,
+      endedAt: deps.clock.now(),
+    });
     for (const failure of result.failures) execution.log('err', failure);
     execution.log('info', `${probe.name}: ${result.state}`);
     return { kind: 'done', result: { ...result } };
@@ -40,19 +51,25 @@ export async function runProbe(execution: Execution, deps: ExecutorDeps): Promis
     if (execution.signal.aborted) return { kind: 'cancelled' };
     const refusal = asRefusal(error);
     if (refusal.code === 'internal') throw error;
-    return { kind: 'fail', reason: templates.hide(refusal.message) };
+    return { kind: 'fail', failure: 'refused', stage: 'start', reason: templates.hide(refusal.message) };
   }
 }
 
+const withoutQuery = (url: string): string => url.replace(/[?#].*$/s, '');
+
 async function ask(
   probe: Probe,
-  fetch: GuardedFetch,
+  { fetch, sandbox }: ExecutorDeps,
   templates: Templates,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const { method, timeout, expect } = probe;
   const url = templates.fill(probe.url, 'url');
   const headers = templates.fillAll(probe.headers);
+  refuseLive(sandbox, [
+    ['the address', url],
+    ...Object.entries(headers).map(([name, value]) => [`the header ${name}`, value] as const),
+  ]);
   const redirect = expect.status.some((status) => status >= 300 && status < 400);
   try {
     const request = { method, url, headers, timeout, maxBytes: MAX_BODY, signal };

@@ -1,28 +1,28 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { basename, join } from 'node:path';
 import { SECOND } from '../../domain/clock.ts';
 import { asRefusal, Refusal } from '../../domain/errors.ts';
-import type { Outcome } from '../../domain/job.ts';
+import type { Outcome, Usage } from '../../domain/job.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
 import type { ShellExecutor } from '../../domain/runbook.ts';
+import { checkSandbox } from '../../domain/sandbox.ts';
+import { Child, type Ended } from './child.ts';
+import { Control } from './control.ts';
 import type { Execution, ExecutorDeps } from './execution.ts';
 import { Output } from './output.ts';
+import { refuseLive } from './sandbox.ts';
 import { Templates } from './template.ts';
-
-type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 /** `sysexits.h`: a temporary failure, worth another try. */
 const EX_TEMPFAIL = 75;
 const KILL_GRACE = 2 * SECOND;
-/** How long pipes may stay open after the program ended, held by a child that left the process group. */
-const PIPE_GRACE = SECOND;
 
 /**
- * Runs a program (never a shell) in an empty directory of its own, with PATH and the declared variables as its whole
- * environment, and streams its output. It and all its children are stopped at the time-out, at a cancel and when the
- * output passes a bound. Exit code 0 is done, 75 and a time-out are worth another try, anything else fails.
+ * Runs a program (never a shell) in an empty directory of its own, with PATH, the declared variables and three of ours
+ * as its whole environment; streams its output, and reads what it reports on file descriptor 3. It and all its children
+ * are stopped at the time-out, at a cancel and when it passes a bound. Exit code 0 is done, 75 and a time-out are worth
+ * another try, anything else fails.
  */
 export async function runShell(execution: Execution, deps: ExecutorDeps): Promise<Outcome> {
   const { executor } = execution.runbook;
@@ -31,25 +31,39 @@ export async function runShell(execution: Execution, deps: ExecutorDeps): Promis
   const templates = new Templates(execution.args, deps.env);
   const directory = await mkdtemp(join(tmpdir(), 'signalbox-job-'));
   try {
-    const child = start(executor, templates, directory, deps);
-    return await attend(child, execution, templates, deps.killGrace ?? KILL_GRACE);
+    const child = start(executor, execution, templates, directory, deps);
+    return await attend(child, execution, { templates, directory, deps });
   } catch (error) {
     const refusal = startRefusal(error, executor.argv[0] ?? '');
     if (refusal.code === 'internal') throw error;
-    return { kind: 'fail', reason: templates.hide(refusal.message) };
+    return { kind: 'fail', failure: 'refused', stage: 'start', reason: templates.hide(refusal.message) };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
-function start(executor: ShellExecutor, templates: Templates, cwd: string, deps: ExecutorDeps): Child {
-  const [program = '', ...args] = filledArgv(executor.argv, templates);
-  const env = {
-    PATH: deps.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
-    ...templates.fillAll(executor.env),
+function start(
+  executor: ShellExecutor,
+  { runbook, cause, idempotencyKey }: Execution,
+  templates: Templates,
+  cwd: string,
+  { env, sandbox, warden }: ExecutorDeps,
+): Child {
+  checkSandbox(sandbox, runbook);
+  const argv = filledArgv(executor.argv, templates);
+  const declared = templates.fillAll(executor.env);
+  refuseLive(sandbox, [
+    ...argv.map((text, index) => [`element ${index} of argv`, text] as const),
+    ...Object.entries(declared).map(([name, text]) => [`the variable ${name}`, text] as const),
+  ]);
+  const whole = {
+    PATH: env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+    ...declared,
+    SIGNALBOX_JOB: cause,
+    SIGNALBOX_CAUSE: cause,
+    SIGNALBOX_IDEMPOTENCY_KEY: idempotencyKey,
   };
-  // Detached: the leader of a process group of its own, so that its children can be stopped with it.
-  return spawn(program, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  return new Child(argv, cwd, whole, warden);
 }
 
 /** Each element is one argument; a value that would pass for an option needs a `--` before it in the runbook. */
@@ -71,80 +85,104 @@ function filledArgv(argv: readonly string[], templates: Templates): string[] {
   });
 }
 
+interface Around {
+  readonly templates: Templates;
+  readonly directory: string;
+  readonly deps: ExecutorDeps;
+}
+
 /** Waits for the end of the program, of its children and of its output. */
-async function attend(
-  child: Child,
-  execution: Execution,
-  templates: Templates,
-  grace: number,
-): Promise<Outcome> {
+async function attend(child: Child, execution: Execution, around: Around): Promise<Outcome> {
+  const { templates, deps } = around;
   const { runbook, signal } = execution;
   let stopped: Outcome | undefined;
-  let killer: NodeJS.Timeout | undefined;
   const stop = (why: Outcome): void => {
     if (stopped !== undefined) return;
     stopped = why;
-    killGroup(child, 'SIGTERM');
-    killer = setTimeout(() => killGroup(child, 'SIGKILL'), grace);
+    child.stop(deps.killGrace ?? KILL_GRACE);
   };
-  const output = new Output(execution, templates, (reason) => stop({ kind: 'fail', reason }));
+  const over = (reason: string): void => stop({ kind: 'fail', failure: 'refused', ...bounded(reason) });
+  const output = new Output(execution, templates, over);
+  const control = new Control(execution, templates, over);
+  const reason = `stopped after ${runbook.timeout} ms (timeout)`;
   const timeout = setTimeout(
-    () => stop({ kind: 'retry', reason: `stopped after ${runbook.timeout} ms (timeout)` }),
+    () => stop({ kind: 'retry', failure: 'timeout', bound: 'timeout', reason }),
     runbook.timeout,
   );
   const cancel = (): void => stop({ kind: 'cancelled' });
   signal.addEventListener('abort', cancel, { once: true });
   // It may have come while the folder was made.
   if (signal.aborted) cancel();
+  const startedAt = deps.clock.now();
   try {
-    const [code, killedBy] = await ended(child, output);
-    return stopped ?? outcomeOf(code, killedBy, output);
+    const ended = await child.ended(output, control);
+    const used = control.usage;
+    const outcome = withUsage(stopped ?? (await outcomeOf(ended, output, control, around)), used);
+    const { argv } = runbook.executor as ShellExecutor;
+    execution.effect({
+      kind: 'shell',
+      target: basename(argv[0] ?? '').slice(0, 200),
+      outcome: stopped ? wordOf(stopped) : wordOfEnd(ended),
+      result: 'result' in outcome && outcome.result ? outcome.result : null,
+      startedAt,
+      endedAt: deps.clock.now(),
+    });
+    return outcome;
   } finally {
     clearTimeout(timeout);
-    clearTimeout(killer);
     signal.removeEventListener('abort', cancel);
   }
 }
 
-/** Resolves with exit code and signal once the output is read to its end. @throws when it could not be started. */
-function ended(child: Child, output: Output): Promise<[number | null, NodeJS.Signals | null]> {
-  child.stdout.on('data', (chunk: Buffer) => output.write('out', chunk));
-  child.stderr.on('data', (chunk: Buffer) => output.write('err', chunk));
-  return new Promise((resolve, reject) => {
-    let pipes: NodeJS.Timeout | undefined;
-    child.once('error', reject);
-    child.once('exit', () => {
-      // Whoever it left behind in its group ends with it.
-      killGroup(child, 'SIGKILL');
-      pipes = setTimeout(() => {
-        child.stdout.destroy();
-        child.stderr.destroy();
-      }, PIPE_GRACE);
-    });
-    child.once('close', (code, killedBy) => {
-      clearTimeout(pipes);
-      output.end();
-      resolve([code, killedBy]);
-    });
-  });
+/** The bound stands in the reason: `more than 50 lines of output (bounds.logLines)`. */
+function bounded(reason: string): { reason: string; bound?: string } {
+  const bound = /\((bounds\.\w+)\)$/.exec(reason)?.[1];
+  return bound === undefined ? { reason } : { reason, bound };
 }
 
-function killGroup(child: Child, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, signal);
-  } catch (error) {
-    // ESRCH: nobody is left. EPERM: macOS says so of a group of zombies.
-    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  }
-}
+const withUsage = (outcome: Outcome, usage: Usage | undefined): Outcome =>
+  usage && outcome.kind !== 'wait' ? { ...outcome, usage } : outcome;
 
-function outcomeOf(code: number | null, killedBy: NodeJS.Signals | null, output: Output): Outcome {
-  const result = { exitCode: code, signal: killedBy, logLines: output.lines };
-  if (code === 0) return { kind: 'done', result };
-  const what = code === null ? `ended by ${killedBy}` : `exit code ${code}`;
+const wordOf = (stopped: Outcome): string => {
+  if (stopped.kind === 'cancelled') return 'cancelled';
+  return stopped.kind === 'retry' ? 'timeout' : 'stopped at a bound';
+};
+
+const wordOfEnd = ({ code, signal }: Ended): string => (code === null ? `${signal}` : `exit ${code}`);
+
+async function outcomeOf(
+  ended: Ended,
+  output: Output,
+  control: Control,
+  { templates, directory }: Pick<Around, 'templates' | 'directory'>,
+): Promise<Outcome> {
+  const { code, signal } = ended;
+  const result: JsonObject = {
+    ...control.result,
+    ...({ exitCode: code, signal, logLines: output.lines } satisfies Record<string, Json>),
+  };
+  if (code === 0) return productsOf(control, directory, templates, result);
+  const what = code === null ? `ended by ${signal}` : `exit code ${code}`;
   const reason = output.lastError === '' ? what : `${what}: ${output.lastError}`;
-  return code === EX_TEMPFAIL ? { kind: 'retry', reason } : { kind: 'fail', reason, result };
+  if (code === EX_TEMPFAIL) return { kind: 'retry', failure: 'server', reason };
+  return { kind: 'fail', failure: 'refused', reason, result };
+}
+
+/** What it made is read before its directory goes; what cannot be read is no reason to do it all again. */
+async function productsOf(
+  control: Control,
+  directory: string,
+  templates: Templates,
+  result: JsonObject,
+): Promise<Outcome> {
+  try {
+    const artifacts = await control.products(directory);
+    return { kind: 'done', result, ...(artifacts.length > 0 && { artifacts }) };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const reason = `an artifact cannot be taken: ${templates.hide(error.message)}`;
+    return { kind: 'fail', stage: 'report', reason, result };
+  }
 }
 
 function startRefusal(error: unknown, program: string): Refusal {

@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from 'node:fs';
 import { Refusal } from '../../domain/errors.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { SELF } from '../../domain/runbook.ts';
@@ -10,6 +11,8 @@ export type Place = 'text' | 'url' | 'json' | 'form';
 const PART = /\$\{([^}]*)\}/g;
 /** Shorter values (`1`, `on`) are settings rather than secrets; hiding them would garble every line. */
 const SHORTEST_SECRET = 4;
+/** Bytes. */
+const LARGEST_FILE = 65_536;
 
 /** Fills templates of one execution and remembers which secrets went out, to hide them again. */
 export class Templates {
@@ -26,17 +29,21 @@ export class Templates {
   }
 
   /**
-   * Fills `${args.name}` and `${env:NAME}`, and `${self}` where a `url` begins with it. In a `url` an argument is percent-encoded unless the URL begins with it;
+   * Fills `${args.name}`, `${env:NAME}` and `${file:/path}`, and `${self}` where a `url` begins with it. In a `url` an argument is percent-encoded unless the URL begins with it;
    * in `json` and `form` it is escaped as those ask. Environment values are the operator's and go in as they are.
    * @throws Refusal `invalid_argument` for a value that is missing or cannot be written there, or an unknown template.
    */
   fill(template: string, place: Place = 'text'): string {
     return template.replace(PART, (whole, name: string, offset: number) => {
       if (name.startsWith('env:')) return this.#fromEnvironment(name.slice(4));
+      if (name.startsWith('file:/')) return this.#fromFile(name.slice(5));
       if (name.startsWith('args.'))
         return this.#argument(name.slice(5), place === 'url' && offset === 0 ? 'text' : place);
       if (whole === SELF && place === 'url' && offset === 0 && this.#self !== undefined) return this.#self;
-      throw new Refusal('invalid_argument', `${whole} is not a template: use \${args.name} or \${env:NAME}.`);
+      throw new Refusal(
+        'invalid_argument',
+        `${whole} is not a template: use \${args.name}, \${env:NAME} or \${file:/path}.`,
+      );
     });
   }
 
@@ -44,7 +51,7 @@ export class Templates {
     return Object.fromEntries(Object.entries(templates).map(([name, value]) => [name, this.fill(value)]));
   }
 
-  /** Text without the secrets that were filled in, however written: environment values, and arguments whose name tells. */
+  /** Text without the secrets that were filled in, however written: references, and arguments whose name tells. */
   hide(text: string): string {
     let hidden = text;
     for (const secret of this.#secrets) hidden = hidden.replaceAll(secret, REDACTED);
@@ -60,6 +67,22 @@ export class Templates {
     const value = this.#env[name];
     if (value === undefined)
       throw new Refusal('invalid_argument', `The environment variable ${name} is not set.`);
+    return this.#reference(value);
+  }
+
+  /** As orchestrators mount secrets; the line break that editors end a file with is no part of it. */
+  #fromFile(path: string): string {
+    let value: string;
+    try {
+      if (statSync(path).size > LARGEST_FILE) throw new RangeError('too large');
+      value = readFileSync(path, 'utf8');
+    } catch (cause) {
+      throw new Refusal('invalid_argument', `The file ${path} cannot be read, or is no secret’s.`, { cause });
+    }
+    return this.#reference(value.replace(/\r?\n$/, ''));
+  }
+
+  #reference(value: string): string {
     // A key of several lines comes out line by line.
     this.#remember([value, ...value.split(/\r?\n/)]);
     return value;

@@ -4,6 +4,7 @@ import { createEmailAdapter, type Cursor, type EmailOptions } from '../../../ada
 import type { Adapter } from '../../../src/core/adapter.ts';
 import type { Inbound } from '../../../src/core/message.ts';
 import { systemClock } from '../../../src/domain/clock.ts';
+import { charge } from '../support/charge.ts';
 import { dovecotMissing, startDovecot, type Dovecot } from '../../fakes/dovecot.ts';
 import { MailDomain, rawMail, Zone } from '../../fakes/mail.ts';
 import { fakeSmtp, type FakeSmtp } from '../../fakes/smtp.ts';
@@ -77,6 +78,23 @@ describe.skipIf(missing !== undefined)('a real mailbox', () => {
       expect(flags.filter((line) => line.includes('\\Seen'))).toHaveLength(count);
     }, PATIENCE);
   const signed = (text: string, fields = {}) => good.sign(rawMail(fields, `${text}\r\n`));
+
+  test('is read by one of several processes; the next one goes on where it was when that one is gone', async () => {
+    const { own, give, takeAway } = charge(false);
+    await start({ own });
+    expect(adapter?.health()).toEqual({ state: 'standby', reason: 'another process reads the mailbox' });
+    await dovecot.deliver(await signed('first'));
+    await give();
+    await hears('first');
+    await settled(1);
+    await takeAway();
+    expect(adapter?.health().state).toBe('standby');
+    await dovecot.deliver(await signed('second'));
+    expect(texts()).toEqual(['first']);
+    await give();
+    await hears('first', 'second');
+    expect(adapter?.health()).toEqual({ state: 'on' });
+  });
 
   test('hears a signed mail once and answers in its thread', async () => {
     const { notifier } = await start();

@@ -270,3 +270,10 @@ test('tokens: for an API key, for a refresh token, and nothing else', async () =
     keys: [{ kty: 'RSA', kid: 'fake' }],
   });
 });
+
+test('a request that a job led to says so; what is no job is refused', async () => {
+  await world.post('/v1/commands', { text: 'help' }, { 'signalbox-cause': 'JOB-12' });
+  expect(world.messages[0]?.causes).toEqual(['JOB-12']);
+  const refused = await world.post('/v1/commands', { text: 'help' }, { 'signalbox-cause': 'JOB-12, JOB-13' });
+  expect(await body(refused)).toMatchObject({ status: 400, code: 'malformed' });
+});

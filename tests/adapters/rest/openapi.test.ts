@@ -41,6 +41,7 @@ test('commands’ routes become operations with their own schemas', async () => 
   expect(edit?.parameters).toEqual([
     expect.objectContaining({ name: 'id', in: 'path', required: true }),
     { $ref: '#/components/parameters/IdempotencyKey' },
+    { $ref: '#/components/parameters/Cause' },
     { $ref: '#/components/parameters/IfMatch' },
   ]);
   expect(edit?.requestBody?.content['application/json'].schema).toMatchObject({
@@ -89,7 +90,9 @@ test('two commands on one route are a mistake that does not start', () => {
     admission: unlimited(),
     receive: () => Promise.reject(new Error('unused')),
   };
-  expect(() => mountRoutes(world.http.app, options)).toThrow('task.twin: post /v1/tasks');
+  expect(() => mountRoutes(world.http.app, options as unknown as Parameters<typeof mountRoutes>[1])).toThrow(
+    'task.twin: post /v1/tasks',
+  );
 });
 
 test('the docs page and all that it loads come from here under a policy of self', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { charge } from '../support/charge.ts';
 import { CHANNEL, prepare, setUp, soon } from './support.ts';
 
 const WHO = { user: 'U1', channel: CHANNEL };
@@ -58,6 +59,27 @@ describe('the connection', () => {
     await started;
     expect(adapter.health()).toEqual({ state: 'off', reason: 'stopped' });
   });
+});
+
+test('of several processes one holds the connection; the next one opens another when it is gone', async () => {
+  const { own, give, takeAway } = charge(false);
+  const { slack, adapter, received } = await setUp('socket', { own });
+  expect(slack.socket.connections).toBe(0);
+  expect(adapter.health()).toEqual({
+    state: 'standby',
+    reason: 'another process holds the Socket Mode connection',
+  });
+  await give();
+  expect([slack.socket.connections, slack.socket.isOpen]).toEqual([1, true]);
+  expect(adapter.health()).toEqual({ state: 'on' });
+  await slack.slashCommand('status', WHO);
+  expect(received).toHaveLength(1);
+  await takeAway();
+  await soon(() => slack.socket.isOpen).toBe(false);
+  expect(adapter.health().state).toBe('standby');
+  await give();
+  await slack.slashCommand('status', WHO);
+  expect([slack.socket.connections, received.length]).toEqual([2, 2]);
 });
 
 test.each(['null', '7', '{', '{"type":"events_api","envelope_id":"e"}', '{"type":"surprise"}'])(

@@ -7,6 +7,7 @@ import type { Feed, LogLine } from '../../../src/core/feed.ts';
 import { createAdmission } from '../../../src/core/limits.ts';
 import { verified, type Answer, type Inbound, type VerifiedIdentity } from '../../../src/core/message.ts';
 import { Refusal } from '../../../src/domain/errors.ts';
+import type { JobState } from '../../../src/domain/job.ts';
 import type { JournalEntry } from '../../../src/domain/journal.ts';
 import type { Principal } from '../../../src/domain/principal.ts';
 
@@ -78,6 +79,8 @@ export const unlimited = () =>
 export function memoryFeed() {
   const entries: JournalEntry[] = [];
   const lines: LogLine[] = [];
+  /** The state of each job that there is. */
+  const jobStates = new Map<string, JobState>();
   const entryListeners = new Set<(entry: JournalEntry) => void>();
   const logListeners = new Set<(line: LogLine) => void>();
   const on = <T>(set: Set<T>, listener: T) => {
@@ -90,11 +93,12 @@ export function memoryFeed() {
     history: async (_workspace, after, limit) => entries.filter((entry) => entry.seq > after).slice(0, limit),
     logs: async (_workspace, job, after, limit) =>
       lines.filter((line) => line.job === job && line.cursor > after).slice(0, limit),
+    jobState: async (_workspace, job) => jobStates.get(job),
     head: async () => entries.at(-1)?.seq ?? 0,
   };
-  const append = (event: string, details: JournalEntry['details'] = {}): JournalEntry => {
+  const append = (event: string, details: JournalEntry['details'] = {}, target = 'TSK-1'): JournalEntry => {
     const seq = (entries.at(-1)?.seq ?? 0) + 1;
-    const entry = entryOf(seq, event, details);
+    const entry = { ...entryOf(seq, event, details), target };
     entries.push(entry);
     for (const listener of entryListeners) listener(entry);
     return entry;
@@ -105,7 +109,7 @@ export function memoryFeed() {
     lines.push(item);
     for (const listener of logListeners) listener(item);
   };
-  return { feed, entries, append, log, listeners: () => entryListeners.size + logListeners.size };
+  return { feed, entries, append, log, jobStates, listeners: () => entryListeners.size + logListeners.size };
 }
 
 function entryOf(seq: number, event: string, details: JournalEntry['details'] = {}): JournalEntry {

@@ -25,6 +25,7 @@ describe('a genuine delivery', () => {
         conversation: 'webhook:github',
         correlationId: 'd1',
         cause: 'webhook:github:d1',
+        causes: ['webhook:github:d1'],
       },
     ]);
   });
@@ -203,4 +204,11 @@ describe('configuration', () => {
     expect((await bench()).adapter.health()).toEqual({ state: 'on' });
     expect((await bench([])).adapter.health()).toMatchObject({ state: 'off' });
   });
+});
+
+test('a delivery that a job led to says so to whatever it runs; what is no job is refused', async () => {
+  const { post, received } = await bench();
+  await post(failure(), { 'signalbox-cause': 'JOB-12' });
+  expect(received[0]?.causes).toEqual(['JOB-12', 'webhook:github:d1']);
+  expect((await post(failure(), { 'signalbox-cause': 'ana' })).status).toBe(400);
 });

@@ -43,6 +43,9 @@ describe('command names', () => {
     ['', 'There is nothing to read. Type help to see what there is.', ['help']],
     ['/signalbox', 'There is nothing to read. Type help to see what there is.', ['help']],
     ['probe', 'probe needs a verb: run.', ['probe run']],
+    ['job dead', 'job dead needs a verb: list.', ['job dead list']],
+    ['job dead lsit', 'There is no command "job dead lsit". Did you mean job dead list?', ['job dead list']],
+    ['job.dead.redrive', 'job dead has no verb redrive; it takes list.', ['job dead list']],
     [
       'job wat',
       'job has no verb wat; it takes run, list, dead list or purge.',

@@ -7,6 +7,7 @@ import { startApp, type App } from '../../../src/app.ts';
 import { loadConfig } from '../../../src/config/index.ts';
 import { dovecotMissing } from '../../fakes/dovecot.ts';
 import { startFakeSlack, type FakeSlack } from '../../fakes/slack/index.ts';
+import { createDatabase } from '../../support/postgres.ts';
 import { tempFolder } from '../../support/temp.ts';
 import { configuration, TEAM } from './config.ts';
 import { Mailroom } from './mailroom.ts';
@@ -26,7 +27,8 @@ export interface World {
   readonly target: Target;
   readonly admin: Rest;
   readonly folder: string;
-  readonly database: string;
+  /** The database file; undefined on PostgreSQL. */
+  readonly database: string | undefined;
   /** One line for each time that the deployment ran. */
   readonly deployments: () => string[];
   /** A key of somebody's, as the administrator hands it out. */
@@ -46,8 +48,10 @@ const SLACK = {
 };
 const WEBHOOK_SECRET = 'fake-webhook-secret';
 
-export async function startWorld(mode: SlackMode): Promise<World> {
+export async function startWorld(mode: SlackMode, on: 'sqlite' | 'postgres' = 'sqlite'): Promise<World> {
   const folder = tempFolder();
+  const server = on === 'postgres' ? await createDatabase() : undefined;
+  onTestFinished(() => server?.drop());
   const [slack, target, mail] = await Promise.all([
     startFakeSlack(SLACK),
     startTarget(),
@@ -66,6 +70,7 @@ export async function startWorld(mode: SlackMode): Promise<World> {
     GITHUB_WEBHOOK_SECRET: WEBHOOK_SECRET,
     PATH: process.env['PATH'],
     PORT: '0',
+    ...(server && { SIGNALBOX_DB: server.url }),
   };
   const config = await loadConfig({ env, cwd: folder });
   const log = pino({ level: 'silent' });
@@ -81,7 +86,7 @@ export async function startWorld(mode: SlackMode): Promise<World> {
     target,
     admin,
     folder,
-    database: config.settings.database,
+    database: server ? undefined : join(folder, 'data/signalbox.db'),
     deployments: () => readFileSync(receipts, 'utf8').split('\n').filter(Boolean),
     keyOf: async (name, label) => {
       const { body } = await admin.command(`key create ${label} --for ${name}`);

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Effect } from '../../../src/domain/effect.ts';
+import type { Progress } from '../../../src/domain/job.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import type { Runbook } from '../../../src/domain/runbook.ts';
 import type { Execution, ExecutorDeps } from '../../../src/worker/executors/execution.ts';
@@ -20,11 +22,15 @@ export function runbook(executor: Runbook['executor'], changes: Partial<Runbook>
 
 export interface Run extends Execution {
   readonly lines: string[];
+  readonly effects: Effect[];
+  readonly progressed: Progress[];
 }
 
 /** One try whose log is kept in `lines`, as `stream line`. */
 export function execution(book: Runbook, args: JsonObject = {}, signal = new AbortController().signal): Run {
   const lines: string[] = [];
+  const effects: Effect[] = [];
+  const progressed: Progress[] = [];
   const log: Execution['log'] = (stream, line) => void lines.push(`${stream} ${line}`);
   return {
     args,
@@ -34,9 +40,11 @@ export function execution(book: Runbook, args: JsonObject = {}, signal = new Abo
     cause: 'JOB-7',
     signal,
     log,
-    progress: () => undefined,
-    effect: () => undefined,
+    progress: (progress) => void progressed.push(progress),
+    effect: (effect) => void effects.push(effect),
     lines,
+    effects,
+    progressed,
   };
 }
 

@@ -43,6 +43,7 @@ describe('the request', () => {
         Authorization: 'Bearer ${env:DEPLOY_TOKEN}',
         'Content-Type': 'application/json',
         'Idempotency-key': 'other',
+        'Signalbox-Cause': 'JOB-1',
       },
       body: '{"ref":"${args.ref}","count":${args.count}}',
     };
@@ -57,7 +58,11 @@ describe('the request', () => {
     expect(seen[0]).toMatchObject({
       method: 'POST',
       url: '/apps/a%2Fb%20c',
-      headers: { authorization: 'Bearer fake-deploy-token', 'idempotency-key': 'job-7' },
+      headers: {
+        authorization: 'Bearer fake-deploy-token',
+        'idempotency-key': 'job-7',
+        'signalbox-cause': 'JOB-7',
+      },
     });
     expect(JSON.parse(seen[0]?.body ?? '')).toEqual({ ref: 'x" , "y', count: 2 });
     expect(run.lines).toHaveLength(1);
@@ -104,21 +109,25 @@ describe('the request', () => {
 
 describe('the outcome', () => {
   test.each([
-    [404, 'fail'],
-    [302, 'fail'],
-    [408, 'retry'],
-    [429, 'retry'],
-    [500, 'retry'],
-    [503, 'retry'],
-  ] as const)('of status %d is %s', async (status, kind) => {
+    [404, 'fail', 'refused'],
+    [302, 'fail', 'refused'],
+    [408, 'retry', 'timeout'],
+    [429, 'retry', 'rate_limited'],
+    [500, 'retry', 'server'],
+    [503, 'retry', 'server'],
+  ] as const)('of status %d is %s: %s', async (status, kind, failure) => {
     const { url } = await answering(status);
     const outcome = await runHttp(execution(book(url)), deps());
-    expect(outcome).toMatchObject({ kind, reason: `expected status 200 or 201, got ${status}` });
+    expect(outcome).toMatchObject({ kind, failure, reason: `expected status 200 or 201, got ${status}` });
   });
 
   test('waits as long as it is asked to', async () => {
     const { url } = await answering(429, { 'retry-after': '7' });
-    expect(await runHttp(execution(book(url)), deps())).toMatchObject({ kind: 'retry', after: 7_000 });
+    expect(await runHttp(execution(book(url)), deps())).toMatchObject({
+      kind: 'retry',
+      failure: 'rate_limited',
+      after: 7_000,
+    });
   });
 
   test('a redirect that is expected is not followed', async () => {
@@ -129,11 +138,16 @@ describe('the outcome', () => {
   });
 
   test('no answer, a late one: another try', async () => {
-    expect(await runHttp(execution(book('http://127.0.0.1:1/')), deps())).toMatchObject({ kind: 'retry' });
+    expect(await runHttp(execution(book('http://127.0.0.1:1/')), deps())).toMatchObject({
+      kind: 'retry',
+      failure: 'network',
+    });
     const { url } = await far(() => undefined);
     const late = runbook(book(url).executor, { timeout: 50 });
     expect(await runHttp(execution(late), deps())).toEqual({
       kind: 'retry',
+      failure: 'timeout',
+      bound: 'timeout',
       reason: 'No whole answer within 50 ms.',
     });
   });
@@ -143,11 +157,14 @@ describe('the outcome', () => {
     const closed = deps({ fetch: createGuardedFetch({ allowedHosts: [] }) });
     expect(await runHttp(execution(book(url)), closed)).toMatchObject({
       kind: 'fail',
+      stage: 'start',
       reason: expect.stringContaining('allowedHosts'),
     });
     const small = runbook(book(url).executor, { bounds: bounds({ logLines: 1, outputBytes: 1_000 }) });
     expect(await runHttp(execution(small), deps())).toEqual({
       kind: 'fail',
+      failure: 'refused',
+      bound: 'bounds.outputBytes',
       reason: 'The answer is larger than 1000 bytes. (bounds.outputBytes)',
     });
   });
@@ -169,6 +186,162 @@ describe('the outcome', () => {
     const outcome = await runHttp(run, deps());
     expect(outcome).toMatchObject({ kind: 'fail', result: { body: 'you sent [redacted]' } });
     expect(JSON.stringify([outcome, run.lines])).not.toContain('fake-deploy-token');
+  });
+});
+
+describe('the result', () => {
+  const mapped = (
+    result: Record<string, string>,
+    body: string,
+    usage?: Record<string, string>,
+    changes: Parameters<typeof runbook>[1] = {},
+  ) =>
+    answering(201, { 'content-type': 'application/json', 'x-id': '7' }, body).then(({ url }) => {
+      const run = execution(runbook(book(url, { result, usage }).executor, changes));
+      return runHttp(run, deps()).then((outcome) => ({ outcome, ...run }));
+    });
+
+  test('is mapped from status, headers and a JSON body', async () => {
+    const { outcome } = await mapped(
+      { status: 'status', id: 'headers["x-id"]', names: 'body.items.map(i, i.name)' },
+      '{"items":[{"name":"a"},{"name":"b"}]}',
+    );
+    expect(outcome).toEqual({ kind: 'done', result: { status: 201, id: '7', names: ['a', 'b'] } });
+  });
+
+  test('is mapped from a body that is no JSON, as text', async () => {
+    expect((await mapped({ said: 'body' }, 'plain')).outcome).toEqual({
+      kind: 'done',
+      result: { said: 'plain' },
+    });
+  });
+
+  test('holds no secret that went out, and nothing that a database cannot hold', async () => {
+    const served = await serve((res, req) =>
+      res.end(JSON.stringify({ echo: [req.headers['x-token'], 'a\0b', '\ud800'] })),
+    );
+    servers.push(served.server);
+    const executor = { headers: { 'x-token': '${env:DEPLOY_TOKEN}' }, result: { echo: 'body.echo' } };
+    const outcome = await runHttp(execution(book(served.url, executor)), deps());
+    expect(outcome).toEqual({ kind: 'done', result: { echo: ['[redacted]', 'a\uFFFDb', '\uFFFD'] } });
+  });
+
+  test.each([
+    ['a field that is not there', { id: 'body.id' }, '{}', 'its result could not be mapped: CEL'],
+    [
+      'one that is too large',
+      { all: 'body' },
+      JSON.stringify('x'.repeat(70_000)),
+      'larger than 65536 characters',
+    ],
+  ])('%s fails, and is not sent again: it was done', async (_what, result, body, reason) => {
+    const { outcome, effects } = await mapped(result, body);
+    expect(outcome).toMatchObject({ kind: 'fail', stage: 'report', reason: expect.stringContaining(reason) });
+    expect(effects).toMatchObject([{ outcome: '201' }]);
+  });
+
+  test('tells what was used; what cannot be read of it is logged', async () => {
+    const usage = { tokens: 'body.usage.total', cost: 'body.usage.cost' };
+    const good = await mapped({ ok: 'true' }, '{"usage":{"total":12,"cost":"0.5"}}', usage);
+    expect(good.outcome).toEqual({
+      kind: 'done',
+      result: { ok: true },
+      usage: { units: { tokens: 12 }, cost: 500_000 },
+    });
+    const bad = await mapped({ ok: 'true' }, '{"usage":{"total":-1,"cost":0}}', usage);
+    expect(bad.outcome).toEqual({ kind: 'done', result: { ok: true } });
+    expect(bad.lines.at(-1)).toContain('err the usage could not be read');
+  });
+});
+
+describe('the receipt', () => {
+  const receipts = async (run: ReturnType<typeof execution>, over = deps()) => {
+    await runHttp(run, over);
+    return run.effects;
+  };
+
+  test('names the origin and path, without query and secrets, and what came of it', async () => {
+    const { url } = await answering(200, {}, 'hello');
+    const run = execution(book(`${url}/\${env:DEPLOY_TOKEN}/x?key=1`));
+    expect(await receipts(run)).toEqual([
+      {
+        kind: 'http',
+        target: `${url}/[redacted]/x`,
+        outcome: '200',
+        result: { status: 200, latency: expect.any(Number), body: 'hello' },
+        startedAt: NOW,
+        endedAt: NOW,
+      },
+    ]);
+  });
+
+  test('is there for what got no answer, one too late or one too large, and for a redirect that is refused', async () => {
+    expect(await receipts(execution(book('http://127.0.0.1:1/')))).toMatchObject([{ outcome: 'no answer' }]);
+    const { url } = await far(() => undefined);
+    expect(await receipts(execution(runbook(book(url).executor, { timeout: 50 })))).toMatchObject([
+      { outcome: 'timeout' },
+    ]);
+    const large = await answering(200, {}, 'x'.repeat(2_000));
+    const small = runbook(book(large.url).executor, { bounds: bounds({ outputBytes: 1_000 }) });
+    expect(await receipts(execution(small))).toMatchObject([{ outcome: 'unreadable answer' }]);
+    const away = await answering(302, { location: 'http://10.0.0.1/' });
+    expect(await receipts(execution(book(away.url)))).toMatchObject([{ outcome: 'unreadable answer' }]);
+  });
+
+  test('is not there for what was never sent', async () => {
+    expect(await receipts(execution(book('http://10.0.0.1/')))).toEqual([]);
+    expect(await receipts(execution(book('http://127.0.0.1/${args.none}')))).toEqual([]);
+  });
+});
+
+test('a webhook that answers after the time-out is not listened to any more', async () => {
+  let answer: () => void = () => undefined;
+  const closed = Promise.withResolvers<void>();
+  const { url } = await far((res) => {
+    res.once('close', closed.resolve);
+    answer = () => res.writeHead(200).end('{"late":true}');
+  });
+  const run = execution(runbook(book(url).executor, { timeout: 50 }));
+  expect(await runHttp(run, deps())).toMatchObject({ kind: 'retry', failure: 'timeout' });
+  answer();
+  await closed.promise;
+  expect(run.effects).toMatchObject([{ outcome: 'timeout', result: null }]);
+  expect(run.lines).toEqual([]);
+});
+
+describe('in a sandbox', () => {
+  const sandbox = { allow: [], shell: [] };
+  // Joined, so that no scanner takes it for the real thing.
+  const LIVE = ['sk', 'live', 'z'.repeat(24)].join('_');
+
+  test.each<[string, Partial<HttpExecutor>, string]>([
+    ['a header', { headers: { authorization: 'Bearer ${env:KEY}' } }, 'the header authorization'],
+    ['the body', { body: '${env:KEY}' }, 'the body'],
+    ['the address', { url: 'http://127.0.0.1:1/?key=${env:KEY}' }, 'the address'],
+  ])('a live key in %s does not go out, and is not shown', async (_what, executor, where) => {
+    const { url, seen } = await answering(200);
+    const run = execution(book(url, executor));
+    const outcome = await runHttp(run, deps({ sandbox, env: { KEY: LIVE } }));
+    expect(outcome).toMatchObject({ kind: 'fail', stage: 'start', reason: expect.stringContaining(where) });
+    expect(JSON.stringify([outcome, run.lines, run.effects])).not.toContain(LIVE);
+    expect([seen, run.effects]).toEqual([[], []]);
+    expect(
+      await runHttp(execution(book(url, { headers: { a: '${env:KEY}' } })), deps({ env: { KEY: LIVE } })),
+    ).toMatchObject({ kind: 'done' });
+  });
+
+  test('only what is in its list is reached, not even the public internet', async () => {
+    const { url, seen } = await answering(200);
+    const authority = new URL(url).host;
+    const only = deps({ fetch: createGuardedFetch({ allowedHosts: [authority], sandboxed: true }) });
+    expect(await runHttp(execution(book(url)), only)).toMatchObject({ kind: 'done' });
+    for (const outside of ['https://example.com/', 'http://93.184.215.14/', 'http://127.0.0.1:1/'])
+      expect(await runHttp(execution(book(outside)), only)).toMatchObject({
+        kind: 'fail',
+        stage: 'start',
+        reason: expect.stringMatching(/sandbox, and .* is not in its list \(sandbox\.allow\)/),
+      });
+    expect(seen).toHaveLength(1);
   });
 });
 
@@ -200,7 +373,7 @@ describe('an environment value that a URL normalizes', () => {
   test('is hidden in the reason of a failure', async () => {
     const run = execution(book('${env:KEY}', { method: 'GET' }));
     const outcome = await runHttp(run, withKey());
-    expect(outcome).toEqual({ kind: 'fail', reason: '"[redacted]" is not a URL.' });
+    expect(outcome).toMatchObject({ kind: 'fail', stage: 'start', reason: '"[redacted]" is not a URL.' });
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import type { Runbook, ShellExecutor } from '../../../src/domain/runbook.ts';
 import type { Outcome } from '../../../src/domain/job.ts';
+import type { ExecutorDeps } from '../../../src/worker/executors/execution.ts';
 import { runShell } from '../../../src/worker/executors/shell.ts';
 import { deps, execution, runbook, type Run } from './bench.ts';
 import { bounds } from '../../support/runbook.ts';
@@ -20,9 +21,11 @@ async function run(
   book: Runbook,
   args: JsonObject = {},
   signal?: AbortSignal,
-): Promise<{ outcome: Outcome; lines: Run['lines'] }> {
+  changes: Partial<ExecutorDeps> = {},
+): Promise<Pick<Run, 'lines' | 'effects' | 'progressed'> & { outcome: Outcome }> {
   const tried = execution(book, args, signal);
-  return { outcome: await runShell(tried, deps({ killGrace: 100 })), lines: tried.lines };
+  const outcome = await runShell(tried, deps({ killGrace: 100, ...changes }));
+  return { outcome, ...tried };
 }
 
 /** Aborts when the program has printed its first line, so that it is known to run. */
@@ -55,11 +58,15 @@ describe('a program', () => {
   });
 
   test('sees PATH and what is declared, and hides what came from our environment', async () => {
-    const book = shell(['env'], { MODE: '${args.mode}', TOKEN: '${env:DEPLOY_TOKEN}' });
+    const declared = { MODE: '${args.mode}', TOKEN: '${env:DEPLOY_TOKEN}', SIGNALBOX_JOB: 'JOB-1' };
+    const book = shell(['env'], declared);
     const { lines } = await run(book, { mode: 'dry' });
     expect(lines.toSorted()).toEqual([
       'out MODE=dry',
       'out PATH=/usr/local/bin:/usr/bin:/bin',
+      'out SIGNALBOX_CAUSE=JOB-7',
+      'out SIGNALBOX_IDEMPOTENCY_KEY=job-7',
+      'out SIGNALBOX_JOB=JOB-7',
       'out TOKEN=[redacted]',
     ]);
   });
@@ -106,6 +113,7 @@ describe('the end', () => {
     const { outcome } = await run(script('console.error("no such branch");process.exit(3)'));
     expect(outcome).toEqual({
       kind: 'fail',
+      failure: 'refused',
       reason: 'exit code 3: no such branch',
       result: { exitCode: 3, signal: null, logLines: 1 },
     });
@@ -114,6 +122,7 @@ describe('the end', () => {
   test('exit code 75 is a temporary failure', async () => {
     expect((await run(script('process.exit(75)'))).outcome).toEqual({
       kind: 'retry',
+      failure: 'server',
       reason: 'exit code 75',
     });
   });
@@ -139,6 +148,7 @@ describe('the end', () => {
   ])('%s fails', async (_what, argv, args, reason) => {
     expect((await run(shell(argv), args)).outcome).toMatchObject({
       kind: 'fail',
+      stage: 'start',
       reason: expect.stringContaining(reason),
     });
   });
@@ -154,7 +164,12 @@ describe('stopping', () => {
 
   test('at the time-out', async () => {
     const { outcome } = await run(script(FOREVER, { timeout: 200 }));
-    expect(outcome).toEqual({ kind: 'retry', reason: 'stopped after 200 ms (timeout)' });
+    expect(outcome).toEqual({
+      kind: 'retry',
+      failure: 'timeout',
+      bound: 'timeout',
+      reason: 'stopped after 200 ms (timeout)',
+    });
   });
 
   test('at a cancel, also before the start', async () => {
@@ -192,18 +207,87 @@ describe('stopping', () => {
     const { outcome, lines } = await run(
       shell(['yes'], {}, { bounds: bounds({ logLines: 50, outputBytes: 100_000_000 }) }),
     );
-    expect(outcome).toEqual({ kind: 'fail', reason: 'more than 50 lines of output (bounds.logLines)' });
+    expect(outcome).toEqual({
+      kind: 'fail',
+      failure: 'refused',
+      bound: 'bounds.logLines',
+      reason: 'more than 50 lines of output (bounds.logLines)',
+    });
     expect(lines).toHaveLength(50);
   });
 
   test('and at the bound of bytes, in one endless line too', async () => {
     const limits = bounds({ logLines: 100_000_000, outputBytes: 10_000 });
     const { outcome, lines } = await run(shell(['yes'], {}, { bounds: limits }));
-    expect(outcome).toEqual({ kind: 'fail', reason: 'more than 10000 bytes of output (bounds.outputBytes)' });
+    expect(outcome).toEqual({
+      kind: 'fail',
+      failure: 'refused',
+      bound: 'bounds.outputBytes',
+      reason: 'more than 10000 bytes of output (bounds.outputBytes)',
+    });
     expect(lines).toHaveLength(5_000);
     const endless = await run(
       script('const w=()=>process.stdout.write("x".repeat(1000),w);w()', { bounds: limits }),
     );
     expect(endless.outcome).toMatchObject({ kind: 'fail' });
+  });
+
+  test('1 GB of output, from one that ignores SIGTERM, stays within bounds of memory', async () => {
+    const code =
+      'process.on("SIGTERM",()=>{});const b=Buffer.alloc(1<<20,10);let n=1024;const w=()=>{if(n-->0)process.stdout.write(b,w)};w()';
+    let most = 0;
+    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().rss)), 5);
+    const before = process.memoryUsage().rss;
+    const limits = bounds({ outputBytes: 1_000_000, logLines: 100_000 });
+    const { outcome, lines } = await run(script(code, { bounds: limits }), {}, undefined, {
+      killGrace: 5_000,
+    });
+    clearInterval(watch);
+    expect(outcome).toMatchObject({ kind: 'fail', bound: expect.stringMatching(/^bounds\./) });
+    expect(lines.length).toBeLessThanOrEqual(100_000);
+    expect(most - before).toBeLessThan(300_000_000);
+  });
+});
+
+describe('the receipt', () => {
+  test.each<[string, string, string]>([
+    ['its exit', 'console.log("hi")', 'exit 0'],
+    ['a failure', 'process.exit(3)', 'exit 3'],
+    ['a signal', 'process.kill(process.pid,"SIGKILL")', 'SIGKILL'],
+    ['a time-out', 'setInterval(()=>{},1000)', 'timeout'],
+  ])('names the program and %s', async (_what, code, outcome) => {
+    const { effects } = await run(script(code, { timeout: outcome === 'timeout' ? 200 : 10_000 }));
+    expect(effects).toMatchObject([{ kind: 'shell', target: 'node', outcome }]);
+  });
+
+  test('is not there for what never began', async () => {
+    expect((await run(shell(['no-such-program']))).effects).toEqual([]);
+  });
+});
+
+describe('in a sandbox', () => {
+  const LIVE = ['gh', 'p_', 'z'.repeat(36)].join('');
+
+  test('a program runs only where the list names its runbook', async () => {
+    const closed = await run(script('console.log("up")'), {}, undefined, {
+      sandbox: { allow: [], shell: [] },
+    });
+    expect(closed).toMatchObject({ outcome: { kind: 'fail', stage: 'start' }, lines: [], effects: [] });
+    expect(closed.outcome).toMatchObject({ reason: expect.stringContaining('sandbox.shell') });
+    const open = await run(script('console.log("up")'), {}, undefined, {
+      sandbox: { allow: [], shell: ['deploy'] },
+    });
+    expect(open.outcome.kind).toBe('done');
+  });
+
+  test('and gets no live key', async () => {
+    const sandbox = { allow: [], shell: ['deploy'] };
+    const changes = { sandbox, env: { PATH: process.env['PATH'], KEY: LIVE } };
+    const { outcome } = await run(shell(['env'], { TOKEN: '${env:KEY}' }), {}, undefined, changes);
+    expect(outcome).toMatchObject({
+      kind: 'fail',
+      reason: expect.stringContaining('the variable TOKEN holds'),
+    });
+    expect(JSON.stringify(outcome)).not.toContain(LIVE);
   });
 });

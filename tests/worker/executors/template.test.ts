@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Templates } from '../../../src/worker/executors/template.ts';
+import { tempFolder } from '../../support/temp.ts';
 
 const args = {
   branch: 'x --priority P0',
@@ -30,6 +33,18 @@ describe('fill', () => {
     ['a=${args.branch}', 'form', 'a=x%20--priority%20P0'],
   ] as const)('%s as %s', (template, place, expected) => {
     expect(templates().fill(template, place)).toBe(expected);
+  });
+
+  test('the content of a file, without its last line break', () => {
+    const path = join(tempFolder(), 'key');
+    writeFileSync(path, 'fake-file-key\n');
+    const filled = templates();
+    expect(filled.fill(`Bearer \${file:${path}}`)).toBe('Bearer fake-file-key');
+    expect(filled.hide('it said fake-file-key')).toBe('it said [redacted]');
+    writeFileSync(path, 'x'.repeat(70_000));
+    expect(() => filled.fill(`\${file:${path}}`)).toThrow('cannot be read');
+    expect(() => filled.fill('${file:/nowhere/at/all}')).toThrow('The file /nowhere/at/all cannot be read');
+    expect(() => filled.fill('${file:relative}')).toThrow('is not a template');
   });
 
   test('what is filled in is not read as a template again', () => {

@@ -1,6 +1,6 @@
-import type { Queue, Taken, Wanted } from '../../core/queue.ts';
-import type { Tx } from '../../core/store.ts';
-import { jobs, type JobRow } from '../../domain/job.ts';
+import type { Queue, Taken, Wanted } from '../core/queue.ts';
+import type { Tx } from '../core/store.ts';
+import { jobs, type JobRow } from '../domain/job.ts';
 
 /** The embedded engine: the rows of the jobs are the queue, and one write lock keeps two claims apart. */
 export class RowQueue implements Queue {
@@ -33,11 +33,13 @@ export class RowQueue implements Queue {
 
   async touch(): Promise<void> {}
 
-  async complete(): Promise<boolean> {
-    return true;
-  }
+  async complete(): Promise<void> {}
 
   async withdraw(): Promise<void> {}
+
+  async mend(): Promise<number> {
+    return 0;
+  }
 
   /** The longest due of one priority, as many as there is room for. Takes its room from `room`. */
   async #level(

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
-import { openSqlite } from '../../src/store/sqlite/store.ts';
-import { tempFolder } from '../support/temp.ts';
+import { openSqlite } from '../../../src/store/sqlite/store.ts';
+import { tempFolder } from '../../support/temp.ts';
 
 /** Queries as the commands and workers make them, each with the index that it has to use. */
 const QUERIES: readonly (readonly [string, string])[] = [

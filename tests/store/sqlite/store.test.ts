@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import type { Commit } from '../../src/core/store.ts';
-import { journal } from '../../src/domain/journal.ts';
-import { tasks } from '../../src/domain/task.ts';
-import { openSqlite } from '../../src/store/sqlite/store.ts';
-import { event, newTask, storeContract } from '../contract/store.ts';
-import { tempFolder } from '../support/temp.ts';
+import type { Commit } from '../../../src/core/store.ts';
+import { journal } from '../../../src/domain/journal.ts';
+import { tasks } from '../../../src/domain/task.ts';
+import { openSqlite } from '../../../src/store/sqlite/store.ts';
+import { event, newTask, storeContract } from '../../contract/store.ts';
+import { tempFolder } from '../../support/temp.ts';
 
 storeContract('SQLite', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-store-'));

@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import { command, type Ctx } from '../../src/core/command.ts';
+import { claimedJob, endClaim, once, receiptOf, type Claim } from '../../src/core/jobs/remote.ts';
+import { jobView } from '../../src/core/jobs/view.ts';
+import { measureAll } from '../../src/domain/artifact.ts';
+import { Refusal } from '../../src/domain/errors.ts';
+import { FAILURE_CLASSES, PASSES } from '../../src/domain/failure.ts';
+import type { Outcome, Product } from '../../src/domain/job.ts';
+import { isObject, type JsonObject } from '../../src/domain/json.ts';
+import { readUsage } from '../../src/domain/usage.ts';
+import { ref } from '../shared/fields.ts';
+
+/** Characters of a result, as JSON. */
+const MOST_RESULT = 65_536;
+
+export const claim = z.string().min(1).max(64).describe('The claim, as `job claim` gave it');
+const json = z.record(z.string(), z.json()).meta({ kind: 'json' });
+const usage = json.optional().describe('What it used: units by name, and `cost` in the currency');
+
+/** The claim that the caller speaks of. */
+export const named = (ctx: Ctx, { id, claim: token }: { id: string; claim: string }): Claim => ({
+  worker: ctx.who.name,
+  ref: id,
+  claim: token,
+});
+
+const jobComplete = command({
+  name: 'job.complete',
+  summary: 'Say that a claimed job is done, with what came of it.',
+  args: z.object({
+    id: ref('The job'),
+    claim,
+    result: json.default({}).describe('What came of it'),
+    usage,
+    artifacts: z
+      .array(
+        z.strictObject({
+          name: z.string().max(200),
+          kind: z.enum(['text', 'json', 'file']).default('text'),
+          mediaType: z.string().max(150).optional(),
+          content: z.string(),
+        }),
+      )
+      .max(20)
+      .default([])
+      .meta({ kind: 'json' })
+      .describe('What it made: name, kind (text, json or file), mediaType, content (a file in base64)'),
+  }),
+  positional: ['id', 'claim'],
+  bulky: ['result', 'artifacts'],
+  needs: 'job:work',
+  risk: 'write',
+  route: { method: 'post', path: '/v1/jobs/{id}/complete' },
+  examples: [
+    {
+      text: 'job complete JOB-5 1 --result.frames=240',
+      json: { command: 'job.complete', args: { id: 'JOB-5', claim: '1', result: { frames: 240 } } },
+    },
+  ],
+  async run(ctx, { result, usage: used, artifacts, ...args }) {
+    const { tx } = ctx;
+    const which = named(ctx, args);
+    checkResult(result);
+    const products = artifacts.map(product);
+    // Here its worker can still mend what is wrong with them.
+    measureAll(products);
+    const outcome = {
+      kind: 'done',
+      result,
+      ...usageOf(used),
+      ...(products.length > 0 && { artifacts: products }),
+    } satisfies Outcome;
+    return once(tx, which, { command: 'job.complete', outcome: outcome as unknown as JsonObject }, () =>
+      finishAs(ctx, which, outcome, 'done'),
+    );
+  },
+});
+
+const jobFail = command({
+  name: 'job.fail',
+  summary: 'Say that a claimed job failed, or that it was stopped as asked.',
+  args: z.object({
+    id: ref('The job'),
+    claim,
+    reason: z.string().trim().min(1).max(2_000).describe('Why, for those who asked for it'),
+    failure: z
+      .enum(FAILURE_CLASSES)
+      .default('refused')
+      .describe('What kind of failure; `refused` unless told'),
+    retry: z.boolean().optional().describe('Whether another try may help; by its kind unless told'),
+    result: json.optional().describe('What came of it all the same'),
+    usage,
+  }),
+  positional: ['id', 'claim', 'reason'],
+  bulky: ['result'],
+  needs: 'job:work',
+  risk: 'write',
+  route: { method: 'post', path: '/v1/jobs/{id}/fail' },
+  examples: [
+    {
+      text: 'job fail JOB-5 1 "the scene does not load"',
+      json: { command: 'job.fail', args: { id: 'JOB-5', claim: '1', reason: 'the scene does not load' } },
+    },
+  ],
+  async run(ctx, { reason, failure, retry = PASSES[failure], result, usage: used, ...args }) {
+    const which = named(ctx, args);
+    if (result) checkResult(result);
+    const said = { reason, failure, ...usageOf(used) };
+    const outcome = retry
+      ? ({ kind: 'retry', ...said } satisfies Outcome)
+      : ({ kind: 'fail', ...said, ...(result && { result }) } satisfies Outcome);
+    return once(ctx.tx, which, { command: 'job.fail', outcome: outcome as unknown as JsonObject }, () =>
+      finishAs(ctx, which, outcome, failure),
+    );
+  },
+});
+
+export const reportCommands = [jobComplete, jobFail] as const;
+
+/** Ends the claim. @throws Refusal `conflict` where it was lost. */
+async function finishAs(
+  ctx: Ctx,
+  which: Claim,
+  outcome: Exclude<Outcome, { kind: 'wait' }>,
+  word: string,
+): Promise<{ text: string; data: JsonObject }> {
+  const row = await claimedJob(ctx.tx, which);
+  const result = 'result' in outcome && outcome.result ? outcome.result : null;
+  const receipt = receiptOf(ctx.tx, row, which.worker, word, result);
+  const ended = await endClaim(ctx.tx, row, ctx.catalog.runbooks.get(row.runbook), outcome, [receipt]);
+  return { text: `${ended.ref} is ${ended.state}.`, data: jobView(ended) };
+}
+
+/** @throws Refusal `too_large`. */
+function checkResult(result: JsonObject): void {
+  const text = JSON.stringify(result);
+  if (text.length > MOST_RESULT)
+    throw new Refusal(
+      'too_large',
+      `result: expected at most ${MOST_RESULT} characters as JSON, got ${text.length}.`,
+    );
+}
+
+const usageOf = (used: unknown) => (isObject(used) ? { usage: readUsage(used) } : {});
+
+const MEDIA_TYPES = {
+  text: 'text/plain',
+  json: 'application/json',
+  file: 'application/octet-stream',
+} as const;
+
+const product = (given: Omit<Product, 'mediaType'> & { mediaType?: string | undefined }): Product => ({
+  ...given,
+  mediaType: given.mediaType ?? MEDIA_TYPES[given.kind],
+});

@@ -1,0 +1,150 @@
+import { SECOND } from '../../domain/clock.ts';
+import { checkStep, jobs, type JobRow } from '../../domain/job.ts';
+import type { Wanted } from '../queue.ts';
+import type { ReadTx, Tx } from '../store.ts';
+import { emit, since } from './journalling.ts';
+import { end } from './ending.ts';
+
+/** Milliseconds that a claim holds unless it is renewed. */
+export const LEASE = 30 * SECOND;
+
+/** Who claims. */
+export interface Claimant {
+  /** Unique among workers. */
+  readonly owner: string;
+  /** Milliseconds that the claim holds; `LEASE` unless told. */
+  readonly lease?: number;
+  /** It runs at once, in this very process: `assigned` and `running` in one step. */
+  readonly begin?: boolean;
+}
+
+const until = (tx: ReadTx, lease: number): Date => new Date(tx.now.getTime() + lease);
+
+/**
+ * Takes due jobs, at most as many as are wanted. What the engine gave out although its row is no longer queued is left
+ * out: the row is the truth.
+ */
+export async function claim(tx: Tx, claimant: Claimant, wanted: Wanted): Promise<JobRow[]> {
+  const taken = wanted.limit > 0 ? await tx.queue.take(wanted) : [];
+  if (taken.length === 0) return [];
+  const rows = await tx.find(jobs, { where: { id: { in: taken.map((t) => t.job) } }, limit: taken.length });
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const claimed: JobRow[] = [];
+  for (const { job, ticket } of taken) {
+    const row = byId.get(job);
+    if (row?.state === 'queued') claimed.push(await assign(tx, claimant, row, ticket));
+  }
+  return claimed;
+}
+
+async function assign(
+  tx: Tx,
+  { owner, lease = LEASE, begin: starts = false }: Claimant,
+  row: JobRow,
+  ticket: string | null,
+): Promise<JobRow> {
+  const mine = await tx.update(jobs, row, {
+    state: starts ? 'running' : 'assigned',
+    attempt: row.attempt + 1,
+    leaseOwner: owner,
+    leaseUntil: until(tx, lease),
+    fence: row.fence + 1,
+    assignedAt: tx.now,
+    ticket,
+    ...(starts && { runningAt: tx.now, startedAt: row.startedAt ?? tx.now, progress: null }),
+  });
+  const { attempt } = mine;
+  const due = row.queuedAt && row.queuedAt > row.runAt ? row.queuedAt : row.runAt;
+  // It has waited since the last time it was claimed.
+  const waited = row.waitingAt !== null && row.waitingAt >= (row.assignedAt ?? row.createdAt);
+  await emit(tx, mine, 'job.assigned', {
+    attempt,
+    ...(waited && row.queuedAt && { waited: since(row.waitingAt, row.queuedAt) }),
+    queued: since(due, tx.now),
+  });
+  if (starts) await emit(tx, mine, 'job.started', { attempt, assigned: 0 });
+  return mine;
+}
+
+/** The job as it stands, if the claim with this fence still holds. */
+export async function held(tx: ReadTx, claimed: Pick<JobRow, 'id' | 'fence'>): Promise<JobRow | undefined> {
+  const row = await tx.get(jobs, { id: claimed.id });
+  return isHeld(row, claimed) ? row : undefined;
+}
+
+function isHeld(row: JobRow | undefined, { fence }: Pick<JobRow, 'fence'>): row is JobRow {
+  return row?.fence === fence && (row.state === 'assigned' || row.state === 'running');
+}
+
+/** `assigned → running`; undefined when the claim was lost or the job cancelled in between. */
+export async function begin(tx: Tx, claimed: JobRow, lease = LEASE): Promise<JobRow | undefined> {
+  const row = await held(tx, claimed);
+  if (!row) return undefined;
+  // What its steps did is undone first.
+  if (row.cancelRequested && !row.plan) {
+    await end(tx, row, { kind: 'cancelled' });
+    return undefined;
+  }
+  checkStep(row.ref, row.state, 'running');
+  const running = await tx.update(jobs, row, {
+    state: 'running',
+    startedAt: row.startedAt ?? tx.now,
+    runningAt: tx.now,
+    progress: null,
+    leaseUntil: until(tx, lease),
+  });
+  const assigned = since(row.assignedAt, tx.now);
+  await emit(tx, running, 'job.started', { attempt: running.attempt, assigned });
+  return running;
+}
+
+/** What became of claims; by `jobs.id`. */
+export interface Claims {
+  /** Somebody else's by now, or over. */
+  readonly lost: readonly string[];
+  /** To be stopped, by their worker. */
+  readonly cancelled: readonly string[];
+  readonly renewed: number;
+}
+
+/** Renews claims whose time is half over; a job that is being cancelled keeps its claim until it has stopped. */
+export async function renew(tx: Tx, claims: readonly JobRow[], lease = LEASE): Promise<Claims> {
+  const { rows, lost, cancelled } = await look(tx, claims);
+  const renewed: JobRow[] = [];
+  for (const row of rows) {
+    if (wears(row, tx.now, lease)) renewed.push(await tx.update(jobs, row, { leaseUntil: until(tx, lease) }));
+  }
+  if (renewed.length > 0) await tx.queue.touch(renewed);
+  return { lost, cancelled, renewed: renewed.length };
+}
+
+/** Whether `renew` would find anything to do or to tell. */
+export async function needRenewal(tx: ReadTx, claims: readonly JobRow[], lease = LEASE): Promise<boolean> {
+  const { rows, lost, cancelled } = await look(tx, claims);
+  return lost.length > 0 || cancelled.length > 0 || rows.some((row) => wears(row, tx.now, lease));
+}
+
+async function look(tx: ReadTx, claims: readonly JobRow[]) {
+  const where = { id: { in: claims.map((c) => c.id) } };
+  const found = claims.length === 0 ? [] : await tx.find(jobs, { where, limit: claims.length });
+  const byId = new Map(found.map((row) => [row.id, row]));
+  const rows = claims.flatMap((claimed) => {
+    const row = byId.get(claimed.id);
+    return isHeld(row, claimed) ? [row] : [];
+  });
+  const ours = new Set(rows.map((row) => row.id));
+  return {
+    rows,
+    lost: claims.flatMap(({ id }) => (ours.has(id) ? [] : [id])),
+    cancelled: rows.flatMap((row) => (isToStop(row) ? [row.id] : [])),
+  };
+}
+
+/** Half of it is over; or more of it is left than there ever was, since the clock went back. */
+function wears({ leaseUntil }: JobRow, now: Date, lease: number): boolean {
+  const left = (leaseUntil?.getTime() ?? 0) - now.getTime();
+  return left < lease / 2 || left > lease;
+}
+
+/** What is being undone is undone to the end. */
+const isToStop = ({ cancelRequested, phase }: JobRow): boolean => cancelRequested && phase === 'forward';

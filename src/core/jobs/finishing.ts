@@ -1,0 +1,75 @@
+import type { Receipt } from '../../domain/effect.ts';
+import type { JobRow, Usage } from '../../domain/job.ts';
+import type { Runbook } from '../../domain/runbook.ts';
+import { withArtifacts } from '../artifacts.ts';
+import type { Tx } from '../store.ts';
+import { countUsage } from '../usage.ts';
+import { held } from './claiming.ts';
+import { writeReceipts } from './receipts.ts';
+import { end, type Final } from './ending.ts';
+import { recordProbe } from './probe-sample.ts';
+import { judge, requeue, type Failure } from './retrying.ts';
+
+/** How a try ended, and what is needed to write it down. */
+export interface Ending {
+  readonly outcome: Final;
+  /** As the configuration has it now; undefined where it no longer does. */
+  readonly runbook: Runbook | undefined;
+  /** What was done outside; kept whatever became of the claim. */
+  readonly receipts: readonly Receipt[];
+  readonly random: () => number;
+}
+
+/** Writes how a try ended. Returns false when the claim was lost: then nothing is written but the receipts. */
+export async function finish(tx: Tx, claimed: JobRow, ending: Ending): Promise<boolean> {
+  await writeReceipts(tx, claimed, ending.receipts);
+  await countUsage(tx, claimed, ending.outcome.usage);
+  const row = await held(tx, claimed);
+  if (!row) return false;
+  const { runbook } = ending;
+  const outcome = await withArtifacts(tx, row, ending.outcome);
+  if (outcome.kind === 'retry' || outcome.kind === 'fail') await fail(tx, row, outcome, ending);
+  else if (outcome.kind === 'cancelled' && isHalfDone(row)) await undo(tx, row, { reason: 'cancelled' });
+  else await end(tx, row, outcome);
+  if (runbook?.executor.kind === 'probe' && outcome.kind === 'done')
+    await recordProbe(tx, row, runbook.executor.probe, outcome.result);
+  return true;
+}
+
+/** Another try where there is one; else the end, after what its steps did is undone. */
+export async function fail(
+  tx: Tx,
+  row: JobRow,
+  outcome: Failure,
+  { runbook, random }: Pick<Ending, 'runbook' | 'random'>,
+): Promise<void> {
+  // Each step bounds its own tries, so a lost worker takes none of the whole.
+  if (row.plan && outcome.failure === 'lost')
+    return void (await requeue(tx, row, outcome, 0, { attempt: row.attempt - 1 }));
+  const verdict = judge(row, runbook, outcome, tx.now, random);
+  if (verdict.again) await requeue(tx, row, outcome, verdict.wait);
+  else if (isHalfDone(row)) await undo(tx, row, outcome);
+  else await end(tx, row, outcome, verdict.stoppedBy);
+}
+
+/** Steps were begun, and nothing has been undone of them. */
+const isHalfDone = (row: JobRow): boolean => row.plan !== null && row.phase === 'forward';
+
+/** Back to the queue, for a worker to undo what was done, with tries of its own. */
+async function undo(tx: Tx, row: JobRow, why: Pick<Failure, 'reason' | 'failure'>): Promise<void> {
+  const maxAttempts = row.attempt + (row.plan?.tries.max ?? 1);
+  await requeue(tx, row, why, 0, { phase: 'compensating', maxAttempts });
+}
+
+const STOPPED = { kind: 'retry', failure: 'lost', reason: 'its worker was stopped while it ran' } as const;
+
+/**
+ * Gives a claim back when its worker stops. What has begun may have had effects, so the try counts: the job goes on
+ * where tries are left and fails where none is. Returns false when the claim was lost.
+ */
+export const giveBack = (
+  tx: Tx,
+  claimed: JobRow,
+  ending: Omit<Ending, 'outcome'>,
+  usage?: Usage,
+): Promise<boolean> => finish(tx, claimed, { ...ending, outcome: { ...STOPPED, ...(usage && { usage }) } });

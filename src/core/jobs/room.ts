@@ -1,0 +1,49 @@
+import type { Catalog } from '../../domain/catalog.ts';
+import { jobs } from '../../domain/job.ts';
+import type { Runbook } from '../../domain/runbook.ts';
+import type { Wanted } from '../queue.ts';
+import type { ReadTx } from '../store.ts';
+
+const BUSY = { in: ['assigned', 'running'] } as const;
+
+/**
+ * What may be claimed: as many as are asked for, while the workspace (`jobs.concurrency`) and each runbook
+ * (`bounds.concurrency`) have room for them, counted over all workers. What `mine` leaves out has none: unless told,
+ * what programs elsewhere run.
+ */
+export async function within(
+  tx: ReadTx,
+  { jobs: rules, runbooks }: Pick<Catalog, 'jobs' | 'runbooks'>,
+  asked: Pick<Wanted, 'capabilities' | 'limit'>,
+  mine: (runbook: Runbook) => boolean = ({ executor }) => executor.kind !== 'remote',
+): Promise<Wanted> {
+  const others = [...runbooks.values()].filter(
+    (runbook) => asked.capabilities.includes(runbook.capability) && !mine(runbook),
+  );
+  const bounded = [...runbooks.values()].flatMap(({ name, bounds: { concurrency }, capability }) =>
+    concurrency !== undefined && asked.capabilities.includes(capability) ? [{ name, concurrency }] : [],
+  );
+  const [busy, each] = await Promise.all([
+    tx.count(jobs, { state: BUSY }),
+    busyByRunbook(
+      tx,
+      bounded.map(({ name }) => name),
+    ),
+  ]);
+  return {
+    capabilities: asked.capabilities,
+    limit: Math.max(0, Math.min(asked.limit, rules.concurrency - busy)),
+    room: new Map([
+      ...bounded.map(({ name, concurrency }) => [name, concurrency - (each.get(name) ?? 0)] as const),
+      ...others.map(({ name }) => [name, 0] as const),
+    ]),
+  };
+}
+
+async function busyByRunbook(tx: ReadTx, names: readonly string[]): Promise<Map<string, number>> {
+  const each = new Map<string, number>();
+  if (names.length === 0) return each;
+  const rows = await tx.find(jobs, { where: { runbook: { in: names }, state: BUSY }, limit: 10_000 });
+  for (const { runbook } of rows) each.set(runbook, (each.get(runbook) ?? 0) + 1);
+  return each;
+}

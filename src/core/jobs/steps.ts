@@ -1,0 +1,258 @@
+import type { Receipt } from '../../domain/effect.ts';
+import { Refusal } from '../../domain/errors.ts';
+import { jobs, type JobRow, type Outcome } from '../../domain/job.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
+import type { Runbook, Step, StepWait } from '../../domain/runbook.ts';
+import { fillArgs } from '../../domain/step-template.ts';
+import { nextMove, outputsOf, summaryOf, triesOf, type JobStepRow, type Move } from '../../domain/step.ts';
+import type { Patch } from '../../domain/table.ts';
+import { withArtifacts } from '../artifacts.ts';
+import { runbookArgs } from '../runbook-args.ts';
+import type { Tx } from '../store.ts';
+import { countUsage } from '../usage.ts';
+import { held } from './claiming.ts';
+import { emit } from './journalling.ts';
+import { writeReceipts } from './receipts.ts';
+import { judge, requeue } from './retrying.ts';
+import {
+  closeUnopened,
+  failStep,
+  finishStep,
+  openStep,
+  pauseStep,
+  stepsOf,
+  type Place,
+} from './step-rows.ts';
+import { beginWait, type Ask } from './waiting.ts';
+
+/** A try of a step that is to be made, or to be written down. */
+export interface StepTry {
+  readonly row: JobStepRow;
+  readonly runbook: Runbook;
+  readonly args: JsonObject;
+  /** Steps in all. */
+  readonly total: number;
+}
+
+export interface Tried extends StepTry {
+  readonly outcome: Outcome;
+  readonly receipts: readonly Receipt[];
+}
+
+/** What the worker does next: make a try, or end its own turn with this outcome of the job. */
+export type Turn =
+  | ({ readonly kind: 'try' } & StepTry)
+  | { readonly kind: 'over'; readonly outcome: Outcome };
+
+export interface StepsDeps {
+  readonly ask: Ask;
+  readonly random: () => number;
+}
+
+/**
+ * One transaction of a job of steps: writes down how the last try ended, if there was one, and decides what comes next.
+ * A lost claim writes nothing but the receipts of what was done. `docs/specs/saga.md` has the rules.
+ */
+export async function advance(
+  tx: Tx,
+  claimed: JobRow,
+  runbook: Runbook,
+  tried: Tried | undefined,
+  deps: StepsDeps,
+): Promise<Turn> {
+  if (tried) {
+    await writeReceipts(tx, { ...claimed, attempt: tried.row.attempt }, tried.receipts);
+    if (tried.outcome.kind !== 'wait') await countUsage(tx, claimed, tried.outcome.usage, tried.runbook.name);
+  }
+  const job = await held(tx, claimed);
+  // Whoever writes the end finds the claim lost.
+  if (!job || runbook.executor.kind !== 'steps') return over({ kind: 'cancelled' });
+  const saga = new Saga(tx, job, runbook, runbook.executor.steps, await stepsOf(tx, job), deps);
+  return (tried && (await saga.record(tried))) ?? saga.next();
+}
+
+const over = (outcome: Outcome): Turn => ({ kind: 'over', outcome });
+
+/** A job of steps inside one transaction. */
+class Saga {
+  readonly #tx: Tx;
+  #job: JobRow;
+  readonly #runbook: Runbook;
+  readonly #steps: readonly Step[];
+  #rows: readonly JobStepRow[];
+  readonly #deps: StepsDeps;
+
+  constructor(
+    tx: Tx,
+    job: JobRow,
+    runbook: Runbook,
+    steps: readonly Step[],
+    rows: readonly JobStepRow[],
+    deps: StepsDeps,
+  ) {
+    this.#tx = tx;
+    this.#job = job;
+    this.#runbook = runbook;
+    this.#steps = steps;
+    this.#rows = rows;
+    this.#deps = deps;
+  }
+
+  /** Returns a turn where the worker's own is over with this. */
+  async record({ row: { id }, runbook, outcome: told }: Tried): Promise<Turn | undefined> {
+    const row = this.#rows.find((one) => one.id === id);
+    if (!row || told.kind === 'wait') return over({ kind: 'cancelled' });
+    const outcome = await withArtifacts(this.#tx, this.#job, told);
+    if (outcome.kind === 'done') {
+      this.#put(await finishStep(this.#tx, this.#job, row, outcome.result));
+      return undefined;
+    }
+    if (outcome.kind === 'cancelled') {
+      // Its worker stops, or has lost it: whoever has it next tries again with the same key.
+      if (!this.#job.cancelRequested) return over(outcome);
+      this.#put(await failStep(this.#tx, this.#job, row, 'cancelled'));
+      return undefined;
+    }
+    return this.#failed(row, runbook, outcome);
+  }
+
+  async #failed(
+    row: JobStepRow,
+    runbook: Runbook,
+    failure: Extract<Outcome, { kind: 'retry' | 'fail' }>,
+  ): Promise<Turn | undefined> {
+    const { startedAt, attempt } = row;
+    const asJob = { ...this.#job, startedAt, attempt, maxAttempts: runbook.tries.max };
+    const verdict = judge(asJob, runbook, failure, this.#tx.now, this.#deps.random);
+    if (!verdict.again) {
+      const by = verdict.stoppedBy;
+      const named = by === null || failure.reason.includes(by) ? '' : ` (stopped by ${by})`;
+      this.#put(await failStep(this.#tx, this.#job, row, `${failure.reason}${named}`));
+      return undefined;
+    }
+    await pauseStep(this.#tx, this.#job, row, failure.reason, verdict.wait);
+    // No worker is held meanwhile. It is the job's same try that goes on then.
+    await requeue(this.#tx, this.#job, failure, verdict.wait, { attempt: this.#job.attempt - 1 });
+    return over({ kind: 'wait' });
+  }
+
+  async next(): Promise<Turn> {
+    for (;;) {
+      await this.#closeStopped();
+      if (this.#job.phase === 'forward' && this.#isBroken()) {
+        // The worker was told to stop, so whoever undoes it claims it anew.
+        if (this.#job.cancelRequested) return over({ kind: 'cancelled' });
+        await this.#turnBack();
+      }
+      const move = nextMove(this.#steps, this.#rows, this.#job.phase);
+      if (move.kind === 'end') return over(this.#end());
+      const turn = await this.#make(move);
+      if (turn) return turn;
+    }
+  }
+
+  /** The whole was stopped while a step ran: that step is what failed. */
+  async #closeStopped(): Promise<void> {
+    const stopped = this.#rows.find(
+      (row) => row.phase === 'forward' && (row.state === 'running' || row.state === 'waiting'),
+    );
+    if (!stopped || this.#job.phase === 'forward') return;
+    this.#put(await failStep(this.#tx, this.#job, stopped, this.#job.error ?? 'stopped'));
+  }
+
+  #isBroken(): boolean {
+    return (
+      this.#job.cancelRequested || this.#rows.some((row) => row.phase === 'forward' && row.state === 'failed')
+    );
+  }
+
+  async #turnBack(): Promise<void> {
+    const reason = this.#reason();
+    await this.#change({ phase: 'compensating', error: reason });
+    await emit(this.#tx, this.#job, 'job.compensating', { reason });
+  }
+
+  /** Undefined when the move is made already, and another follows. */
+  async #make(move: Exclude<Move, { kind: 'end' }>): Promise<Turn | undefined> {
+    const place = { position: move.position, name: move.name, phase: this.#job.phase };
+    if (move.kind === 'skip') {
+      this.#put(await closeUnopened(this.#tx, this.#job, place, 'skipped', null));
+      return undefined;
+    }
+    const ready = this.#ready(move);
+    if (typeof ready === 'string') return this.#refuse(place, move.row, ready);
+    if (!this.#job.plan) await this.#change({ plan: this.#runbook });
+    const state = ready === undefined ? 'waiting' : 'running';
+    const row = await openStep(this.#tx, this.#job, place, move.row, state);
+    if (ready) return { kind: 'try', row, ...ready, total: this.#steps.length };
+    this.#put(row);
+    return move.kind === 'wait' ? this.#wait(row, move.wait) : undefined;
+  }
+
+  async #refuse(place: Place, row: JobStepRow | undefined, why: string): Promise<undefined> {
+    this.#put(
+      row
+        ? await failStep(this.#tx, this.#job, row, why)
+        : await closeUnopened(this.#tx, this.#job, place, 'failed', why),
+    );
+  }
+
+  async #wait(row: JobStepRow, wait: StepWait): Promise<Turn | undefined> {
+    try {
+      const outputs = outputsOf(this.#rows);
+      await this.#tx.attempt(() => beginWait(this.#tx, this.#job, row, wait, outputs, this.#deps.ask));
+      return over({ kind: 'wait' });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#put(await failStep(this.#tx, this.#job, row, error.message));
+      return undefined;
+    }
+  }
+
+  /** What a call runs with, undefined for a wait; as text: why the move cannot be made. */
+  #ready(
+    move: Exclude<Move, { kind: 'end' | 'skip' }>,
+  ): Pick<StepTry, 'runbook' | 'args'> | string | undefined {
+    const { steps: most } = this.#runbook.bounds;
+    if (triesOf(this.#rows) >= most) return `more than ${most} tries of steps (bounds.steps)`;
+    const { row } = move;
+    if (move.kind === 'wait') return row ? 'its wait was cut short' : undefined;
+    const { runbook, args } = move.call;
+    if (row && row.attempt >= runbook.tries.max)
+      return 'the worker that ran it was lost (stopped by tries.max)';
+    try {
+      const filled = fillArgs(args, { args: this.#job.args, steps: outputsOf(this.#rows) });
+      return { runbook, args: runbookArgs(runbook, filled) };
+    } catch (error) {
+      if (error instanceof Refusal) return error.message;
+      throw error;
+    }
+  }
+
+  /** How the job ends once there is no move left. */
+  #end(): Outcome {
+    const result = { steps: summaryOf(this.#steps, this.#rows) as unknown as Json };
+    if (this.#job.phase === 'forward') {
+      const last = this.#rows.findLast(({ position }) => !('wait' in (this.#steps[position] ?? {})));
+      return { kind: 'done', result: { ...result, output: last?.output ?? null } };
+    }
+    const left = this.#rows.filter((row) => row.phase === 'compensating' && row.state === 'failed');
+    const reason = this.#reason();
+    if (left.length === 0) return { kind: 'fail', stage: 'run', reason, result };
+    const names = left.map(({ name, error }) => `${name} (${error})`).join(', ');
+    return { kind: 'fail', stage: 'compensate', reason: `${reason}; not undone: ${names}`, result };
+  }
+
+  #reason(): string {
+    const failed = this.#rows.find((row) => row.phase === 'forward' && row.state === 'failed');
+    return this.#job.cancelRequested || !failed ? 'cancelled' : `${failed.name}: ${failed.error}`;
+  }
+
+  async #change(patch: Patch<typeof jobs>): Promise<void> {
+    this.#job = await this.#tx.update(jobs, this.#job, patch);
+  }
+
+  #put(row: JobStepRow): void {
+    this.#rows = [...this.#rows.filter(({ id }) => id !== row.id), row];
+  }
+}

@@ -1,0 +1,51 @@
+import type { JobRow, Wait } from '../../domain/job.ts';
+import type { Json, JsonObject } from '../../domain/json.ts';
+import { redact } from '../../domain/redact.ts';
+import { usageView } from '../../domain/usage.ts';
+
+const at = (instant: Date | null): string | null => instant?.toISOString() ?? null;
+
+/** The one JSON form of a job, for whoever may read jobs: without secrets among the arguments. Instants are RFC 3339 in UTC. */
+export function jobView(row: JobRow): JsonObject {
+  return {
+    id: row.ref,
+    version: row.version,
+    runbook: row.runbook,
+    args: redact(row.args),
+    state: row.state,
+    phase: row.phase,
+    requester: row.requester,
+    approval: row.approval,
+    priority: row.priority,
+    capability: row.capability,
+    key: row.key,
+    causes: row.causes,
+    repeats: row.repeats,
+    attempt: row.attempt,
+    maxAttempts: row.maxAttempts,
+    cancelRequested: row.cancelRequested,
+    waitsFor: row.waitFor && { ...waitView(row.waitFor), until: at(row.waitUntil) },
+    progress: row.progress as Json,
+    usage: row.usage && usageView(row.usage),
+    result: (row.result ?? null) as Json,
+    error: row.error,
+    failure: row.failure,
+    notify: row.notify,
+    correlationId: row.correlationId,
+    createdAt: row.createdAt.toISOString(),
+    runAt: row.runAt.toISOString(),
+    startedAt: at(row.startedAt),
+    endedAt: at(row.endedAt),
+  };
+}
+
+function waitView(wait: Wait): JsonObject {
+  switch (wait.kind) {
+    case 'approval':
+      return { kind: wait.kind, approval: wait.approval };
+    case 'event':
+      return { kind: wait.kind, event: wait.event, when: wait.when ?? null };
+    case 'time':
+      return { kind: wait.kind };
+  }
+}

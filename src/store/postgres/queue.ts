@@ -1,0 +1,186 @@
+import type { PgBoss } from 'pg-boss';
+import type { Queue, Taken, Wanted } from '../../core/queue.ts';
+import { jobs, type JobRow } from '../../domain/job.ts';
+import type { Value } from '../statements.ts';
+import { named, type Named } from './dialect.ts';
+import type { Engine } from './engine.ts';
+import type { PostgresTx } from './tx.ts';
+
+type Claim = Pick<JobRow, 'ticket' | 'capability'>;
+/** A connection as pg-boss is given one; what it makes of the rows is its own. */
+interface BossDb {
+  executeSql(text: string, values?: unknown[]): Promise<{ rows: never[] }>;
+}
+
+/**
+ * The engine of PostgreSQL: pg-boss carries the id of each queued job, in statements of our own transaction. What only
+ * changes something is sent and not waited for: `complete` is fenced by pg-boss, and that our claim holds is known from
+ * our own row by then.
+ */
+export class BossQueue implements Queue {
+  readonly #engine: Engine;
+  readonly #tx: PostgresTx;
+
+  constructor(engine: Engine, tx: PostgresTx) {
+    this.#engine = engine;
+    this.#tx = tx;
+  }
+
+  async put({ id: job, runbook, priority, capability, runAt }: Parameters<Queue['put']>[0]): Promise<string> {
+    const { boss, name } = await this.#queue(capability);
+    const id = this.#tx.id();
+    const startAfter = runAt > this.#tx.now ? { startAfter: runAt } : {};
+    const group = { id: runbook };
+    await this.#tx.during(
+      boss.send(name, { job }, { id, priority, group, ...startAfter, db: this.#sending({ id }) }),
+    );
+    return `${id}:0`;
+  }
+
+  async take({ capabilities, limit, room }: Wanted): Promise<Taken[]> {
+    const left = new Map(room);
+    const taken: Taken[] = [];
+    for (const [capability, share] of await this.#shares({ capabilities, limit, room }))
+      taken.push(...(await this.#fetch(capability, share, left)));
+    return taken;
+  }
+
+  async touch(claims: readonly Claim[]): Promise<void> {
+    for (const [capability, group] of Map.groupBy(claims, (claim) => claim.capability)) {
+      const { boss, name } = await this.#queue(capability);
+      const tickets = group.flatMap(({ ticket }) => ticketOf(ticket) ?? []);
+      if (tickets.length > 0)
+        await boss.touch(name, tickets, { db: this.#sending({ count: tickets.length }) });
+    }
+  }
+
+  async complete({ ticket, capability }: Claim): Promise<void> {
+    const claim = ticketOf(ticket);
+    if (!claim) return;
+    const { boss, name } = await this.#queue(capability);
+    await this.#tx.during(boss.complete(name, [claim], null, { db: this.#sending({ count: 1 }) }));
+  }
+
+  async withdraw({ ticket, capability }: Claim): Promise<void> {
+    const claim = ticketOf(ticket);
+    if (!claim) return;
+    const { boss, name } = await this.#queue(capability);
+    await this.#tx.during(boss.deleteJob(name, claim.id, { db: this.#sending({ count: 1 }) }));
+  }
+
+  async mend(): Promise<number> {
+    const { workspace } = this.#tx;
+    const { rows } = await this.#tx.change(LOST, [workspace]);
+    const ids = (rows as { id: string }[]).map(({ id }) => id);
+    const found = ids.length === 0 ? [] : await this.#tx.find(jobs, { where: { id: { in: ids } } });
+    for (const row of found) await this.#tx.update(jobs, row, { ticket: await this.put(row) });
+    return found.length;
+  }
+
+  /** How many of each capability, so that of several the most urgent jobs are taken, whatever they need. */
+  async #shares({ capabilities, limit, room }: Wanted): Promise<[string, number][]> {
+    const [only] = capabilities;
+    if (capabilities.length === 1 && only !== undefined) return [[only, limit]];
+    const due = await this.#tx.find(jobs, {
+      where: {
+        state: 'queued',
+        runAt: { atMost: this.#tx.now },
+        capability: { in: capabilities },
+        runbook: { notIn: fullOf(room) },
+      },
+      orderBy: [{ column: 'priority', descending: true }, { column: 'runAt' }, { column: 'id' }],
+      limit,
+    });
+    return [...Map.groupBy(due, (row) => row.capability)].map(([capability, rows]) => [
+      capability,
+      rows.length,
+    ]);
+  }
+
+  /** Takes jobs of one queue; what a runbook has no room for goes back, and others are taken in its stead. */
+  async #fetch(capability: string, limit: number, left: Map<string, number>): Promise<Taken[]> {
+    const { boss, name } = await this.#queue(capability);
+    const taken: Taken[] = [];
+    for (let more = true; more && taken.length < limit; ) {
+      const batchSize = limit - taken.length;
+      const found = await this.#tx.during(
+        boss.fetch<{ job: string }>(name, {
+          batchSize,
+          includeMetadata: true,
+          ignoreGroups: fullOf(left),
+          db: this.#asking,
+        }),
+      );
+      found.sort((a, b) => b.priority - a.priority || +a.createdOn - +b.createdOn || (a.id < b.id ? -1 : 1));
+      const over: string[] = [];
+      for (const { id, retryCount, groupId, data } of found) {
+        const room = left.get(groupId ?? '') ?? Number.POSITIVE_INFINITY;
+        if (groupId && left.has(groupId)) left.set(groupId, room - 1);
+        if (room > 0) taken.push({ job: data.job, ticket: `${id}:${retryCount}` });
+        else over.push(id);
+      }
+      if (over.length > 0) await this.#tx.write({ statement: RESTORE, values: [name, over] });
+      more = over.length > 0;
+    }
+    return taken;
+  }
+
+  /** pg-boss and the name of its queue. Its calls are waited for by `during`, since it may have to look a queue up. */
+  #queue(capability: string): Promise<{ boss: PgBoss; name: string }> {
+    return this.#tx.during(this.#engine.queue(this.#tx.workspace, capability));
+  }
+
+  /** Waits for the answer. */
+  get #asking(): BossDb {
+    return {
+      executeSql: async (text, values = []) => {
+        const { rows } = await this.#tx.change(prepared(text), values as Value[]);
+        return { rows: rows as never[] };
+      },
+    };
+  }
+
+  /** Waits for nothing; pg-boss is given the answer that it expects. */
+  #sending(answer: object): BossDb {
+    return {
+      executeSql: async (text, values = []) => {
+        await this.#tx.write({ statement: prepared(text), values: values as Value[] });
+        return { rows: [answer as never] };
+      },
+    };
+  }
+}
+
+/** Queued by our rows, and not by pg-boss's. Whoever holds the end of the chain sees both as they are. */
+const LOST = named(
+  `SELECT id FROM jobs j WHERE workspace = $1 AND state = 'queued' AND NOT EXISTS (
+     SELECT FROM pgboss.job b WHERE b.name = j.workspace || '/' || j.capability AND b.state < 'active'
+       AND b.id = split_part(j.ticket, ':', 1)::uuid
+   ) LIMIT 500`,
+);
+
+/** What pg-boss does itself with what it fetched and may not start yet; it has no public name for it. */
+const RESTORE = named(
+  `UPDATE pgboss.job SET state = 'created', started_on = NULL, heartbeat_on = NULL
+   WHERE name = $1 AND id = ANY ($2::uuid[])`,
+);
+
+/** The text of a statement differs by queue and by how many are asked for; past that many no more names are given out. */
+const MOST_PREPARED = 200;
+const statements = new Map<string, Named>();
+
+function prepared(text: string): Named | string {
+  const known = statements.get(text);
+  if (known || statements.size >= MOST_PREPARED) return known ?? text;
+  const statement = named(text);
+  statements.set(text, statement);
+  return statement;
+}
+
+const fullOf = (room: ReadonlyMap<string, number>): string[] =>
+  [...room].filter(([, left]) => left <= 0).map(([runbook]) => runbook);
+
+function ticketOf(ticket: string | null): { id: string; retryCount: number } | undefined {
+  const [id, retryCount] = ticket?.split(':') ?? [];
+  return id === undefined ? undefined : { id, retryCount: Number(retryCount) };
+}

@@ -1,0 +1,128 @@
+import type { Logger } from 'pino';
+import type { Ask } from '../core/jobs/waiting.ts';
+import { outboundKey } from '../core/jobs/receipts.ts';
+import { obstacle } from '../core/jobs/starting.ts';
+import type { Store } from '../core/store.ts';
+import { runbookOf, type Catalog } from '../domain/catalog.ts';
+import type { Clock } from '../domain/clock.ts';
+import type { Receipt } from '../domain/effect.ts';
+import { Refusal } from '../domain/errors.ts';
+import type { JobRow, Outcome } from '../domain/job.ts';
+import type { Runbook } from '../domain/runbook.ts';
+import type { Execution } from './executors/execution.ts';
+import { JobLog } from './job-log.ts';
+import { JobWatch } from './job-watch.ts';
+import { runSteps } from './steps.ts';
+
+export interface AttemptParts {
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly execute: (execution: Execution) => Promise<Outcome>;
+  /** Asks for the approval that a step waits for; absent: none can be asked for. */
+  readonly ask?: Ask;
+  readonly random?: () => number;
+}
+
+const askNobody: Ask = () => Promise.reject(new Refusal('unavailable', 'Nobody can be asked from here.'));
+
+/** Why a try is stopped from outside its executor. */
+export type Stop = 'cancelled' | 'lost' | 'stopping' | 'bounds.logLines';
+
+/** One try of one claimed job: runs it and gathers what has to be written down with its end. */
+export class Attempt {
+  readonly job: JobRow;
+  /** As the configuration has it now, undefined where it no longer does; once its steps have begun, as it was then. */
+  readonly runbook: Runbook | undefined;
+  /** What was done outside so far. */
+  readonly receipts: Receipt[] = [];
+  readonly log: JobLog;
+  readonly watch: JobWatch;
+  readonly #parts: AttemptParts;
+  readonly #stop = new AbortController();
+
+  constructor(parts: AttemptParts, job: JobRow) {
+    const { store, catalog } = parts;
+    this.#parts = parts;
+    this.job = job;
+    this.runbook = job.plan ?? runbookOf(catalog, job.runbook);
+    this.log = new JobLog({
+      store,
+      workspace: catalog.workspace,
+      job: job.ref,
+      limit: this.runbook?.bounds.logLines ?? 0,
+      exceeded: () => this.stop('bounds.logLines'),
+    });
+    this.watch = new JobWatch(job, this.log);
+  }
+
+  /** Why it was stopped, if it was: the first reason counts. */
+  get stopped(): Stop | undefined {
+    return this.#stop.signal.aborted ? (this.#stop.signal.reason as Stop) : undefined;
+  }
+
+  stop(why: Stop): void {
+    this.#stop.abort(why);
+  }
+
+  /** Never rejects: what nobody foresaw is logged and worth another try. */
+  async run(): Promise<Outcome> {
+    const start = this.#start();
+    if (!('execution' in start)) return start;
+    const outcome = await this.#execute(start.execution);
+    if (outcome.kind !== 'cancelled' || this.stopped !== 'bounds.logLines') return outcome;
+    const reason = `more than ${start.execution.runbook.bounds.logLines} lines of output (bounds.logLines)`;
+    return { kind: 'fail', failure: 'refused', bound: 'bounds.logLines', reason };
+  }
+
+  /** What is to be executed, or why it cannot start. */
+  #start(): { readonly execution: Execution } | Outcome {
+    const { job, runbook } = this;
+    const fail = (reason: string): Outcome => ({ kind: 'fail', stage: 'start', reason });
+    const reason = obstacle(job, runbook);
+    if (!runbook || reason !== undefined) return fail(reason ?? '');
+    return { execution: this.#execution(runbook) };
+  }
+
+  #execution(runbook: Runbook): Execution {
+    const { job, receipts } = this;
+    const { catalog, clock } = this.#parts;
+    const key = outboundKey(catalog.workspace, job);
+    return {
+      runbook,
+      args: job.args,
+      attempt: job.attempt,
+      idempotencyKey: key,
+      cause: job.ref,
+      signal: this.#stop.signal,
+      log: (stream, line) => {
+        this.log.add(stream, line, clock.now());
+        this.watch.line();
+      },
+      progress: (progress) => this.watch.progress(progress),
+      effect: (effect) => receipts.push({ ...effect, step: null, key }),
+    };
+  }
+
+  #execute(execution: Execution): Promise<Outcome> {
+    const { store, catalog, execute, ask = askNobody, random = Math.random } = this.#parts;
+    const once = (one: Execution) => this.#guard(() => execute(one));
+    if (execution.runbook.executor.kind !== 'steps') return once(execution);
+    const { job, receipts } = this;
+    const { workspace } = catalog;
+    return this.#guard(() =>
+      runSteps({ ...execution, job, receipts, store, workspace, execute: once, ask, random }),
+    );
+  }
+
+  async #guard(work: () => Promise<Outcome>): Promise<Outcome> {
+    try {
+      return await work();
+    } catch (err) {
+      this.#parts.log.error({ err, job: this.job.ref }, 'an executor failed unexpectedly');
+      const reason = 'the executor failed unexpectedly; see the server log';
+      return { kind: 'retry', failure: 'unexpected', reason };
+    }
+  }
+}

