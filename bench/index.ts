@@ -2,6 +2,8 @@ import { readOptions, USAGE, type Options, type Part } from './options.ts';
 import { fanOut, rest, webhook, webSocket } from './parts/channels.ts';
 import { Bench } from './parts/compare.ts';
 import { database } from './parts/database.ts';
+import { jobs } from './parts/jobs.ts';
+import { postgres } from './parts/postgres.ts';
 import { scale } from './parts/scale.ts';
 import { start } from './parts/start.ts';
 import { tables, type Results } from './report.ts';
@@ -36,6 +38,14 @@ async function run(options: Options): Promise<Results> {
   if (wanted('scale')) {
     say('scale');
     results.scale = await scale(options);
+  }
+  if (wanted('jobs')) {
+    say('jobs');
+    results.jobs = await jobs(options.rounds);
+  }
+  if (wanted('postgres')) {
+    say('postgres');
+    results.postgres = await postgres(options);
   }
   return results;
 }

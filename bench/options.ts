@@ -1,6 +1,16 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['start', 'database', 'rest', 'webhook', 'ws', 'fanout', 'scale'] as const;
+export const PARTS = [
+  'start',
+  'database',
+  'rest',
+  'webhook',
+  'ws',
+  'fanout',
+  'scale',
+  'jobs',
+  'postgres',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {

@@ -1,5 +1,8 @@
 import type { Comparison } from './parts/compare.ts';
 import type { RawDatabase } from './parts/database.ts';
+import type { Jobs } from './parts/jobs.ts';
+import type { AtCallers } from './parts/postgres.ts';
+import { commandRows, jobRows } from './report-jobs.ts';
 import type { Scale, Verb } from './parts/scale.ts';
 import { VERBS } from './parts/scale.ts';
 import type { Start } from './parts/start.ts';
@@ -12,6 +15,8 @@ export interface Results {
   ws?: Comparison;
   fanout?: Comparison;
   scale?: Scale;
+  jobs?: Jobs;
+  postgres?: readonly AtCallers[];
 }
 
 /** What each comparison is held against. */
@@ -24,7 +29,15 @@ const COMPARED = [
 
 /** The tables for people. */
 export function tables(results: Results): string {
-  return [...compared(results), ...raw(results), ...started(results), ...scaled(results)].join('\n');
+  const { jobs, postgres } = results;
+  return [
+    ...compared(results),
+    ...raw(results),
+    ...started(results),
+    ...scaled(results),
+    ...(jobs ? table(jobRows(jobs)) : []),
+    ...(postgres ? table(commandRows(postgres)) : []),
+  ].join('\n');
 }
 
 function compared(results: Results): string[] {

@@ -124,7 +124,6 @@ async function build(parts: Parts): Promise<Built> {
   const channels = () => channelStates(state.adapters, state.off);
   const metrics = new Metrics(channels);
   addUsageMetrics(metrics.registry, store, catalog);
-  const { schema } = store;
   const services = createServices({ ...parts, metrics, channels });
   measureJobs({ registry: metrics.registry, store, catalog });
   const member = createMember(store, catalog.workspace, services.log);
@@ -152,20 +151,7 @@ async function build(parts: Parts): Promise<Built> {
     ...(mail && { mail }),
   });
   Object.assign(state, made);
-  mountOperations({
-    http: http.app,
-    version: VERSION,
-    registry: metrics.registry,
-    channels,
-    ready: () =>
-      readiness({
-        store,
-        schema,
-        workspace: catalog.workspace,
-        channels: channels(),
-        workers: state.workers,
-      }),
-  });
+  mountState(parts, metrics, channels, () => state.workers);
   const { adapters } = made;
   return {
     adapters,
@@ -182,6 +168,24 @@ async function build(parts: Parts): Promise<Built> {
         jobs: runsJobs ? settings.worker : undefined,
       })),
   };
+}
+
+/** What tells whether all is well, and the page at `/`. */
+function mountState(
+  { config, store, http }: Parts,
+  metrics: Metrics,
+  channels: Built['channels'],
+  workers: () => Workers | undefined,
+): void {
+  const { schema } = store;
+  const { workspace } = config.catalog;
+  mountOperations({
+    http: http.app,
+    version: VERSION,
+    registry: metrics.registry,
+    channels,
+    ready: () => readiness({ store, schema, workspace, channels: channels(), workers: workers() }),
+  });
 }
 
 async function stopAll(

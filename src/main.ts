@@ -67,23 +67,17 @@ async function main([name, ...args]: string[]): Promise<number> {
     case 'migrate':
       if (args.length > 0) {
         const { SIGNALBOX_DB_OWNER: owner } = await readMergedEnvironment(env, cwd);
-        return (await import('./transfer.ts')).runMove(args, (text) => readDatabase(text, cwd, owner), stdout);
+        return (await import('./transfer.ts')).runMove(
+          args,
+          (text) => readDatabase(text, cwd, owner),
+          stdout,
+        );
       }
       return (await import('./operate.ts')).runMigrate(await loadConfig({ env, cwd }), stdout);
     case 'audit': {
-      const [verb, file, ...more] = args;
-      if ((verb !== 'verify' && verb !== 'export') || more.length > 0) break;
-      const { nameOf, readJournalAt } = await import('./store/open.ts');
-      // A file that is named needs no configuration.
-      const { database } =
-        verb === 'verify' && file !== undefined
-          ? { database: { kind: 'sqlite', path: file } as const }
-          : (await loadConfig({ env, cwd })).settings;
-      const [path, at] = [await nameOf(database), database.kind === 'sqlite' ? 'file' : 'server'] as const;
-      const readJournal = () => readJournalAt(database);
-      return verb === 'verify'
-        ? runVerify(path, readJournal, stdout, at)
-        : runExport({ database: path, at, file, readJournal, output: stdout, errors: stderr });
+      const done = await audit(args, { env, cwd });
+      if (done === undefined) break;
+      return done;
     }
     case 'doctor':
       return (await import('./operate.ts')).runDoctor(await loadConfig({ env, cwd }), stdout);
@@ -94,6 +88,26 @@ async function main([name, ...args]: string[]): Promise<number> {
   }
   stderr.write(USAGE);
   return 2;
+}
+
+/** `audit verify [FILE]` and `audit export [FILE]`; undefined when it is neither. */
+async function audit(
+  [verb, file, ...more]: readonly string[],
+  place: Parameters<typeof loadConfig>[0],
+): Promise<number | undefined> {
+  if ((verb !== 'verify' && verb !== 'export') || more.length > 0) return undefined;
+  const { nameOf, readJournalAt } = await import('./store/open.ts');
+  // A file that is named needs no configuration.
+  const { database } =
+    verb === 'verify' && file !== undefined
+      ? { database: { kind: 'sqlite', path: file } as const }
+      : (await loadConfig(place)).settings;
+  const [path, at] = [await nameOf(database), database.kind === 'sqlite' ? 'file' : 'server'] as const;
+  const readJournal = () => readJournalAt(database);
+  const { stdout: output, stderr: errors } = process;
+  return verb === 'verify'
+    ? runVerify(path, readJournal, output, at)
+    : runExport({ database: path, at, file, readJournal, output, errors });
 }
 
 /** The options of `worker` as the variables that they stand for; undefined when they cannot be read. */

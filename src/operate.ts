@@ -60,7 +60,9 @@ export async function runDoctor(config: Config, output: Output): Promise<0 | 1> 
   for (const note of [...notes, ...remarks]) output.write(`  ${note}\n`);
   const sound = (await isThere(settings.database)) ? await examine(config, say, output) : undefined;
   if (sound === undefined) {
-    output.write(`○ database: no database yet at ${await nameOf(settings.database)}; \`signalbox start\` makes it\n`);
+    output.write(
+      `○ database: no database yet at ${await nameOf(settings.database)}; \`signalbox start\` makes it\n`,
+    );
     for (const note of approverNotes(catalog, catalog.principals, 'the file names'))
       output.write(`  ${note}\n`);
   }

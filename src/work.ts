@@ -94,5 +94,6 @@ async function listen(parts: {
     channels: () => [],
     ready: () => readiness({ store, schema, workspace, channels: [], workers }),
   });
-  return { ...(await http.listen()), close: http.close };
+  const { port: bound } = await http.listen();
+  return { port: bound, close: (deadline) => http.close(deadline) };
 }

@@ -7,7 +7,7 @@ import { present } from './caller.ts';
 import type { CommandsOptions } from './commands.ts';
 import { Arrival, type EventsOptions } from './events.ts';
 
-/** How often to look although nothing was heard of: a job whose time comes is no event. In milliseconds. */
+/** How often to look although nothing was heard of, in milliseconds. */
 const LOOK_EVERY = 5 * SECOND;
 /** Between two looks, however much is heard of. */
 const PACE = SECOND / 4;
@@ -44,7 +44,7 @@ export async function receiveWaiting(
       const left = end - clock.now().getTime();
       if (left <= 0 || arrival.closed || !isIdle(answer, waits)) return answer;
       letGo ??= admission.hold('rest', message.from, await present(authenticator, message.from));
-      await arrival.within(Math.min(left, LOOK_EVERY));
+      await arrival.within(Math.min(left, LOOK_EVERY, until(answer, waits, clock.now())));
       await pause(Math.min(left, looked + PACE - performance.now()));
       // Whoever left meanwhile would not hear what it was given.
       if (res.destroyed) return answer;
@@ -57,6 +57,12 @@ export async function receiveWaiting(
 
 const isIdle = ({ status, reply }: Answer, waits: Waits): boolean =>
   status === 'ok' && isObject(reply.data) && waits.idle(reply.data);
+
+/** Milliseconds until the answer may be another by itself: a job whose time comes is no event. */
+function until({ reply }: Answer, waits: Waits, now: Date): number {
+  const next = isObject(reply.data) ? waits.next?.(reply.data) : undefined;
+  return typeof next === 'string' ? Math.max(0, Date.parse(next) - now.getTime()) : Number.POSITIVE_INFINITY;
+}
 
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, Math.max(0, milliseconds)));

@@ -8,6 +8,7 @@ import { Refusal } from '../../src/domain/errors.ts';
 import { jobDigest, jobs, type JobRow } from '../../src/domain/job.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
+import { calledBy } from '../../src/domain/step.ts';
 import { checkSandbox } from '../../src/domain/sandbox.ts';
 
 /** What may be asked for besides the runbook's arguments. */
@@ -57,7 +58,7 @@ export async function createJob(
   { runAt = ctx.now, priority = runbook.priority, key, notify, repeats }: Wishes = {},
 ): Promise<JobRow> {
   await checkRoom(ctx, runbook);
-  checkSandbox(ctx.catalog.sandbox, runbook);
+  for (const one of [runbook, ...calledBy(runbook)]) checkSandbox(ctx.catalog.sandbox, one);
   const args = runbookArgs(runbook, given);
   const { causes, causedAt } = await originOf(ctx, runbook.name);
   // What waits for an approval counts when it is released.

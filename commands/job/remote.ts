@@ -3,6 +3,7 @@ import { command, type Ctx, type Waits } from '../../src/core/command.ts';
 import { renew } from '../../src/core/jobs/claiming.ts';
 import { addLines } from '../../src/core/jobs/log.ts';
 import { noteProgress } from '../../src/core/jobs/progress.ts';
+import { tellNews } from '../../src/core/jobs/telling.ts';
 import { outboundKey } from '../../src/core/jobs/receipts.ts';
 import {
   boundMet,
@@ -11,6 +12,7 @@ import {
   claimRemote,
   endClaim,
   HEARTBEAT,
+  nextDue,
   receiptOf,
 } from '../../src/core/jobs/remote.ts';
 import { Refusal } from '../../src/domain/errors.ts';
@@ -30,6 +32,7 @@ const wait = (most: number) => z.number().min(0).max(most).default(0);
 const CLAIMS: Waits = {
   events: ['job.queued', 'job.retrying'],
   idle: ({ items }) => Array.isArray(items) && items.length === 0,
+  next: ({ nextAt }) => nextAt,
 };
 /** What was told with the first look is not told again. */
 const HEARTBEATS: Waits = {
@@ -58,9 +61,10 @@ const jobClaim = command({
     checkCapabilities(ctx, capabilities, mine);
     const rows = await claimRemote(ctx, capabilities, max, mine);
     const lines = rows.map((row) => `${row.ref} ${row.runbook}, claim ${claimOf(row)}`);
+    const nextAt = rows.length > 0 ? undefined : await nextDue(ctx.tx, capabilities);
     return {
       text: lines.join('\n') || 'No job is due.',
-      data: { items: rows.map((row) => workView(ctx, row)) },
+      data: { items: rows.map((row) => workView(ctx, row)), nextAt: nextAt?.toISOString() ?? null },
     };
   },
 });
@@ -150,6 +154,7 @@ const jobHeartbeat = command({
       lines.map((each) => ({ ...each, at: tx.now })),
     );
     const noted = progress ? await noteProgress(tx, row, progressed(progress)) : row;
+    await tellNews(tx, noted);
     await renew(tx, [noted]);
     const kept = (await tx.get(jobs, { id: row.id })) ?? noted;
     const stop = kept.cancelRequested ? 'cancelled' : null;

@@ -98,8 +98,8 @@ const jobFail = command({
   route: { method: 'post', path: '/v1/jobs/{id}/fail' },
   examples: [
     {
-      text: 'job fail JOB-5 1 "the scene does not load"',
-      json: { command: 'job.fail', args: { id: 'JOB-5', claim: '1', reason: 'the scene does not load' } },
+      text: 'job fail JOB-6 1 "the scene does not load"',
+      json: { command: 'job.fail', args: { id: 'JOB-6', claim: '1', reason: 'the scene does not load' } },
     },
   ],
   async run(ctx, { reason, failure, retry = PASSES[failure], result, usage: used, ...args }) {

@@ -28,6 +28,7 @@ type StepView = StepSummary & Pick<JsonObject, 'output' | 'startedAt' | 'endedAt
 export function stepLine({ step, state, tries, error, undone, undoError }: StepView, index: number): string {
   const after = tries > 1 ? ` after ${tries} tries` : '';
   const why = error === null ? '' : ` (${error})`;
-  const undo = undone === undefined ? '' : ` · undo: ${undone}${undoError === undefined ? '' : ` (${undoError})`}`;
+  const undo =
+    undone === undefined ? '' : ` · undo: ${undone}${undoError === undefined ? '' : ` (${undoError})`}`;
   return `  ${index + 1}. ${step}: ${state}${after}${why}${undo}`;
 }

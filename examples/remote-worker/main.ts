@@ -2,7 +2,6 @@ import { Client, sleep } from './client.ts';
 import { PassingFailure, work } from './worker.ts';
 
 // A worker that counts: an example to begin with. SIGNALBOX_URL and SIGNALBOX_TOKEN say where and as whom it works.
-// oxlint-disable-next-line node/no-process-env -- a program of its own, and this is its whole configuration
 const { env } = process;
 const { SIGNALBOX_URL = 'http://127.0.0.1:8080', SIGNALBOX_TOKEN = '', CAPABILITIES = 'counting' } = env;
 

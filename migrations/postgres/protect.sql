@@ -30,8 +30,6 @@ BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA %I TO signalbox_app', current_schema());
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO signalbox_app', current_schema());
   REVOKE INSERT, UPDATE, DELETE ON schema_version FROM signalbox_app;
-  REVOKE UPDATE, DELETE ON journal, effects FROM signalbox_app;
-  GRANT UPDATE (details, salt) ON journal TO signalbox_app;
   REVOKE UPDATE, DELETE ON workspaces FROM signalbox_app;
 END $$;
 

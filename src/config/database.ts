@@ -15,7 +15,8 @@ export const EXPECTED =
 
 /** What SIGNALBOX_DB may be, a relative path from `cwd`; undefined for anything else. */
 export function readDatabase(text: string, cwd: string, owner?: string): DatabaseSettings | undefined {
-  if (/^postgres(ql)?:/.test(text)) return isPostgres(text) ? { kind: 'postgres', url: text, owner } : undefined;
+  if (/^postgres(ql)?:/.test(text))
+    return isPostgres(text) ? { kind: 'postgres', url: text, owner } : undefined;
   const path = text.replace(/^sqlite:(\/\/(?=\/))?/, '');
   // A database in memory would lose what was acknowledged.
   if (path === '' || path === ':memory:' || /^[a-z][a-z0-9+.-]+:/i.test(path)) return undefined;

@@ -15,6 +15,7 @@ export const BUILT_IN_ROLES: readonly CatalogRole[] = [
       'schedule:*',
       'subscription:*',
       'artifact:*',
+      'breaker:read',
       'approval:read',
       'approval:decide',
       'agent:read',

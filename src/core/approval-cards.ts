@@ -57,6 +57,7 @@ export async function askApprovers(ctx: Ctx, row: ApprovalRow, text: string): Pr
     .map((p) => p.name);
   const linked = await ctx.tx.find(identities, {
     where: { principal: { in: asked }, channel: { in: [...ASKED_ON] } },
+    orderBy: [{ column: 'id' }],
     limit: EVERYBODY,
   });
   for (const { principal, channel, subject } of linked) {

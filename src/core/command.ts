@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ApprovalPolicy } from '../domain/approval.ts';
 import type { Catalog } from '../domain/catalog.ts';
-import type { JsonObject } from '../domain/json.ts';
+import type { Json, JsonObject } from '../domain/json.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import type { Permission } from '../domain/permission.ts';
 import type { Assurance, Principal } from '../domain/principal.ts';
@@ -39,6 +39,8 @@ export interface Waits {
   readonly events: readonly string[];
   /** Whether this data of an answer says that there is nothing to tell. */
   idle(data: JsonObject): boolean;
+  /** The instant at which an idle answer may be another without an event, where it says so. */
+  next?(data: JsonObject): Json | undefined;
   /** What is asked from the second time on; the same unless told. */
   again?(args: JsonObject): JsonObject;
 }

@@ -65,7 +65,7 @@ export function timesOf(expression: string, zone: string): Times {
 }
 
 /** @throws Refusal `invalid_argument`. */
-export function checkZone(zone: string): void {
+function checkZone(zone: string): void {
   try {
     Intl.DateTimeFormat('en', { timeZone: zone });
   } catch (cause) {

@@ -73,11 +73,7 @@ export function measureAll(products: readonly Product[]): (Product & Measured)[]
       'too_large',
       `A run makes at most ${MOST_ARTIFACTS} artifacts; this made ${products.length}.`,
     );
-  const all = products.map((product) => ({
-    ...product,
-    ...measureOne(product),
-    name: redactText(product.name),
-  }));
+  const all = products.map(measureOne);
   const bytes = all.reduce((sum, { size }) => sum + size, 0);
   if (bytes > MOST_IN_ALL)
     throw new Refusal(
@@ -87,16 +83,17 @@ export function measureAll(products: readonly Product[]): (Product & Measured)[]
   return all;
 }
 
-function measureOne({ name, kind, mediaType, content }: Product): Measured {
+function measureOne({ name: given, kind, mediaType, content }: Product): Product & Measured {
+  const name = redactText(given);
   if (!NAME.test(name)) throw unfit('name: expected 1 to 200 characters of one line, without "/" and "\\"');
   try {
     if (!MEDIA_TYPE.test(mediaType)) throw unfit('mediaType: expected a media type such as text/markdown');
-    return measure(kind, withoutSecrets(kind, content));
+    return { name, kind, mediaType, ...measure(kind, withoutSecrets(kind, content)) };
   } catch (error) {
     if (error instanceof RangeError)
       throw unfit(`${name}: content: expected JSON that is nested less deeply`);
     if (!(error instanceof Refusal)) throw error;
-    throw new Refusal(error.code, `${redactText(name)}: ${error.message}`);
+    throw new Refusal(error.code, `${name}: ${error.message}`);
   }
 }
 
@@ -106,7 +103,8 @@ function withoutSecrets(kind: Product['kind'], content: string): string {
   if (kind === 'file' || !isJson(content)) return content;
   const value = JSON.parse(content) as Json;
   const clean = redact(value);
-  return JSON.stringify(clean) === JSON.stringify(value) ? content : JSON.stringify(clean, null, 2);
+  if (JSON.stringify(clean) === JSON.stringify(value)) return content;
+  return JSON.stringify(clean, null, content.includes('\n') ? 2 : 0);
 }
 
 function isJson(content: string): boolean {

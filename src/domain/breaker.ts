@@ -73,7 +73,7 @@ export function failed(
   const state = before ?? { ...CLOSED, changedAt: now };
   if (state.state !== 'closed' && (trial === undefined || state.trial !== trial)) return undefined;
   const failures = state.failures + 1;
-  if (failures < rules.failures) return { ...state, failures, reason, changedAt: now };
+  if (failures < rules.failures) return { ...CLOSED, failures, reason, changedAt: now };
   const retryAt = new Date(now.getTime() + openFor(rules, failures));
   return { state: 'open', failures, retryAt, trial: null, reason, changedAt: now };
 }

@@ -1,5 +1,3 @@
-import type { JsonObject } from './json.ts';
-
 /** The one error vocabulary. Each edge maps it once: REST to a problem document, Slack to text, and so on. */
 export type RefusalCode =
   | 'malformed' // 400: not JSON, not UTF-8, not the shape of a message
@@ -54,7 +52,7 @@ export interface RefusalDetails {
 export interface RefusalEntry {
   readonly event: string;
   readonly target: string;
-  readonly details: JsonObject;
+  readonly details: Readonly<Record<string, string | number | null | readonly string[]>>;
 }
 
 /** A refusal that the sender is meant to read: what was expected, without leaking what is inside. */

@@ -18,7 +18,8 @@ export interface OpenOptions {
 /** Opens a database, brought to this version's schema. @throws Refusal saying what is wrong with it. */
 export async function openDatabase(at: Location, options: OpenOptions = {}): Promise<Database> {
   // Each loads its own driver, and only that one.
-  if (at.kind === 'sqlite') return (await import('./sqlite/store.ts')).openSqlite({ path: at.path, ...options });
+  if (at.kind === 'sqlite')
+    return (await import('./sqlite/store.ts')).openSqlite({ path: at.path, ...options });
   return (await import('./postgres/store.ts')).openPostgres({ url: at.url, owner: at.owner, ...options });
 }
 

@@ -185,7 +185,8 @@ export class TableStatements<P> {
     const parts = [eq(this.#column('workspace'), VALUE)];
     for (const [name, condition] of Object.entries(where)) {
       if (condition === undefined) continue;
-      for (const [op, value] of operators(condition)) parts.push(this.#condition(this.#column(name), op, value));
+      for (const [op, value] of operators(condition))
+        parts.push(this.#condition(this.#column(name), op, value));
     }
     return and(...parts);
   }

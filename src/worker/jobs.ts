@@ -177,6 +177,9 @@ export class JobWorker {
 
   async #look(look: Look): Promise<void> {
     const { run, ahead } = this.#room;
+    // Without room there is nothing to claim; whoever ends makes some and looks again.
+    if (look.due && run <= 0 && ahead <= 0) this.#more = true;
+    if (!look.claims && run <= 0 && ahead <= 0) return;
     const next = look.due ? this.#ahead.slice(0, Math.max(0, run)) : [];
     const claims = this.#claims;
     const { kept, claimed } = await this.#options.store.transaction(this.#workspace, async (tx) => ({

@@ -9,7 +9,6 @@ import { SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { jobs, type JobRow, type Wait } from '../domain/job.ts';
 import { journal, published } from '../domain/journal.ts';
-import type { Json } from '../domain/json.ts';
 import { outputsOf } from '../domain/step.ts';
 import type { Row } from '../domain/table.ts';
 
@@ -73,9 +72,11 @@ export class Waits {
 
   /** One look, after the one under way. Never rejects. */
   look(): Promise<void> {
-    this.#looking = this.#looking.then(() => this.#look()).catch((err: unknown) => {
-      this.#services.log.error({ err }, 'jobs that wait could not be looked at; it is tried again shortly');
-    });
+    this.#looking = this.#looking
+      .then(() => this.#look())
+      .catch((err: unknown) => {
+        this.#services.log.error({ err }, 'jobs that wait could not be looked at; it is tried again shortly');
+      });
     return this.#looking;
   }
 
@@ -94,7 +95,9 @@ export class Waits {
   /** Looks through one page of the journal. Returns whether there may be more. */
   async #events(waiting: readonly JobRow[]): Promise<boolean> {
     const { store } = this.#services;
-    const waits = waiting.flatMap((job) => (job.waitFor?.kind === 'event' ? [{ job, wait: job.waitFor }] : []));
+    const waits = waiting.flatMap((job) =>
+      job.waitFor?.kind === 'event' ? [{ job, wait: job.waitFor }] : [],
+    );
     if (waits.length === 0) return false;
     const from = Math.min(...waits.map(({ job, wait }) => this.#seenBy(job, wait)));
     const { found, last, full } = await store.read(this.#workspace, async (tx) => {
@@ -149,7 +152,7 @@ export class Waits {
     const event = met.find((entry) => who !== undefined && mayRead(who, entry.event));
     if (!event) return false;
     // The steps after it get all of it; whoever may read jobs but not this event learns only where it stands.
-    return resume(tx, job, envelope(event) as unknown as Json, { seq: event.seq });
+    return resume(tx, job, envelope(event), { seq: event.seq });
   }
 
   /** Changes a job that still waits for the same; another process may have been quicker. */

@@ -23,7 +23,8 @@ const use = async (usage: Usage) => {
   const row = await job(h);
   await h.store.transaction('main', (tx) => countUsage(tx, row, usage));
 };
-const lines = async () => (await registry.metrics()).split('\n').filter((line) => line.startsWith('signalbox'));
+const lines = async () =>
+  (await registry.metrics()).split('\n').filter((line) => line.startsWith('signalbox'));
 
 test('what runs used and how far budgets are, anew with each scrape', async () => {
   expect(await lines()).toEqual(['signalbox_budget_used_ratio{budget="money"} 0']);

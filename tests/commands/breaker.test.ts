@@ -52,3 +52,13 @@ describe('breaker reset', () => {
     expect(answer.reply.text).toContain('status.example.test:443');
   });
 });
+
+test('every example reads alike in its pattern and JSON form, and runs', async () => {
+  await put('status.example.test:443');
+  const both = h.commands.all.filter(({ name }) => name.startsWith('breaker.'));
+  for (const { text, json } of both.flatMap(({ examples }) => examples)) {
+    const context = { now: h.clock.now(), who: 'ana' };
+    expect((await h.language.read({ text }, context)).invocation).toEqual(json);
+    expect((await h.run('ana', text)).status, text).toBe('ok');
+  }
+});

@@ -28,3 +28,19 @@ test('it needs its own permission, and a name cannot pass for one of ours', asyn
     error: { code: 'invalid_argument' },
   });
 });
+
+test('the same key again changes nothing and gives the first entry; other content is refused', async () => {
+  const first = await h.run('ana', 'event add deployed web --key d-7 --details.version=1.4');
+  const again = await h.run('ana', 'event add deployed web --key d-7 --details.version=1.4');
+  expect(again.reply).toEqual(first.reply);
+  const told = (await h.entries()).filter((entry) => entry.event === 'event.deployed');
+  expect(told).toHaveLength(1);
+  expect(await h.run('ana', 'event add deployed api --key d-7')).toMatchObject({
+    error: { code: 'key_reused' },
+  });
+  // Somebody else's key is another one, however it reads.
+  await h.run('ana', 'role add teller event:create');
+  await h.run('ana', 'person add eve --roles teller');
+  expect((await h.run('eve', 'event add deployed api --key d-7')).status).toBe('ok');
+  expect((await h.run('ana', 'event add deployed web --key "ä"')).error?.code).toBe('invalid_argument');
+});

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { claim } from '../../src/core/jobs/claiming.ts';
+import { verified } from '../../src/core/message.ts';
 import { artifacts } from '../../src/domain/artifact.ts';
 import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { jobLogs } from '../../src/domain/job.ts';
@@ -78,6 +80,14 @@ describe('job claim', () => {
     expect(await h.entries()).toHaveLength(before);
   });
 
+  test('tells when the next will be due', async () => {
+    await h.run('ana', 'job run render --in 5m');
+    expect((await say('claim', { capabilities: ['gpu'] })).reply.data).toEqual({
+      items: [],
+      nextAt: '2026-03-02T09:05:00.000Z',
+    });
+  });
+
   test('takes the most urgent first, as many as are asked for and as there is room for', async () => {
     await h.close();
     await open(render({ bounds: bounds({ concurrency: 2 }) }));
@@ -114,6 +124,19 @@ describe('job claim', () => {
     const answer = await say('claim', { capabilities: ['gpu'] });
     expect(answer.error?.code).toBe('forbidden');
     expect(answer.reply.text).toContain('secret:render');
+  });
+
+  test('is not for a webhook’s sender, whatever its rules name', async () => {
+    const from = verified({
+      workspace: 'main',
+      channel: 'source',
+      subject: 'ci',
+      assurance: 'webhook',
+      scopes: ['job:work', 'runbook:render'],
+    });
+    const body = { command: 'job.claim', args: { capabilities: ['gpu'] } };
+    const answer = await h.run('', body, { channel: 'webhook', from });
+    expect(answer.error?.code).toBe('forbidden');
   });
 
   test('refuses a capability that no remote runbook asks for', async () => {
@@ -259,6 +282,15 @@ describe('a claim that is over', () => {
   });
 });
 
+test('a look for work takes back what other workers lost, probes too', async () => {
+  await h.run('ana', 'probe run api');
+  const wanted = { capabilities: ['default'], limit: 1, room: new Map<string, number>() };
+  await h.store.transaction('main', (tx) => claim(tx, { owner: 'gone', begin: true }, wanted));
+  h.clock.pass(31 * SECOND);
+  await items();
+  expect(await job(h)).toMatchObject({ state: 'failed', failure: 'lost', stoppedBy: 'tries.max' });
+});
+
 describe('job complete', () => {
   const content: JsonObject = {
     result: { frames: 240 },
@@ -365,12 +397,14 @@ describe('job fail', () => {
   });
 });
 
-test('examples read alike in their pattern and JSON form', async () => {
+test('every example reads alike in its pattern and JSON form, and runs', async () => {
+  for (let n = 0; n < 6; n += 1) await h.run('ana', 'job run render');
+  await items({ max: 6 });
   const remote = h.commands.all.filter(({ needs }) => needs === 'job:work');
   expect(remote).toHaveLength(4);
-  for (const { examples } of remote)
-    for (const { text, json } of examples) {
-      const context = { now: h.clock.now(), who: 'bot' };
-      expect((await h.language.read({ text }, context)).invocation).toEqual(json);
-    }
+  for (const { text, json } of remote.flatMap(({ examples }) => examples)) {
+    const context = { now: h.clock.now(), who: 'bot' };
+    expect((await h.language.read({ text }, context)).invocation).toEqual(json);
+    expect((await h.run('bot', text)).status, text).toBe('ok');
+  }
 });

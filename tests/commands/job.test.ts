@@ -139,6 +139,17 @@ describe('job retry', () => {
     expect(code(await run('job retry JOB-1'))).toBe('conflict');
   });
 
+  test('is for what is over, not for what waits or runs', async () => {
+    await run('job run restart');
+    for (const state of ['assigned', 'running', 'waiting'] as const) {
+      await put('JOB-1', state);
+      expect(await run('job retry JOB-1')).toMatchObject({
+        error: { code: 'conflict' },
+        reply: { text: `JOB-1 is ${state}: it is not over yet.` },
+      });
+    }
+  });
+
   test('takes the runbook’s own permission, as running it does', async () => {
     await run('role add starter job:*', 'ana');
     await run('person add eve --roles starter', 'ana');

@@ -129,7 +129,7 @@ describe('signalbox check', () => {
   test('says what is defined and what is off', async () => {
     const { code, text } = await check({});
     expect(code).toBe(0);
-    expect(text).toMatch(/is right: 5 roles, 0 people, 0 agents, 3 runbooks, 1 probe, 2 webhook sources/);
+    expect(text).toMatch(/is right: 5 roles, 0 people, 0 agents, 7 runbooks, 1 probe, 2 webhook sources/);
     expect(text).toContain('Slack is off: set SLACK_BOT_TOKEN');
     expect(text).toContain('Webhook source github is off: set GITHUB_WEBHOOK_SECRET');
     expect(text).toContain(

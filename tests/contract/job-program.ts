@@ -33,7 +33,7 @@ export const WORK = testRunbook({
   args: { type: 'object', properties: { hold: { type: 'boolean' } }, additionalProperties: false },
   tries: tries({ max: 5, backoff: 10, cap: 10 }),
 });
-export const jobCatalog = (over: Partial<typeof WORK> = {}) =>
+const jobCatalog = (over: Partial<typeof WORK> = {}) =>
   testCatalog({ runbooks: new Map([['work', { ...WORK, ...over }]]) });
 
 async function gateOpen(file: string, signal: AbortSignal): Promise<void> {

@@ -29,7 +29,7 @@ const PROCESSES = 4;
 
 let made = 0;
 /** A job of the runbook `work` that waits for nothing but to be queued. */
-export function newJob(tx: Tx, over: Partial<NewRow<typeof jobs>> = {}): NewRow<typeof jobs> {
+function newJob(tx: Tx, over: Partial<NewRow<typeof jobs>> = {}): NewRow<typeof jobs> {
   made += 1;
   return {
     id: tx.id(),
@@ -300,30 +300,31 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
         return child;
       };
       const startAll = () => Promise.all(Array.from({ length: PROCESSES }, (_, n) => start(`w${n}`)));
-      /** `what owner job attempt` of each try. */
-      const ran = () =>
-        existsSync(join(folder, 'ran'))
-          ? readFileSync(join(folder, 'ran'), 'utf8')
-              .trim()
-              .split('\n')
-              .map((line) => line.split(' '))
-          : [];
+      const ran = () => {
+        const file = join(folder, 'ran');
+        const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+        return lines.map((line) => {
+          const [what = '', owner = '', job = '', attempt = ''] = line.split(' ');
+          return { what, owner, job, attempt };
+        });
+      };
+      const begun = () => ran().filter(({ what }) => what === 'begin');
 
       test('every job runs once, and all of them share the work', async () => {
         await startAll();
         const rows: JobRow[] = [];
         for (let n = 0; n < 10; n += 1) rows.push(...(await add(Array.from({ length: 20 }, () => ({})))));
         await soon(async () => expect(await inState('succeeded')).toBe(rows.length));
-        const begun = ran().filter(([what]) => what === 'begin');
-        expect(begun.map(([, , job]) => job).toSorted()).toEqual(rows.map(({ ref }) => ref).toSorted());
-        expect(new Set(begun.map(([, owner]) => owner)).size).toBeGreaterThan(1);
+        const tries = begun();
+        expect(tries.map(({ job }) => job).toSorted()).toEqual(rows.map(({ ref }) => ref).toSorted());
+        expect(new Set(tries.map(({ owner }) => owner)).size).toBeGreaterThan(1);
       }, 30_000);
 
       test('one that is killed has its jobs run by the others within the lease and five seconds', async () => {
         const workers = await startAll();
         const rows = await add(Array.from({ length: PROCESSES * 4 }, () => ({ args: { hold: true } })));
         await soon(() => expect(ran()).toHaveLength(rows.length));
-        const lost = ran().flatMap(([, owner, job]) => (owner === 'w0' ? [job] : []));
+        const lost = ran().flatMap(({ owner, job }) => (owner === 'w0' ? [job] : []));
         expect(lost.length).toBeGreaterThan(0);
         workers[0]?.kill('SIGKILL');
         const killed = Date.now();
@@ -331,9 +332,9 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
         writeFileSync(join(folder, 'gate'), '');
         await soon(async () => expect(await inState('succeeded')).toBe(rows.length));
         expect(Date.now() - killed).toBeLessThan(LEASE + 5 * SECOND);
-        const again = ran().filter(([what, , , attempt]) => what === 'begin' && attempt === '2');
-        expect(again.map(([, , job]) => job).toSorted()).toEqual(lost.toSorted());
-        expect(again.every(([, owner]) => owner !== 'w0')).toBe(true);
+        const again = begun().filter(({ attempt }) => attempt === '2');
+        expect(again.map(({ job }) => job).toSorted()).toEqual(lost.toSorted());
+        expect(again.every(({ owner }) => owner !== 'w0')).toBe(true);
         const ended = (await one.history('main', 0, 1_000)).filter(({ event }) => event === 'job.succeeded');
         expect(new Set(ended.map(({ target }) => target)).size).toBe(rows.length);
         expect(ended).toHaveLength(rows.length);

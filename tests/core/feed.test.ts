@@ -6,6 +6,8 @@ test.each([
   ['job.failed', 'job:read'],
   ['approval.voted', 'approval:read'],
   ['event.deploy_finished', 'event:read'],
+  ['artifact.accepted', 'artifact:read'],
+  ['budget.exceeded', 'budget:read'],
   ['command.denied', 'audit:read'],
   ['person.added', 'audit:read'],
   ['key.created', 'audit:read'],

@@ -145,7 +145,7 @@ describe('log lines', () => {
     feed.onLog('main', (line) => heard.push(line));
     await write('JOB-1', 'one');
     await soon(() => expect(heard).toHaveLength(1));
-    const broken = vi.spyOn(h.store, 'transaction').mockRejectedValueOnce(new Error('away'));
+    const broken = vi.spyOn(h.store, 'read').mockRejectedValueOnce(new Error('away'));
     const { transaction } = Object.getPrototypeOf(h.store) as typeof h.store;
     await transaction.call(h.store, 'main', async (tx) => {
       const id = String(await tx.next('log')).padStart(15, '0');

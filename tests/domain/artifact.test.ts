@@ -82,14 +82,20 @@ describe('what a run made', () => {
         product({ content: `key ${KEY}` }),
         product({ kind: 'json', content: written }),
         product({ kind: 'json', content: `{"password": "example", "note": "${KEY}"}` }),
+        product({ kind: 'json', content: '{\n"password": "example"}' }),
         product({ kind: 'file', content: Buffer.from(KEY).toString('base64') }),
       ),
     ).toEqual([
       `key ${REDACTED}`,
       written,
-      JSON.stringify({ password: REDACTED, note: REDACTED }, null, 2),
+      JSON.stringify({ password: REDACTED, note: REDACTED }),
+      JSON.stringify({ password: REDACTED }, null, 2),
       Buffer.from(KEY).toString('base64'),
     ]);
+  });
+
+  test('has no secret in its name either', () => {
+    expect(measureAll([product({ name: `${KEY}.md` })])[0]?.name).toBe(`${REDACTED}.md`);
   });
 
   test('is refused where its JSON is nested without end, not run into the ground', () => {

@@ -29,6 +29,7 @@ test('the steps of a job are these and no others', () => {
     'assigned running',
     'assigned failed',
     'assigned cancelled',
+    'running waiting',
     'running queued',
     'running succeeded',
     'running failed',

@@ -34,12 +34,16 @@ describe('placeholders of a step', () => {
     });
   });
 
-  test.each(['${args.gone}', '${steps.build.tags.9}', '${steps.build.image.length}', '${args.constructor}', '${args.__proto__.x}', 'x${steps.later.y}'])(
-    '%s has no value and says so',
-    (text) => {
-      expect(() => fillArgs({ at: text }, values)).toThrow(/^\$\{.*\} has no value\.$/);
-    },
-  );
+  test.each([
+    '${args.gone}',
+    '${steps.build.tags.9}',
+    '${steps.build.image.length}',
+    '${args.constructor}',
+    '${args.__proto__.x}',
+    'x${steps.later.y}',
+  ])('%s has no value and says so', (text) => {
+    expect(() => fillArgs({ at: text }, values)).toThrow(/^\$\{.*\} has no value\.$/);
+  });
 
   test('are told from what is none', () => {
     const paths = (text: string) => referencesIn(text).map(({ path, whole }) => [path?.join('.'), whole]);

@@ -15,28 +15,36 @@ declare module 'vitest' {
 }
 
 /** For databases that nobody misses: what a crash would leave does not matter. */
-const FLAGS = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_connections=300', 'shared_buffers=64MB'];
+const FLAGS = [
+  'fsync=off',
+  'synchronous_commit=off',
+  'full_page_writes=off',
+  'max_connections=300',
+  'shared_buffers=64MB',
+];
+
+let running: Promise<EmbeddedPostgres> | undefined;
+const door = createServer((socket) => {
+  socket.on('error', () => undefined);
+  running ??= start();
+  running.then(
+    (server) => socket.end(addressOf(server)),
+    (error: unknown) => socket.end(`failed: ${String(error)}`),
+  );
+});
 
 /**
  * One real PostgreSQL for all test files of a run, started when the first one asks for it, so that a run without such a
  * file does not wait for it. It ends with the run, also with one that is interrupted.
  */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  let running: Promise<EmbeddedPostgres> | undefined;
-  const door = createServer((socket) => {
-    socket.on('error', () => undefined);
-    running ??= start();
-    running.then(
-      (server) => socket.end(addressOf(server)),
-      (error: unknown) => socket.end(`failed: ${String(error)}`),
-    );
-  });
+export async function setup(project: TestProject): Promise<void> {
   project.provide('postgresDoor', await listening(door));
-  return async () => {
-    door.close();
-    const server = await running?.catch(() => undefined);
-    await server?.stop();
-  };
+}
+
+export async function teardown(): Promise<void> {
+  door.close();
+  const server = await running?.catch(() => undefined);
+  await server?.stop();
 }
 
 const ports = new WeakMap<EmbeddedPostgres, number>();
@@ -55,7 +63,10 @@ async function start(): Promise<EmbeddedPostgres> {
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ['--no-sync', '--encoding=UTF8', '--locale=C.UTF-8'],
-    postgresFlags: [...FLAGS, 'listen_addresses=127.0.0.1', 'unix_socket_directories='].flatMap((flag) => ['-c', flag]),
+    postgresFlags: [...FLAGS, 'listen_addresses=127.0.0.1', 'unix_socket_directories='].flatMap((flag) => [
+      '-c',
+      flag,
+    ]),
     onLog: () => undefined,
     onError: () => undefined,
   });

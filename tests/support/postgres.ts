@@ -54,9 +54,10 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
     async drop() {
       if (empty) await asked(server, (client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`));
       else {
-        await sql('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()', [
-          name,
-        ]);
+        await sql(
+          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()',
+          [name],
+        );
         free.push(database);
       }
     },

@@ -173,7 +173,7 @@ describe('of several processes', () => {
     await run('ben', 'subscribe task.created --to slack:C7');
     await h.store.transaction('main', (tx) => holdLease(tx, 'router', 'gone', 10 * SECOND));
     await run('ben', 'task create one');
-    const looked = vi.spyOn(h.store, 'transaction');
+    const looked = vi.spyOn(h.store, 'read');
     start('w2');
     await soon(() => expect(looked).toHaveBeenCalled());
     expect(await told()).toEqual([]);

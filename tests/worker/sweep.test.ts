@@ -5,7 +5,7 @@ import { jobs } from '../../src/domain/job.ts';
 import { enqueue } from '../../src/core/outgoing.ts';
 import { confirmations, leases, linkCodes, outbox, receipts } from '../../src/domain/records.ts';
 import { holdLease } from '../../src/core/leases.ts';
-import { RowQueue } from '../../src/store/row-queue.ts';
+import type { Queue } from '../../src/core/queue.ts';
 import type { Services } from '../../src/core/services.ts';
 import { Sweeper } from '../../src/worker/sweep.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -37,7 +37,8 @@ const request = (over = {}) =>
   h.run('ana', 'job run deploy --env staging', { correlationId: 'corr-1', ...over });
 
 test('what the job engine lost is put back, looked for each minute', async () => {
-  const mend = vi.spyOn(RowQueue.prototype, 'mend').mockResolvedValue(2);
+  const queue = await h.store.transaction('main', async (tx) => tx.queue);
+  const mend = vi.spyOn(Object.getPrototypeOf(queue) as Queue, 'mend').mockResolvedValue(2);
   const warn = vi.spyOn(silent, 'warn');
   await sweeper.sweep();
   h.clock.pass(MINUTE);

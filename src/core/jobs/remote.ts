@@ -1,5 +1,6 @@
 import type { Receipt } from '../../domain/effect.ts';
 import { SECOND } from '../../domain/clock.ts';
+import { runbookOf } from '../../domain/catalog.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { isOver, jobLogs, jobs, type JobRow } from '../../domain/job.ts';
 import { digest, sha256, type Json, type JsonObject } from '../../domain/json.ts';
@@ -7,7 +8,7 @@ import { receipts } from '../../domain/records.ts';
 import type { Runbook } from '../../domain/runbook.ts';
 import type { Ctx } from '../command.ts';
 import { KEPT } from '../receipts.ts';
-import type { Tx } from '../store.ts';
+import type { ReadTx, Tx } from '../store.ts';
 import { claim, held, LEASE } from './claiming.ts';
 import { finish, type Ending } from './finishing.ts';
 import { outboundKey } from './receipts.ts';
@@ -40,19 +41,29 @@ export async function claimRemote(
   limit: number,
   mine: (runbook: Runbook) => boolean,
 ): Promise<JobRow[]> {
-  const runbookOf = (name: string) => catalog.runbooks.get(name);
+  const known = (name: string) => runbookOf(catalog, name);
   // Where every worker is elsewhere, nobody else would look after those that are gone.
-  await recover(tx, { runbookOf, random: jitter(tx) });
+  await recover(tx, { runbookOf: known, random: jitter(tx) });
   const wanted = await within(tx, catalog, { capabilities, limit }, mine);
   const claimed = await claim(tx, { owner: ownerOf(who.name), begin: true }, wanted);
   const startable: JobRow[] = [];
   for (const row of claimed) {
-    const runbook = runbookOf(row.runbook);
+    const runbook = known(row.runbook);
     const reason = obstacle(row, runbook);
     if (reason === undefined) startable.push(row);
     else await endClaim(tx, row, runbook, { kind: 'fail', stage: 'start', reason });
   }
   return startable;
+}
+
+/** When the first of the jobs that are not due yet will be. */
+export async function nextDue(tx: ReadTx, capabilities: readonly string[]): Promise<Date | undefined> {
+  const [first] = await tx.find(jobs, {
+    where: { state: 'queued', capability: { in: capabilities }, runAt: { above: tx.now } },
+    orderBy: [{ column: 'runAt' }],
+    limit: 1,
+  });
+  return first?.runAt;
 }
 
 /** The job, if this claim of it holds. @throws Refusal `not_found`, or `conflict` that says what became of it. */

@@ -1,4 +1,4 @@
-import { jobs, type JobRow } from '../../domain/job.ts';
+import type { jobs, JobRow } from '../../domain/job.ts';
 import { jobSteps, type JobStepRow } from '../../domain/step.ts';
 import type { Patch } from '../../domain/table.ts';
 import type { Tx } from '../store.ts';

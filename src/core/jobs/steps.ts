@@ -13,7 +13,8 @@ import { countUsage } from '../usage.ts';
 import { held } from './claiming.ts';
 import { emit } from './journalling.ts';
 import { writeReceipts } from './receipts.ts';
-import { judge, requeue } from './retrying.ts';
+import { recordProbe } from './probe-sample.ts';
+import { judge, requeue, type Failure } from './retrying.ts';
 import {
   closeUnopened,
   failStep,
@@ -71,6 +72,13 @@ export async function advance(
   return (tried && (await saga.record(tried))) ?? saga.next();
 }
 
+/** A probe that was asked is done, whatever the answer; as a step it stands for what it expects. */
+function unlikeExpected({ state, failures }: JsonObject): Failure | undefined {
+  if (state === 'ok') return undefined;
+  const reason = Array.isArray(failures) && failures.length > 0 ? failures.join('; ') : 'not as expected';
+  return { kind: 'retry', failure: 'server', reason };
+}
+
 const over = (outcome: Outcome): Turn => ({ kind: 'over', outcome });
 
 /** A job of steps inside one transaction. */
@@ -104,6 +112,10 @@ class Saga {
     if (!row || told.kind === 'wait') return over({ kind: 'cancelled' });
     const outcome = await withArtifacts(this.#tx, this.#job, told);
     if (outcome.kind === 'done') {
+      const { executor } = runbook;
+      if (executor.kind === 'probe') await recordProbe(this.#tx, this.#job, executor.probe, outcome.result);
+      const unlike = executor.kind === 'probe' ? unlikeExpected(outcome.result) : undefined;
+      if (unlike) return this.#failed(row, runbook, unlike);
       this.#put(await finishStep(this.#tx, this.#job, row, outcome.result));
       return undefined;
     }
@@ -116,11 +128,7 @@ class Saga {
     return this.#failed(row, runbook, outcome);
   }
 
-  async #failed(
-    row: JobStepRow,
-    runbook: Runbook,
-    failure: Extract<Outcome, { kind: 'retry' | 'fail' }>,
-  ): Promise<Turn | undefined> {
+  async #failed(row: JobStepRow, runbook: Runbook, failure: Failure): Promise<Turn | undefined> {
     const { startedAt, attempt } = row;
     const asJob = { ...this.#job, startedAt, attempt, maxAttempts: runbook.tries.max };
     const verdict = judge(asJob, runbook, failure, this.#tx.now, this.#deps.random);

@@ -31,7 +31,10 @@ export function clientConfig({ url, lockTimeout }: Omit<ConnectionOptions, 'most
     lock_timeout: lockTimeout,
     statement_timeout: 10 * SECOND,
     idle_in_transaction_session_timeout: 10 * SECOND,
-    types: { getTypeParser: ((oid: number, format: 'text') => oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser },
+    types: {
+      getTypeParser: ((oid: number, format: 'text') =>
+        oid === INT8 ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+    },
   };
 }
 

@@ -1,10 +1,7 @@
 import pg from 'pg';
 import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss';
-import type { Queue } from '../../core/queue.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../../domain/clock.ts';
 import { APP_ROLE, clientConfig, type ConnectionOptions } from './connections.ts';
-import { BossQueue } from './queue.ts';
-import type { PostgresTx } from './tx.ts';
 
 /** The schema of the job engine. It stands outside row-level security: in its rows are ids of jobs, and times. */
 const SCHEMA = 'pgboss';
@@ -38,8 +35,9 @@ export async function installEngine(owner: pg.Client): Promise<void> {
   }
   const known = await owner.query<{ version: number }>(`SELECT version FROM ${SCHEMA}.version`);
   const version = Number(known.rows[0]?.version);
-  // These plans build their indexes at once; an instance that migrates itself leaves them to be built later.
-  if (version < ENGINE_SCHEMA) await owner.query(getMigrationPlans(SCHEMA, version));
+  // Its tables are small: to build an index while others wait is simpler than to build it beside them.
+  if (version < ENGINE_SCHEMA)
+    await owner.query(getMigrationPlans(SCHEMA, version).replaceAll(' CONCURRENTLY', ''));
 }
 
 /** Opens them to the role of servers. */
@@ -66,11 +64,6 @@ export class Engine {
     this.#report = report;
   }
 
-  /** The queue inside a transaction. */
-  queueOf(tx: PostgresTx): Queue {
-    return new BossQueue(this, tx);
-  }
-
   /** The queue of a workspace's jobs that need a capability, made where there is none yet. */
   async queue(workspace: string, capability: string): Promise<{ boss: PgBoss; name: string }> {
     this.#boss ??= forgetting(this.#open(), () => (this.#boss = undefined));
@@ -93,12 +86,8 @@ export class Engine {
 
   async #open(): Promise<PgBoss> {
     const boss = new PgBoss({
-      db: {
-        executeSql: async (text, values) => {
-          const { rows } = await this.#pool.query(text, values);
-          return { rows: rows as never[] };
-        },
-      },
+      // Of several statements at once it wants all results, as they come.
+      db: { executeSql: (text, values) => this.#pool.query(text, values) },
       schema: SCHEMA,
       migrate: false,
       createSchema: false,

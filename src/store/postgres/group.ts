@@ -16,7 +16,9 @@ const CLOCK = named(
 );
 const FOUND = [
   named('INSERT INTO workspaces (name) VALUES ($1) ON CONFLICT DO NOTHING'),
-  named(`INSERT INTO chains (workspace, seq, hash, revisions) VALUES ($1, 0, '${GENESIS}', '{}') ON CONFLICT DO NOTHING`),
+  named(
+    `INSERT INTO chains (workspace, seq, hash, revisions) VALUES ($1, 0, '${GENESIS}', '{}') ON CONFLICT DO NOTHING`,
+  ),
 ];
 const MOVE_ON = named('UPDATE chains SET seq = $2, hash = $3, revisions = $4 WHERE workspace = $1');
 const LAST_NUMBER = named('SELECT value FROM counters WHERE workspace = $1 AND name = $2');
@@ -152,7 +154,10 @@ export class Group {
   }
 
   /** The next number of a counter; the first of each is read, all are written at the end. */
-  async next(counter: string, ask: (statement: Named, values: Value[]) => Promise<{ rows: unknown[] }>): Promise<number> {
+  async next(
+    counter: string,
+    ask: (statement: Named, values: Value[]) => Promise<{ rows: unknown[] }>,
+  ): Promise<number> {
     this.#drawn.add(counter);
     if (!this.#numbers.has(counter)) {
       const { rows } = await ask(LAST_NUMBER, [this.workspace, counter]);

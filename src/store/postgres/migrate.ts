@@ -53,7 +53,8 @@ export async function presentSchema(url: string): Promise<number> {
   try {
     return await connected(config, (client) => schemaOf({ ask: (text) => client.query(text) }));
   } catch (error) {
-    const lacking = error instanceof pg.DatabaseError && ['22023', '42501', '42704'].includes(error.code ?? '');
+    const lacking =
+      error instanceof pg.DatabaseError && ['22023', '42501', '42704'].includes(error.code ?? '');
     if (lacking) return 0;
     throw storageRefusal(error, nameOf(url));
   }
@@ -74,7 +75,9 @@ async function apply(client: pg.Client, newest: number, url: string): Promise<nu
   await client.query(protection());
   // The servers' own login, where it is another one than the owner.
   const login = decodeURIComponent(new URL(url).username);
-  const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1 AND NOT rolsuper', [login]);
+  const { rowCount } = await client.query('SELECT FROM pg_roles WHERE rolname = $1 AND NOT rolsuper', [
+    login,
+  ]);
   if (rowCount) await client.query(`GRANT ${APP_ROLE} TO ${client.escapeIdentifier(login)}`);
   await client.query(ENGINE_GRANTS);
   await client.query('COMMIT');
@@ -92,4 +95,3 @@ async function connected<T>(config: pg.ClientConfig, work: (client: pg.Client) =
     await client.end().catch(() => undefined);
   }
 }
-

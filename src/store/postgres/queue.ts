@@ -1,10 +1,20 @@
 import type { PgBoss } from 'pg-boss';
 import type { Queue, Taken, Wanted } from '../../core/queue.ts';
+import type { Tx } from '../../core/store.ts';
 import { jobs, type JobRow } from '../../domain/job.ts';
-import type { Value } from '../statements.ts';
+import type { Bound, Value } from '../statements.ts';
 import { named, type Named } from './dialect.ts';
 import type { Engine } from './engine.ts';
-import type { PostgresTx } from './tx.ts';
+
+/** What the engine needs of a transaction. */
+interface QueueTx extends Pick<Tx, 'workspace' | 'now' | 'id' | 'find' | 'update'> {
+  /** Sends a statement and waits for its answer. */
+  change(statement: Named | string, values: readonly Value[]): Promise<{ rows: unknown[] }>;
+  /** Sends a statement and waits for nothing. */
+  write(bound: Bound<Named | string>): Promise<void>;
+  /** Waits for what is no statement of this transaction. */
+  during<T>(work: Promise<T>): Promise<T>;
+}
 
 type Claim = Pick<JobRow, 'ticket' | 'capability'>;
 /** A connection as pg-boss is given one; what it makes of the rows is its own. */
@@ -19,9 +29,9 @@ interface BossDb {
  */
 export class BossQueue implements Queue {
   readonly #engine: Engine;
-  readonly #tx: PostgresTx;
+  readonly #tx: QueueTx;
 
-  constructor(engine: Engine, tx: PostgresTx) {
+  constructor(engine: Engine, tx: QueueTx) {
     this.#engine = engine;
     this.#tx = tx;
   }

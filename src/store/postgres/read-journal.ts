@@ -13,7 +13,9 @@ const PAGE = 1_000;
 export async function* readJournal(url: string): AsyncIterable<JournalEntry> {
   const connections = new Connections({ url, lockTimeout: 5_000, most: 1 });
   try {
-    const { rows } = await connections.with((session) => session.ask('SELECT name FROM workspaces ORDER BY name'));
+    const { rows } = await connections.with((session) =>
+      session.ask('SELECT name FROM workspaces ORDER BY name'),
+    );
     for (const { name } of rows as { name: string }[]) yield* entriesOf(connections, name);
   } catch (error) {
     throw storageRefusal(error, connections.name);
@@ -30,7 +32,9 @@ async function* entriesOf(connections: Connections, workspace: string): AsyncIte
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       if (most === 1)
-        throw new Error(`${workspace}: entry ${Math.max(after, 0) + 1} is broken: ${error.message}`, { cause: error });
+        throw new Error(`${workspace}: entry ${Math.max(after, 0) + 1} is broken: ${error.message}`, {
+          cause: error,
+        });
       // One of them cannot be read: those before it can, and are checked first.
       most = 1;
       continue;
@@ -42,7 +46,12 @@ async function* entriesOf(connections: Connections, workspace: string): AsyncIte
   }
 }
 
-function pageOf(connections: Connections, workspace: string, after: number, most: number): Promise<JournalEntry[]> {
+function pageOf(
+  connections: Connections,
+  workspace: string,
+  after: number,
+  most: number,
+): Promise<JournalEntry[]> {
   return connections.with(async (session) => {
     const [, , entries] = await Promise.all([
       session.ask('BEGIN READ ONLY'),

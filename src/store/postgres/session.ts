@@ -38,11 +38,14 @@ export class Session {
     this.#cork();
     this.#due += 1;
     const query = typeof statement === 'string' ? { text: statement } : statement;
-    this.#client.query({ ...query, values: values as unknown[] }, (error: Error | null, result: QueryResult) => {
-      settled(error, result);
-      this.#due -= 1;
-      if (this.#due === 0) this.#allIn?.resolve();
-    });
+    this.#client.query(
+      { ...query, values: values as unknown[] },
+      (error: Error | null, result: QueryResult) => {
+        settled(error, result);
+        this.#due -= 1;
+        if (this.#due === 0) this.#allIn?.resolve();
+      },
+    );
   }
 
   /** Sends a statement and resolves with its answer. */

@@ -14,7 +14,8 @@ interface Asked {
 export function createSharedCounts(connections: Connections): SharedCounts {
   const limiter = new RateLimiterPostgres({
     storeClient: {
-      query: ({ name, text, values }: Asked) => connections.with((session) => session.ask({ name, text }, values)),
+      query: ({ name, text, values }: Asked) =>
+        connections.with((session) => session.ask({ name, text }, values)),
     },
     storeType: 'client',
     tableName: 'rate_limits',

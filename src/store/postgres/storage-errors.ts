@@ -16,7 +16,8 @@ const STORAGE: readonly [prefix: string, text: (name: string) => string][] = [
   ['3D000', (name) => `There is no database ${name}.`],
   [
     '42501',
-    (name) => `The role of SIGNALBOX_DB may not do this in ${name}: see docs/deploy-postgres.md for what it needs.`,
+    (name) =>
+      `The role of SIGNALBOX_DB may not do this in ${name}: see docs/deploy-postgres.md for what it needs.`,
   ],
   ['42P01', (name) => `The database ${name} lacks a table: run \`signalbox migrate\`.`],
   ['08', (name) => `The database ${name} cannot be reached; try again shortly.`],
@@ -36,7 +37,8 @@ export function storageRefusal(error: unknown, name: string): unknown {
 }
 
 /** What pg says of a connection that is gone has no code. */
-const GONE = /^Connection terminated|^timeout e|not queryable|^Client was closed|^Client has|^Cannot use a pool/;
+const GONE =
+  /^Connection terminated|^timeout e|not queryable|^Client was closed|^Client has|^Cannot use a pool/;
 
 /** Whether there is no connection, or no more: nothing is known of what was under way. */
 export function isLost(error: unknown): boolean {
@@ -46,11 +48,16 @@ export function isLost(error: unknown): boolean {
 
 /** Whether a repeat of the whole transaction may succeed: others were in the way, or the connection was lost. */
 export function isPassing(error: unknown): boolean {
-  return isLost(error) || (error instanceof pg.DatabaseError && /^(40001|40P01|53300)/.test(error.code ?? ''));
+  return (
+    isLost(error) || (error instanceof pg.DatabaseError && /^(40001|40P01|53300)/.test(error.code ?? ''))
+  );
 }
 
 /** PostgreSQL keeps no NUL in text. @throws Refusal `invalid_argument` that says so. */
 export function refuseNul(text: string): void {
   if (text.includes('\0'))
-    throw new Refusal('invalid_argument', 'A text holds the character NUL (\\0), which cannot be stored; leave it out.');
+    throw new Refusal(
+      'invalid_argument',
+      'A text holds the character NUL (\\0), which cannot be stored; leave it out.',
+    );
 }

@@ -173,7 +173,7 @@ export class PostgresStore implements Database {
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    await Promise.all(Array.from(this.#lines.values(), (line) => line.running));
+    for (const line of this.#lines.values()) await line.running;
     await Promise.all([this.#watcher.close(), this.#engine.close()]);
     await this.#connections.close();
   }
@@ -247,8 +247,7 @@ export class PostgresStore implements Database {
       else line.committed(head.seq, numbers);
       return () => {
         for (const answer of answers) answer();
-        if (group.wrote)
-          this.#watcher.committed(line.workspace, base, group, line.revisions());
+        if (group.wrote) this.#watcher.committed(line.workspace, base, group, line.revisions());
       };
     } catch (error) {
       line.abandoned();

@@ -10,6 +10,7 @@ import { statementsOf, type Named } from './dialect.ts';
 import type { Engine } from './engine.ts';
 import type { Group, Waiting } from './group.ts';
 import type { Line } from './line.ts';
+import { BossQueue } from './queue.ts';
 import type { Session } from './session.ts';
 import { isPassing, refuseNul, storageRefusal } from './storage-errors.ts';
 import { Turn } from './turn.ts';
@@ -85,7 +86,7 @@ export class PostgresTx extends PostgresRead implements Tx {
   constructor(parts: TxParts) {
     super(parts.session, parts.group.workspace, parts.group.now);
     this.#parts = parts;
-    this.queue = parts.engine.queueOf(this);
+    this.queue = new BossQueue(parts.engine, this);
   }
 
   id(): string {
@@ -106,10 +107,13 @@ export class PostgresTx extends PostgresRead implements Tx {
 
   async update<T extends Table>(table: T, row: Row<T>, patch: Patch<T>): Promise<Row<T>> {
     this.#open(table.name);
-    await this.write(statementsOf(table).update(this.workspace, row.id, row.version, patch), ({ rowCount }) => {
-      if (rowCount !== 1)
-        throw new Refusal('stale', 'It was changed by somebody else in between; look again and repeat.');
-    });
+    await this.write(
+      statementsOf(table).update(this.workspace, row.id, row.version, patch),
+      ({ rowCount }) => {
+        if (rowCount !== 1)
+          throw new Refusal('stale', 'It was changed by somebody else in between; look again and repeat.');
+      },
+    );
     return { ...row, ...patch, version: row.version + 1 };
   }
 
@@ -191,13 +195,16 @@ export class PostgresTx extends PostgresRead implements Tx {
     return super.look(table, bound);
   }
 
-  protected override async ask(statement: Named | string, values: readonly Value[] = []): Promise<QueryResult> {
+  protected override async ask(
+    statement: Named | string,
+    values: readonly Value[] = [],
+  ): Promise<QueryResult> {
     const { group, waiting } = this.#parts;
-    if (group.spoilt) throw group.spoilt;
+    this.#open();
     try {
       return await super.ask(statement, values);
     } catch (error) {
-      if (group.spoilt) throw group.spoilt;
+      this.#open();
       // The database has given the transaction up, and without a savepoint there is no way back.
       if (isFromDatabase(error) && !isPassing(error) && !waiting.careful) throw group.spoil(waiting, error);
       throw error;
@@ -205,7 +212,10 @@ export class PostgresTx extends PostgresRead implements Tx {
   }
 
   /** A statement that changes something. It is sent and not waited for, unless with care; `check` sees its answer. */
-  async write({ statement, values }: Bound<Named | string>, check?: (result: QueryResult) => void): Promise<void> {
+  async write(
+    { statement, values }: Bound<Named | string>,
+    check?: (result: QueryResult) => void,
+  ): Promise<void> {
     // One that was thrown out and goes on all the same would write outside of any transaction.
     this.#open();
     const { group, waiting, session } = this.#parts;

@@ -202,7 +202,12 @@ export class Watcher {
     return seq < state.seq;
   }
 
-  #tell(workspace: string, entries: readonly JournalEntry[], tables: ReadonlySet<string>, state: State): void {
+  #tell(
+    workspace: string,
+    entries: readonly JournalEntry[],
+    tables: ReadonlySet<string>,
+    state: State,
+  ): void {
     this.#told.set(workspace, state);
     for (const listener of this.#listeners) {
       try {

@@ -19,13 +19,14 @@ const onPostgres: typeof createHarness = async (over, more) => {
 
 const MANY = { tries: tries({ max: 20 }) };
 const hold: Step = { name: 'hold', wait: { kind: 'time', duration: MINUTE } };
-const saga = () => release([step('build', {}, MANY), hold, step('deploy', {}, MANY), step('check', {}, MANY)]);
+const saga = () =>
+  release([step('build', {}, MANY), hold, step('deploy', {}, MANY), step('check', {}, MANY)]);
 
 /** What holds at the end, whatever happened on the way. */
 async function expectSound(w: World, job: JobRow): Promise<void> {
   const rows = await w.rows(job.ref);
   const told = (await events(w.h, /^job\.step_done$/)).filter(({ target }) => target === job.ref);
-  const once = told.map(({ details }) => `${String(details['phase'])} ${String(details['step'])}`);
+  const once = told.map(({ details }) => JSON.stringify([details['phase'], details['step']]));
   expect(new Set(once).size).toBe(once.length);
   // A key belongs to one step, forward or back, and every try of it went out with that key.
   const keys = new Map<string, Set<string>>();
@@ -33,17 +34,23 @@ async function expectSound(w: World, job: JobRow): Promise<void> {
     keys.set(runbook, (keys.get(runbook) ?? new Set()).add(idempotencyKey));
   for (const [, used] of keys) expect(used.size).toBe(1);
   expect(new Set(w.calls.map((call) => call.idempotencyKey)).size).toBe(keys.size);
-  const done = rows.filter((row) => row.phase === 'forward' && row.state === 'done').map((row) => row.name);
+  const kept = rows.filter((row) => row.phase === 'forward' && row.state === 'done').map((row) => row.name);
   const undone = rows.filter((row) => row.phase === 'compensating').map((row) => row.name);
   if (job.state === 'succeeded') {
     expect(undone).toEqual([]);
     expect(w.ran().filter((name) => name.startsWith('un'))).toEqual([]);
     return;
   }
-  expect(undone).toEqual(done.toReversed());
+  expect(undone).toEqual(kept.toReversed());
   // Nothing went forward any more once something was undone.
   const first = w.ran().findIndex((name) => name.startsWith('un'));
-  if (first >= 0) expect(w.ran().slice(first).every((name) => name.startsWith('un'))).toBe(true);
+  if (first >= 0)
+    expect(
+      w
+        .ran()
+        .slice(first)
+        .every((name) => name.startsWith('un')),
+    ).toBe(true);
 }
 
 /** Asks for a job, runs it to its end, and looks at it. Returns how many of the crashes did not come to pass. */

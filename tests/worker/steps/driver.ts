@@ -10,7 +10,7 @@ import { runSteps } from '../../../src/worker/steps.ts';
 import { Waits } from '../../../src/worker/waits.ts';
 import type { World } from './world.ts';
 
-export class Crash extends Error {}
+class Crash extends Error {}
 
 /** Where a process dies: at the n-th transaction since the last one died, before the commit or right after it. */
 export interface CrashAt {
@@ -55,14 +55,23 @@ async function turn(w: World, fate: Fate): Promise<void> {
   if (!job || !runbook) return;
   const ask: Ask = createAsk(w.services);
   const outcome = await runSteps({
-    ...{ store, job, runbook, ask, workspace: 'main', cause: job.ref, signal: stop.signal, receipts: [] },
+    store,
+    job,
+    runbook,
+    ask,
+    workspace: 'main',
+    cause: job.ref,
+    signal: stop.signal,
+    receipts: [],
     random: () => 0,
     log: () => undefined,
     progress: () => undefined,
     execute: w.execute,
   });
   if (outcome.kind === 'wait') return;
-  await store.transaction('main', (tx) => finish(tx, job, { outcome, runbook, receipts: [], random: () => 0 }));
+  await store.transaction('main', (tx) =>
+    finish(tx, job, { outcome, runbook, receipts: [], random: () => 0 }),
+  );
 }
 
 /**

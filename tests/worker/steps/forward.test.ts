@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { probeStates } from '../../../src/domain/probe.ts';
 import { effects } from '../../../src/domain/records.ts';
 import { SECOND } from '../../../src/domain/clock.ts';
 import type { Runbook } from '../../../src/domain/runbook.ts';
@@ -16,7 +17,11 @@ describe('steps', () => {
     w = await world(
       release([
         step('build', { service: '${args.service}', tag: 'v-${args.service}' }),
-        step('deploy', { image: '${steps.build.image}', size: '${steps.build.meta.size}', all: '${steps.build}' }),
+        step('deploy', {
+          image: '${steps.build.image}',
+          size: '${steps.build.meta.size}',
+          all: '${steps.build}',
+        }),
       ]),
     );
     const built = { image: 'api:7', meta: { size: 12 } };
@@ -69,7 +74,11 @@ describe('steps', () => {
     const worker = w.worker();
     await run();
     const paused = await w.state('queued');
-    expect(paused).toMatchObject({ attempt: 0, leaseOwner: null, runAt: new Date(w.h.clock.now().getTime() + SECOND) });
+    expect(paused).toMatchObject({
+      attempt: 0,
+      leaseOwner: null,
+      runAt: new Date(w.h.clock.now().getTime() + SECOND),
+    });
     expect((await w.rows()).map((row) => [row.name, row.state, row.error])).toEqual([
       ['build', 'done', null],
       ['deploy', 'waiting', 'busy'],
@@ -80,7 +89,9 @@ describe('steps', () => {
     expect(w.ran()).toEqual(['build', 'deploy', 'deploy']);
     const [, first, second] = w.calls;
     expect(second).toMatchObject({ attempt: 2, idempotencyKey: first?.idempotencyKey });
-    expect((await rows(w.h, effects)).map((row) => [row.step, row.attempt]).toSorted()).toEqual([
+    expect(
+      (await rows(w.h, effects, { orderBy: [{ column: 'id' }] })).map((row) => [row.step, row.attempt]),
+    ).toEqual([
       ['build', 1],
       ['deploy', 1],
       ['deploy', 2],
@@ -95,7 +106,7 @@ describe('steps', () => {
     await w.state('queued');
     w.h.clock.pass(SECOND);
     worker.wake();
-    await w.state('succeeded');
+    expect(await w.state('succeeded')).toMatchObject({ attempt: 1 });
   });
 
   test('stop where a further try would go beyond bounds.steps, which is named', async () => {
@@ -110,14 +121,19 @@ describe('steps', () => {
       worker.wake();
       expect((await w.rows()).map((row) => row.state)).toEqual(['failed']);
     });
-    expect(await w.state('failed')).toMatchObject({ error: 'build: more than 3 tries of steps (bounds.steps)' });
+    expect(await w.state('failed')).toMatchObject({
+      error: 'build: more than 3 tries of steps (bounds.steps)',
+    });
     expect(w.ran()).toHaveLength(3);
   });
 
   test('whose arguments cannot be filled, or do not fit then, fail before anything runs', async () => {
     const args: Runbook['args'] = { type: 'object', properties: { n: { type: 'integer' } } };
     w = await world(
-      release([step('build'), { name: 'deploy', ...calls('deploy', { n: '${steps.build.n}' }, { args }), compensate: undefined }]),
+      release([
+        step('build'),
+        { name: 'deploy', ...calls('deploy', { n: '${steps.build.n}' }, { args }), compensate: undefined },
+      ]),
     );
     w.answer('build', done({}), done({ n: 'many' }));
     w.worker();
@@ -145,7 +161,12 @@ describe('what was approved is what runs', () => {
   test('a runbook of a step that is changed after the approval voids it', async () => {
     w = await world(release([step('build')], { approval }));
     await w.h.run('ana', 'job run release');
-    change(release([{ name: 'build', runbook: inner('build', { timeout: 1 }), args: {}, compensate: calls('unbuild') }], { approval }));
+    change(
+      release(
+        [{ name: 'build', runbook: inner('build', { timeout: 1 }), args: {}, compensate: calls('unbuild') }],
+        { approval },
+      ),
+    );
     const answer = await w.h.run('cho', 'approve APR-1');
     expect(answer.reply.text).toContain('was changed since JOB-1 was asked for');
     expect((await w.state('cancelled')).plan).toBeNull();
@@ -164,6 +185,34 @@ describe('what was approved is what runs', () => {
     worker.wake();
     await w.state('failed');
     expect(w.ran()).toEqual(['build', 'deploy', 'deploy', 'unbuild']);
+  });
+});
+
+describe('a probe as a step', () => {
+  const probe = inner('smoke', { executor: { kind: 'probe', probe: 'api' }, args: { type: 'object' } });
+  const look = { name: 'look', runbook: probe, args: {}, compensate: undefined };
+
+  test('fails where the answer is not as expected, after its tries', async () => {
+    w = await world(release([step('build'), look]));
+    const bad = done({ state: 'failed', failures: ['status: expected 200, got 500'] });
+    w.answer('smoke', bad, bad);
+    const worker = w.worker();
+    await run();
+    await w.state('queued');
+    expect(await rows(w.h, probeStates)).toMatchObject([{ id: 'api', state: 'failed' }]);
+    w.h.clock.pass(SECOND);
+    worker.wake();
+    expect((await w.state('failed')).error).toContain('look: status: expected 200, got 500');
+    expect(w.ran()).toEqual(['build', 'smoke', 'smoke', 'unbuild']);
+  });
+
+  test('is done where it is', async () => {
+    w = await world(release([look]));
+    w.answer('smoke', done({ state: 'ok', failures: [] }));
+    w.worker();
+    await run();
+    await w.state('succeeded');
+    expect(await rows(w.h, probeStates)).toMatchObject([{ id: 'api', state: 'ok' }]);
   });
 });
 

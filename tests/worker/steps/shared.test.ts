@@ -27,7 +27,10 @@ const DATABASES: Record<string, () => Promise<{ open: Open; drop: () => Promise<
 
 test.each(Object.keys(DATABASES))('of several processes on %s exactly one wakes a job', async (name) => {
   const { open, drop } = (await DATABASES[name]?.()) ?? { open: undefined, drop: undefined };
-  const hold = { name: 'hold', wait: { kind: 'event', event: 'event.*', when: undefined, timeout: HOUR } } as const;
+  const hold = {
+    name: 'hold',
+    wait: { kind: 'event', event: 'event.*', when: undefined, timeout: HOUR },
+  } as const;
   const w = await world(release([hold, step('build')]), (over, more) =>
     createHarness(over, more, (_path, clock) => open!(clock)),
   );
@@ -51,4 +54,28 @@ test.each(Object.keys(DATABASES))('of several processes on %s exactly one wakes 
   expect(w.ran()).toEqual(['build', 'build', 'build']);
   const woken = (await events(w.h, /^job\.step_done$/)).filter((e) => e.details['step'] === 'hold');
   expect(woken.map((e) => e.target).toSorted()).toEqual(['JOB-1', 'JOB-2', 'JOB-3']);
+});
+
+test.each(Object.keys(DATABASES))('on %s a step asks for an approval, and goes on with it', async (name) => {
+  const { open, drop } = (await DATABASES[name]?.()) ?? { open: undefined, drop: undefined };
+  const policy = { quorum: 1, roles: ['approver'], persons: [], timeout: HOUR };
+  const confirm = { name: 'confirm', wait: { kind: 'approval', approval: policy } } as const;
+  const w = await world(release([step('build'), confirm, step('deploy')]), (over, more) =>
+    createHarness(over, more, (_path, clock) => open!(clock)),
+  );
+  onTestFinished(async () => {
+    await w.close();
+    await drop?.();
+  });
+  w.worker();
+  await w.h.run('ben', 'job run release');
+  await w.state('waiting');
+  expect((await w.h.run('ben', 'approve APR-1')).error?.code).toBe('forbidden');
+  await w.h.run('cho', 'approve APR-1');
+  await w.state('succeeded');
+  await w.h.run('ben', 'job run release');
+  await w.state('waiting', 'JOB-2');
+  await w.h.run('cho', 'deny APR-2 --reason no');
+  expect((await w.state('failed', 'JOB-2')).error).toBe('confirm: APR-2 denied: no');
+  expect(w.ran()).toEqual(['build', 'deploy', 'build', 'unbuild']);
 });

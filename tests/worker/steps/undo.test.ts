@@ -25,7 +25,10 @@ describe('a step that fails', () => {
   test('has what was done before it undone backwards, with what each returned', async () => {
     w = await world(
       release([
-        { ...step('build'), compensate: calls('unbuild', { image: '${steps.build.image}', for: '${args.service}' }) },
+        {
+          ...step('build'),
+          compensate: calls('unbuild', { image: '${steps.build.image}', for: '${args.service}' }),
+        },
         { ...step('announce'), compensate: undefined },
         step('deploy'),
         step('check'),
@@ -49,9 +52,13 @@ describe('a step that fails', () => {
         { step: 'never', state: 'not run', tries: 0, error: null },
       ],
     });
-    const told = (await events(w.h, /^job\.(step_failed|step_skipped|compensating|dead)/)).map((e) => e.event);
+    const told = (await events(w.h, /^job\.(step_failed|step_skipped|compensating|dead)/)).map(
+      (e) => e.event,
+    );
     expect(told).toEqual(['job.step_failed', 'job.compensating', 'job.step_skipped', 'job.dead']);
-    expect(await rows(w.h, deadLetters)).toMatchObject([{ job: 'JOB-1', stage: 'run', reason: 'check: broken' }]);
+    expect(await rows(w.h, deadLetters)).toMatchObject([
+      { job: 'JOB-1', stage: 'run', reason: 'check: broken' },
+    ]);
   });
 
   test('has its compensations tried again on their own, with keys of their own', async () => {
@@ -82,7 +89,9 @@ describe('a step that fails', () => {
   });
 
   test('is undone as far as bounds.steps goes, and what is left is named', async () => {
-    w = await world(release([step('build'), step('deploy'), step('check')], { bounds: bounds({ steps: 4 }) }));
+    w = await world(
+      release([step('build'), step('deploy'), step('check')], { bounds: bounds({ steps: 4 }) }),
+    );
     w.answer('check', broken);
     w.worker();
     await run();
@@ -102,7 +111,10 @@ describe('a cancel', () => {
     expect((await cancel()).reply.text).toBe('JOB-1 is being stopped.');
     const job = await w.state('cancelled');
     expect(w.ran()).toEqual(['build', 'deploy', 'unbuild']);
-    expect(job).toMatchObject({ error: 'cancelled', result: { steps: [{ undone: 'done' }, { state: 'failed' }] } });
+    expect(job).toMatchObject({
+      error: 'cancelled',
+      result: { steps: [{ undone: 'done' }, { state: 'failed' }] },
+    });
     expect(await rows(w.h, deadLetters)).toEqual([]);
   });
 
@@ -212,7 +224,12 @@ describe('a worker that stops', () => {
 
   test('with no try left for it fails that step', async () => {
     const once = { tries: tries({ max: 1 }) };
-    w = await world(release([step('build'), { name: 'deploy', runbook: inner('deploy', once), args: {}, compensate: undefined }]));
+    w = await world(
+      release([
+        step('build'),
+        { name: 'deploy', runbook: inner('deploy', once), args: {}, compensate: undefined },
+      ]),
+    );
     w.answer('deploy', untilStopped);
     const first = w.worker();
     await run();

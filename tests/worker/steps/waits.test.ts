@@ -14,7 +14,10 @@ const run = (text = 'job run release --service api') => w.h.run('ben', text);
 const waits = (wait: StepWait, name = 'hold'): Step => ({ name, wait });
 const approvers = { quorum: 1, roles: ['approver'], persons: [], timeout: HOUR };
 const outside = async (details: JsonObject) => {
-  const answer = await w.h.run('ana', { command: 'event.add', args: { event: 'deployed', target: 'api', details } });
+  const answer = await w.h.run('ana', {
+    command: 'event.add',
+    args: { event: 'deployed', target: 'api', details },
+  });
   expect(answer.status).toBe('ok');
 };
 const pass = (milliseconds: number) => w.h.clock.pass(milliseconds);
@@ -27,7 +30,13 @@ describe('a step that waits for a time', () => {
     await run();
     const waiting = await w.state('waiting');
     const until = new Date(w.h.clock.now().getTime() + 10 * MINUTE);
-    expect(waiting).toMatchObject({ leaseOwner: null, leaseUntil: null, waitFor: { kind: 'time' }, waitUntil: until, attempt: 0 });
+    expect(waiting).toMatchObject({
+      leaseOwner: null,
+      leaseUntil: null,
+      waitFor: { kind: 'time' },
+      waitUntil: until,
+      attempt: 0,
+    });
     pass(10 * MINUTE - 1);
     await waiter.look();
     expect((await job(w.h)).state).toBe('waiting');
@@ -44,7 +53,15 @@ describe('a step that waits for an event', () => {
   test('goes on with the first that fits, and hands it on', async () => {
     const when = 'event.details.service == args.service && event.details.build == steps.build.id';
     w = await world(
-      release([step('build'), waits({ ...wait, when }), { name: 'deploy', ...calls('deploy', { by: '${steps.hold.actor}', id: '${steps.hold.details.build}' }), compensate: undefined }]),
+      release([
+        step('build'),
+        waits({ ...wait, when }),
+        {
+          name: 'deploy',
+          ...calls('deploy', { by: '${steps.hold.actor}', id: '${steps.hold.details.build}' }),
+          compensate: undefined,
+        },
+      ]),
     );
     w.answer('build', done({ id: 7 }));
     w.worker();
@@ -62,7 +79,9 @@ describe('a step that waits for an event', () => {
     expect(told).toContain('"seq"');
     expect(told).not.toContain('"build":7');
     const shown = await w.h.run('vic', 'job show JOB-1');
-    expect(shown.reply.data).toMatchObject({ steps: [{ step: 'build', output: { id: 7 } }, { step: 'hold', state: 'done', output: null }, {}] });
+    expect(shown.reply.data).toMatchObject({
+      steps: [{ step: 'build', output: { id: 7 } }, { step: 'hold', state: 'done', output: null }, {}],
+    });
     expect(shown.reply.text).toContain('  2. hold: done');
   });
 
@@ -150,7 +169,8 @@ describe('a step that waits for an event', () => {
 });
 
 describe('a step that waits for an approval', () => {
-  const saga = () => release([step('build'), waits({ kind: 'approval', approval: approvers }, 'confirm'), step('deploy')]);
+  const saga = () =>
+    release([step('build'), waits({ kind: 'approval', approval: approvers }, 'confirm'), step('deploy')]);
 
   test('asks with all that is known, and goes on when it is given', async () => {
     w = await world(saga());
@@ -166,7 +186,14 @@ describe('a step that waits for an approval', () => {
       requester: 'ben',
       chain: ['ben'],
       command: 'job.continue',
-      args: { id: 'JOB-1', step: 'confirm', runbook: 'release', args: { service: 'api' }, outputs: { build: { image: 'api:7' } }, digest: waiting.digest },
+      args: {
+        id: 'JOB-1',
+        step: 'confirm',
+        runbook: 'release',
+        args: { service: 'api' },
+        outputs: { build: { image: 'api:7' } },
+        digest: waiting.digest,
+      },
     });
     expect(waiting.waitUntil).toEqual(asked.expiresAt);
     const card = (await outgoing(w.h))['approval:APR-1:slack:T1/UCHO'];
@@ -184,7 +211,10 @@ describe('a step that waits for an approval', () => {
     await run();
     const { digest } = await w.state('waiting');
     for (const who of ['ben', 'ana', 'cho']) {
-      const forced = await w.h.run(who, { command: 'job.continue', args: { id: 'JOB-1', step: 'confirm', digest } });
+      const forced = await w.h.run(who, {
+        command: 'job.continue',
+        args: { id: 'JOB-1', step: 'confirm', digest },
+      });
       expect(forced.error?.code).toBe('conflict');
       expect(forced.reply.text).toContain('JOB-1 goes on once APR-1 is approved');
     }

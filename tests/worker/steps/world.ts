@@ -78,15 +78,33 @@ export async function world(runbook: Runbook, open: typeof createHarness = creat
   const stops: (() => Promise<unknown>)[] = [];
   const admission = { admit: async () => undefined, hold: () => () => undefined };
   const services: Services = {
-    ...{ store, catalog, commands, language, directory, clock, admission },
+    store,
+    catalog,
+    commands,
+    language,
+    directory,
+    clock,
+    admission,
     newId: () => 'id',
     log: silent,
     health: () => ({}),
   };
   const execute = async (execution: Execution): Promise<Outcome> => {
-    const { args, attempt, idempotencyKey, runbook: { name } } = execution;
+    const {
+      args,
+      attempt,
+      idempotencyKey,
+      runbook: { name },
+    } = execution;
     made.push({ runbook: name, args, attempt, idempotencyKey });
-    execution.effect({ kind: 'http', target: name, outcome: '200', result: {}, startedAt: clock.now(), endedAt: clock.now() });
+    execution.effect({
+      kind: 'http',
+      target: name,
+      outcome: '200',
+      result: {},
+      startedAt: clock.now(),
+      endedAt: clock.now(),
+    });
     const answer = answers.get(name)?.shift() ?? done();
     if (answer instanceof Error) throw answer;
     return typeof answer === 'function' ? answer(execution) : answer;

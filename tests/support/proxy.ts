@@ -1,0 +1,78 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A way to a server that can be cut. */
+export interface Proxy {
+  /** The address with our port in the place of its own. */
+  readonly url: string;
+  /** Cuts every connection and refuses new ones until `mend`. */
+  cut(): void;
+  mend(): void;
+  /**
+   * At the next piece from a client that contains the text, everything is cut: before the server gets it, or after, with
+   * the answer lost.
+   */
+  cutAt(text: string, when: 'before' | 'after'): void;
+  close(): Promise<void>;
+}
+
+export async function startProxy(address: string): Promise<Proxy> {
+  const target = new URL(address);
+  const sockets = new Set<Socket>();
+  let away = false;
+  let trap: { text: string; when: 'before' | 'after' } | undefined;
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
+  const server = createServer((client) => {
+    if (away) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(Number(target.port), target.hostname);
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+    }
+    client.on('close', () => upstream.end());
+    upstream.on('close', () => client.destroy());
+    let swallowing = false;
+    client.on('data', (piece) => {
+      if (!trap || !piece.includes(trap.text)) {
+        upstream.write(piece);
+        return;
+      }
+      const { when } = trap;
+      trap = undefined;
+      if (when === 'before') {
+        cut();
+        return;
+      }
+      // The answer arrives here, and nowhere else.
+      swallowing = true;
+      upstream.once('data', cut);
+      upstream.write(piece);
+    });
+    upstream.on('data', (piece) => {
+      if (!swallowing) client.write(piece);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = Object.assign(new URL(address), { port: String((server.address() as AddressInfo).port) }).href;
+  return {
+    url,
+    cut() {
+      away = true;
+      cut();
+    },
+    mend: () => void (away = false),
+    cutAt: (text, when) => void (trap = { text, when }),
+    async close() {
+      cut();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
