@@ -74,7 +74,6 @@ export async function openSignalbox(store: Store): Promise<Engine> {
       began();
       return { kind: 'done', result: {} } as const;
     };
-    const size = { concurrency: atOnce, prefetch: atOnce === 1 ? 0 : atOnce };
     working = new JobWorker({
       store,
       catalog,
@@ -83,7 +82,7 @@ export async function openSignalbox(store: Store): Promise<Engine> {
       owner: 'bench',
       execute,
       ended,
-      ...size,
+      concurrency: atOnce,
     });
     working.start();
     return working;

@@ -23,7 +23,6 @@ export class MinuteCounter {
   readonly #shared: SharedCounts | undefined;
   /** Counted here and told nobody yet. */
   readonly #due = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(points: number, shared: SharedCounts | undefined) {
     this.points = points;
@@ -40,16 +39,15 @@ export class MinuteCounter {
       return met.msBeforeNext;
     }
     if (this.#shared) {
+      if (this.#due.size === 0) setTimeout(() => this.#tell(), TELL_EVERY).unref();
       this.#due.set(key, (this.#due.get(key) ?? 0) + 1);
-      this.#timer ??= setTimeout(() => this.#tell(this.#shared), TELL_EVERY).unref();
     }
     return undefined;
   }
 
-  #tell(shared: SharedCounts | undefined): void {
-    this.#timer = undefined;
+  #tell(): void {
     for (const [key, messages] of this.#due) {
-      shared?.add(key, messages).then(
+      this.#shared?.add(key, messages).then(
         ({ counted, msBeforeNext }) => {
           if (counted >= this.points) void this.#own.block(key, msBeforeNext / 1_000);
         },

@@ -16,6 +16,8 @@ export interface Taken {
   readonly job: string;
   /** The engine's own name for this claim; opaque, kept in `jobs.ticket`. */
   readonly ticket: string | null;
+  /** Its row, where the engine has just read it. */
+  readonly row?: JobRow;
 }
 
 /**

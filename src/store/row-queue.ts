@@ -28,7 +28,7 @@ export class RowQueue implements Queue {
       taken.push(...(await this.#level(head.priority, wanted, wanted.limit - taken.length, room)));
       below = head.priority;
     }
-    return taken.map(({ id }) => ({ job: id, ticket: null }));
+    return taken.map((row) => ({ job: row.id, ticket: null, row }));
   }
 
   async touch(): Promise<void> {}

@@ -11,7 +11,7 @@ import { serve } from '../worker/executors/bench.ts';
 
 test('a destination that fails is held off, seen over REST and in the metrics, and reset', async () => {
   const { url, server, seen } = await serve((res) => res.writeHead(503).end());
-  onTestFinished(() => void server.close().closeAllConnections());
+  onTestFinished(() => server.close().closeAllConnections());
   const { host } = new URL(url);
   const folder = tempFolder();
   writeFileSync(

@@ -1,13 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { claim } from '../../src/core/jobs/claiming.ts';
-import { verified } from '../../src/core/message.ts';
 import { artifacts } from '../../src/domain/artifact.ts';
 import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { jobLogs } from '../../src/domain/job.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { deadLetters, effects } from '../../src/domain/records.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
-import { events, job, onSlack, rows } from '../core/support.ts';
+import { events, identity, job, onSlack, rows } from '../core/support.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { bounds, testRunbook } from '../support/runbook.ts';
 import { controlled, jobWorker, now, soon } from '../worker/support.ts';
@@ -127,16 +126,23 @@ describe('job claim', () => {
   });
 
   test('is not for a webhook’s sender, whatever its rules name', async () => {
-    const from = verified({
-      workspace: 'main',
-      channel: 'source',
-      subject: 'ci',
-      assurance: 'webhook',
-      scopes: ['job:work', 'runbook:render'],
+    await h.close();
+    const rule = {
+      name: 'work',
+      when: 'true',
+      command: 'job.claim',
+      args: { runbook: "'render'" },
+      as: undefined,
+    };
+    const hook = { signatureHeader: undefined, deliveryHeader: undefined, secrets: [], rules: [rule] };
+    h = await createHarness({
+      runbooks: new Map([['render', render()]]),
+      sources: new Map([['ci', { name: 'ci', kind: 'github', ...hook }]]),
     });
     const body = { command: 'job.claim', args: { capabilities: ['gpu'] } };
-    const answer = await h.run('', body, { channel: 'webhook', from });
+    const answer = await h.run('', body, { channel: 'webhook', from: identity('source', 'ci') });
     expect(answer.error?.code).toBe('forbidden');
+    expect(answer.reply.text).toContain('a webhook’s sender runs no jobs');
   });
 
   test('refuses a capability that no remote runbook asks for', async () => {

@@ -299,7 +299,8 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
         await once(child.stdout, 'data');
         return child;
       };
-      const startAll = () => Promise.all(Array.from({ length: PROCESSES }, (_, n) => start(`w${n}`)));
+      const startAll = (lease: number) =>
+        Promise.all(Array.from({ length: PROCESSES }, (_, n) => start(`w${n}`, { lease })));
       const ran = () => {
         const file = join(folder, 'ran');
         const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
@@ -311,7 +312,8 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
       const begun = () => ran().filter(({ what }) => what === 'begin');
 
       test('every job runs once, and all of them share the work', async () => {
-        await startAll();
+        // Longer than any process waits for its turn, however busy the machine is.
+        await startAll(30 * SECOND);
         const rows: JobRow[] = [];
         for (let n = 0; n < 10; n += 1) rows.push(...(await add(Array.from({ length: 20 }, () => ({})))));
         await soon(async () => expect(await inState('succeeded')).toBe(rows.length));
@@ -321,7 +323,7 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
       }, 30_000);
 
       test('one that is killed has its jobs run by the others within the lease and five seconds', async () => {
-        const workers = await startAll();
+        const workers = await startAll(LEASE);
         const rows = await add(Array.from({ length: PROCESSES * 4 }, () => ({ args: { hold: true } })));
         await soon(() => expect(ran()).toHaveLength(rows.length));
         const lost = ran().flatMap(({ owner, job }) => (owner === 'w0' ? [job] : []));
@@ -332,9 +334,10 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
         writeFileSync(join(folder, 'gate'), '');
         await soon(async () => expect(await inState('succeeded')).toBe(rows.length));
         expect(Date.now() - killed).toBeLessThan(LEASE + 5 * SECOND);
-        const again = begun().filter(({ attempt }) => attempt === '2');
-        expect(again.map(({ job }) => job).toSorted()).toEqual(lost.toSorted());
-        expect(again.every(({ owner }) => owner !== 'w0')).toBe(true);
+        const tries = begun().map(({ job, attempt }) => `${job} ${attempt}`);
+        expect(new Set(tries).size).toBe(tries.length);
+        const again = begun().filter(({ owner, attempt }) => owner !== 'w0' && Number(attempt) > 1);
+        expect(again.map(({ job }) => job)).toEqual(expect.arrayContaining(lost));
         const ended = (await one.history('main', 0, 1_000)).filter(({ event }) => event === 'job.succeeded');
         expect(new Set(ended.map(({ target }) => target)).size).toBe(rows.length);
         expect(ended).toHaveLength(rows.length);

@@ -27,11 +27,12 @@ const until = (tx: ReadTx, lease: number): Date => new Date(tx.now.getTime() + l
 export async function claim(tx: Tx, claimant: Claimant, wanted: Wanted): Promise<JobRow[]> {
   const taken = wanted.limit > 0 ? await tx.queue.take(wanted) : [];
   if (taken.length === 0) return [];
-  const rows = await tx.find(jobs, { where: { id: { in: taken.map((t) => t.job) } }, limit: taken.length });
+  const unread = taken.flatMap(({ job, row }) => (row ? [] : [job]));
+  const rows =
+    unread.length === 0 ? [] : await tx.find(jobs, { where: { id: { in: unread } }, limit: unread.length });
   const byId = new Map(rows.map((row) => [row.id, row]));
   const claimed: JobRow[] = [];
-  for (const { job, ticket } of taken) {
-    const row = byId.get(job);
+  for (const { job, ticket, row = byId.get(job) } of taken) {
     if (row?.state === 'queued') claimed.push(await assign(tx, claimant, row, ticket));
   }
   return claimed;

@@ -18,11 +18,11 @@ const LOST = { kind: 'retry', failure: 'lost', reason: 'the worker that ran it w
 
 /** Claims that ran out, and those that end later than any can: the clock went back. */
 async function overdue(tx: ReadTx, lease: number): Promise<{ lost: JobRow[]; ahead: JobRow[] }> {
-  const state = { in: ['assigned', 'running'] } as const;
+  // Only what is claimed has a lease.
   const furthest = new Date(tx.now.getTime() + Math.max(lease, LEASE));
   const [lost, ahead] = await Promise.all([
-    tx.find(jobs, { where: { state, leaseUntil: { below: tx.now } }, limit: AT_ONCE }),
-    tx.find(jobs, { where: { state, leaseUntil: { above: furthest } }, limit: AT_ONCE }),
+    tx.find(jobs, { where: { leaseUntil: { below: tx.now } }, limit: AT_ONCE }),
+    tx.find(jobs, { where: { leaseUntil: { above: furthest } }, limit: AT_ONCE }),
   ]);
   return { lost, ahead };
 }

@@ -4,6 +4,7 @@ import type { Value } from '../statements.ts';
 import { named, type Named } from './dialect.ts';
 import type { Line } from './line.ts';
 import type { Session } from './session.ts';
+import { Repeat, type Waiting } from './waiting.ts';
 
 const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED';
 export const ENTER = named(`SELECT set_config('signalbox.workspace', $1, true)`);
@@ -34,28 +35,6 @@ const APPEND = named(
      $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
      AS e (seq, at, id, event, actor, target, correlation_id, cause, details, salt, commitment, previous, hash)`,
 );
-
-/** A callback that waits for its turn. */
-export interface Waiting {
-  readonly work: (tx: never) => Promise<unknown>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-  /**
-   * Set once something of it had to be undone or refused by the database: then it runs inside savepoints and waits for
-   * the answer of each write. All others run without, since hardly any needs them.
-   */
-  careful: boolean;
-}
-
-/** The group has to be run again, this callback with care. */
-export class Repeat extends Error {
-  readonly culprit: Waiting;
-
-  constructor(culprit: Waiting, cause: unknown) {
-    super('to be run again', { cause });
-    this.culprit = culprit;
-  }
-}
 
 /** How far a group had come at some moment, to go back to. */
 interface Mark {
@@ -105,7 +84,7 @@ export class Group {
     if (!row) {
       const made = FOUND.map((statement) => session.ask(statement, [workspace]));
       const answers = await Promise.all([...made, session.ask(LOCK, [workspace])]);
-      [row] = answers.at(-1)?.rows as HeadRow[];
+      [row] = (answers.at(-1)?.rows ?? []) as HeadRow[];
     }
     if (!row) throw new Error(`the workspace ${workspace} could not be made`);
     Object.assign(this.head, { seq: row.seq, hash: row.hash });

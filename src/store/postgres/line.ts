@@ -1,4 +1,4 @@
-import type { Waiting } from './group.ts';
+import type { Waiting } from './waiting.ts';
 
 type Counts = Record<string, number>;
 

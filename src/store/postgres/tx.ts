@@ -8,12 +8,13 @@ import { linkTo } from '../chain.ts';
 import type { Bound, Value } from '../statements.ts';
 import { statementsOf, type Named } from './dialect.ts';
 import type { Engine } from './engine.ts';
-import type { Group, Waiting } from './group.ts';
+import type { Group } from './group.ts';
 import type { Line } from './line.ts';
 import { BossQueue } from './queue.ts';
 import type { Session } from './session.ts';
 import { isPassing, refuseNul, storageRefusal } from './storage-errors.ts';
 import { Turn } from './turn.ts';
+import type { Waiting } from './waiting.ts';
 
 const OVER = 'This transaction is over: a handler may await nothing but ctx.tx.';
 

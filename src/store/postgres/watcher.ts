@@ -239,15 +239,15 @@ export class Watcher {
 
   /** As many of the workspaces that are due as fit into one notice. */
   #notice(): string {
-    const named: string[] = [];
+    const told: string[] = [];
     for (let length = 0; length < NOTICE_LENGTH; ) {
       const [workspace] = this.#due;
       if (workspace === undefined) break;
       this.#due.delete(workspace);
-      named.push(workspace);
+      told.push(workspace);
       length += workspace.length + 3;
     }
-    return JSON.stringify([this.#self, ...named]);
+    return JSON.stringify([this.#self, ...told]);
   }
 }
 
