@@ -12,12 +12,12 @@ const FILL = `SELECT count(*) FROM graphile_worker.add_jobs(ARRAY(
 
 /** graphile-worker; with several at once also fetched and completed several at once, as its documentation advises. */
 export async function openGraphile(url: string): Promise<Engine> {
-  const pool = new pg.Pool({ connectionString: url, max: 60 });
-  pool.on('error', console.error);
-  await runMigrations({ pgPool: pool, logger });
+  const pool = new pg.Pool({ connectionString: url });
+  await runMigrations({ connectionString: url, logger });
   const start = (atOnce: number, task: () => void): Promise<Runner> =>
     run({
-      pgPool: pool,
+      connectionString: url,
+      maxPoolSize: atOnce + 2,
       logger,
       noHandleSignals: true,
       taskList: { [TASK]: async () => task() },

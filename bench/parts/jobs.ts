@@ -5,7 +5,7 @@ import { Cluster } from '../postgres.ts';
 import { temporaryFolder } from '../server.ts';
 import { median } from '../stats.ts';
 
-type EngineName = JobsQuestion['engine'];
+export type EngineName = JobsQuestion['engine'];
 
 export interface Measured {
   /** Jobs a second with one at a time, and with many. */
@@ -13,81 +13,103 @@ export interface Measured {
   readonly batched: number;
   /** CPU microseconds of the worker's process per job, with many at a time. */
   readonly cpu: number;
-  /** Milliseconds until an idle worker has begun a job; undefined where nobody waits. */
-  readonly pickUp: { readonly p50: number; readonly p95: number } | undefined;
+  /** Milliseconds until an idle worker has begun a job; NaN where nobody waits. */
+  readonly p50: number;
+  readonly p95: number;
+  /** Jobs a second against the peer of the same round. */
+  readonly singleRatio: number;
+  readonly batchedRatio: number;
 }
 
 export type Jobs = Readonly<Record<EngineName, Measured>>;
 
-/** Each database's bare engines and ours in turns. */
-const ON_SQLITE = ['raw', 'plainjob', 'sqlite'] as const;
-const ON_POSTGRES = ['pg-boss', 'graphile', 'postgres'] as const;
+/** Each engine beside the one it is held against. */
+const ON_SQLITE = { peer: 'plainjob', engines: ['raw', 'plainjob', 'sqlite'], atOnce: 20 } as const;
+const ON_POSTGRES = { peer: 'pg-boss', engines: ['pg-boss', 'graphile', 'postgres'], atOnce: 50 } as const;
 /** Jobs in each measurement: one at a time, many at a time, on an idle worker. */
 const SINGLE = 1_000;
 const BATCHED = 10_000;
 const PICK_UPS = 100;
-/** How many are claimed and run at once where an engine can: as many as in the others' published figures. */
-const AT_ONCE = { sqlite: 20, postgres: 50 } as const;
 
+interface Round {
+  readonly single: JobsAnswer;
+  readonly batched: JobsAnswer;
+  readonly pickUp: JobsAnswer | undefined;
+}
+
+/** The engines of one database take turns at each measurement, so that what else the machine does meets all. */
 export async function jobs(rounds: number): Promise<Jobs> {
   const cluster = await Cluster.start();
+  const folders: string[] = [];
+  const folder = async () => {
+    const made = temporaryFolder();
+    folders.push(made);
+    return made;
+  };
   try {
-    const found = new Map<EngineName, Measured[]>();
-    for (let round = 0; round < rounds; round += 1) {
-      for (const engine of ON_SQLITE) add(found, engine, await onSqlite(engine));
-      for (const engine of ON_POSTGRES)
-        add(found, engine, await measured(engine, AT_ONCE.postgres, () => cluster.database()));
+    const all: Record<string, Measured> = {};
+    for (const database of [ON_SQLITE, ON_POSTGRES]) {
+      const place = database === ON_SQLITE ? folder : () => cluster.database();
+      const found: Map<EngineName, Round>[] = [];
+      for (let n = 0; n < rounds; n += 1) found.push(await round(database, place));
+      for (const engine of database.engines) all[engine] = middle(engine, database.peer, found);
     }
-    return Object.fromEntries([...found].map(([engine, all]) => [engine, middle(all)])) as Jobs;
+    return all as Jobs;
   } finally {
     await cluster.stop();
+    for (const made of folders) rmSync(made, { recursive: true, force: true });
   }
 }
 
-async function onSqlite(engine: (typeof ON_SQLITE)[number]): Promise<Measured> {
-  const folders: string[] = [];
-  const place = async () => {
-    const folder = temporaryFolder();
-    folders.push(folder);
-    return folder;
+async function round(
+  { engines, atOnce }: { readonly engines: readonly EngineName[]; readonly atOnce: number },
+  place: () => Promise<string>,
+): Promise<Map<EngineName, Round>> {
+  const turn = async (
+    measure: JobsQuestion['measure'],
+    of = engines,
+  ): Promise<Map<EngineName, JobsAnswer>> => {
+    const answers = new Map<EngineName, JobsAnswer>();
+    for (const engine of of) answers.set(engine, await ask({ engine, place: await place(), measure }));
+    return answers;
   };
-  try {
-    return await measured(engine, AT_ONCE.sqlite, place);
-  } finally {
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-  }
+  const single = await turn({ kind: 'drain', jobs: SINGLE, atOnce: 1 });
+  const batched = await turn({ kind: 'drain', jobs: BATCHED, atOnce });
+  // A raw database wakes nobody.
+  const waiting = engines.filter((engine) => engine !== 'raw');
+  const pickUp = await turn({ kind: 'pick-up', times: PICK_UPS }, waiting);
+  return new Map(
+    engines.map((engine) => [
+      engine,
+      {
+        single: single.get(engine) as JobsAnswer,
+        batched: batched.get(engine) as JobsAnswer,
+        pickUp: pickUp.get(engine),
+      },
+    ]),
+  );
 }
 
 /** Each measurement in a process and a database of its own. */
-async function measured(engine: EngineName, atOnce: number, place: () => Promise<string>): Promise<Measured> {
-  const ask = async (measure: JobsQuestion['measure']): Promise<JobsAnswer> => {
-    const child = new Child<JobsQuestion, JobsAnswer>(new URL('../jobs.ts', import.meta.url));
-    try {
-      return await child.ask({ engine, place: await place(), measure });
-    } finally {
-      child.stop();
-    }
-  };
-  const single = await ask({ kind: 'drain', jobs: SINGLE, atOnce: 1 });
-  const batched = await ask({ kind: 'drain', jobs: BATCHED, atOnce });
-  // A raw database wakes nobody.
-  const pickUp = engine === 'raw' ? undefined : await ask({ kind: 'pick-up', times: PICK_UPS });
-  return { single: single.perSecond, batched: batched.perSecond, cpu: batched.cpu, pickUp };
+async function ask(question: JobsQuestion): Promise<JobsAnswer> {
+  const child = new Child<JobsQuestion, JobsAnswer>(new URL('../jobs.ts', import.meta.url));
+  try {
+    return await child.ask(question);
+  } finally {
+    child.stop();
+  }
 }
 
-function add<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const values = map.get(key);
-  if (values) values.push(value);
-  else map.set(key, [value]);
-}
-
-function middle(all: readonly Measured[]): Measured {
-  const of = (pick: (m: Measured) => number | undefined) => median(all.map((m) => pick(m) ?? Number.NaN));
-  const waits = all.some(({ pickUp }) => pickUp !== undefined);
+function middle(engine: EngineName, peer: EngineName, found: readonly Map<EngineName, Round>[]): Measured {
+  const of = (pick: (mine: Round, theirs: Round) => number | undefined): number =>
+    median(found.map((all) => pick(all.get(engine) as Round, all.get(peer) as Round) ?? Number.NaN));
   return {
-    single: of((m) => m.single),
-    batched: of((m) => m.batched),
-    cpu: of((m) => m.cpu),
-    pickUp: waits ? { p50: of((m) => m.pickUp?.p50), p95: of((m) => m.pickUp?.p95) } : undefined,
+    single: of(({ single }) => single.perSecond),
+    batched: of(({ batched }) => batched.perSecond),
+    cpu: of(({ batched }) => batched.cpu),
+    p50: of(({ pickUp }) => pickUp?.p50),
+    p95: of(({ pickUp }) => pickUp?.p95),
+    singleRatio: of(({ single }, theirs) => single.perSecond / theirs.single.perSecond),
+    batchedRatio: of(({ batched }, theirs) => batched.perSecond / theirs.batched.perSecond),
   };
 }

@@ -1,6 +1,6 @@
 import type { Ctx } from '../../src/core/command.ts';
 import type { Reply } from '../../src/core/message.ts';
-import { jobView } from '../../src/core/jobs/view.ts';
+import { errorText, jobView } from '../../src/core/jobs/view.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { isOver, jobs, progressText, type JobRow } from '../../src/domain/job.ts';
 
@@ -9,7 +9,7 @@ export function jobLine(row: JobRow, now: Date): string {
   const { state, attempt, maxAttempts, phase } = row;
   const undoing = phase === 'compensating' && !isOver(state) ? 'compensating' : undefined;
   const tries = attempt > 0 ? `try ${attempt} of ${maxAttempts}` : undefined;
-  const facts = [undoing, row.requester, tries, waiting(row, now), progressOf(row), row.error];
+  const facts = [undoing, row.requester, tries, waiting(row, now), progressOf(row), errorText(row)];
   return [`${row.ref} [${stateText(row, now)}] ${row.runbook}`, ...facts].filter(Boolean).join(' · ');
 }
 

@@ -55,15 +55,16 @@ export async function takeJobs(
     const row = await begin(tx, job, lease);
     if (row) begun.push(row);
   }
+  let bounded = false;
   const take = async (limit: number, begins: boolean): Promise<JobRow[]> => {
     if (limit <= 0) return [];
     const wanted = await within(tx, catalog, { capabilities, limit });
+    bounded ||= wanted.limit < limit || wanted.room.size > 0;
     return claim(tx, { owner, lease, begin: begins }, wanted);
   };
   const free = room.run - begun.length;
   const claimed = await take(free, true);
   const ahead = claimed.length >= free ? await take(room.ahead, false) : [];
-  const bounded = [...catalog.runbooks.values()].some(({ bounds }) => bounds.concurrency !== undefined);
   const more = claimed.length + ahead.length >= Math.max(0, free) + room.ahead || bounded;
   return { started: [...begun, ...claimed], ahead, more };
 }

@@ -10,6 +10,7 @@ import { subscriptionCommands } from '../../commands/subscription.ts';
 import { taskCommands } from '../../commands/task/index.ts';
 import { usageCommands } from '../../commands/usage.ts';
 import { specOf } from '../../src/core/language/fields.ts';
+import { DATABASES } from '../support/databases.ts';
 import type { Harness } from '../support/harness.ts';
 import { seeded } from './seed.ts';
 
@@ -32,10 +33,10 @@ const BEFORE: Readonly<Record<string, { who: string; say: string }>> = {
   'link --remove slack:T1/UDAN': { who: 'dan', say: 'link' },
 };
 
-describe('every example', () => {
+describe.each(DATABASES)('every example, on %s', (_name, create) => {
   let harness: Harness;
   beforeEach(async () => {
-    harness = await seeded();
+    harness = await seeded(create);
   });
   afterEach(() => harness.close());
 

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { jobCancel, jobRetry } from '../../commands/job/change.ts';
+import { deadCommands } from '../../commands/job/dead.ts';
+import { jobEffects } from '../../commands/job/effects.ts';
 import { claim, LEASE } from '../../src/core/jobs/claiming.ts';
 import { finish } from '../../src/core/jobs/finishing.ts';
 import { recover } from '../../src/core/jobs/recovering.ts';
@@ -251,4 +254,25 @@ test('a report that cannot be delivered dies, and is sent again under its own ke
   expect((await job(h)).state).toBe('succeeded');
   expect(await rows(h, outbox, { where: { state: 'sent' } })).toHaveLength(1);
   expect(code(await run('job dead redrive JOB-1'))).toBe('conflict');
+});
+
+describe('every example', () => {
+  const examples = [...deadCommands, jobEffects, jobCancel, jobRetry].flatMap((one) => one.examples);
+  test.each(examples.map((example) => [example.text, example.json] as const))('%s', async (text, json) => {
+    runbook('deploy', { tries: tries({ max: 1 }) });
+    for (const name of ['restart', 'backup', 'restart']) await dies(name);
+    await run('job run deploy');
+    await h.store.transaction('main', async (tx) =>
+      claim(tx, { owner: 'gone' }, await within(tx, h.catalog, { capabilities: ['default'], limit: 1 })),
+    );
+    h.clock.pass(LEASE + 1);
+    const runbookOf = (name: string) => h.catalog.runbooks.get(name);
+    await h.store.transaction('main', (tx) => recover(tx, { runbookOf, random }));
+    if (json.command === 'job.cancel') await run('job retry JOB-2');
+    const context = { now: h.clock.now(), who: 'ana' };
+    expect((await h.language.read({ text }, context)).invocation).toEqual(json);
+    expect((await h.language.read({ text: h.language.format(json) }, context)).invocation).toEqual(json);
+    const answer = await run(text, 'ana');
+    expect(answer, answer.reply.text).toMatchObject({ status: 'ok' });
+  });
 });

@@ -20,8 +20,8 @@ const SEED = [
 ] as const;
 
 /** A harness in which ana, an administrator, ran the seed. */
-export async function seeded(): Promise<Harness> {
-  const harness = await createHarness();
+export async function seeded(create = createHarness): Promise<Harness> {
+  const harness = await create();
   for (const text of SEED) {
     const answer = await harness.run('ana', text);
     if (answer.status !== 'ok') throw new Error(`${text}: ${answer.reply.text}`);

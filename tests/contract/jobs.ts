@@ -1,18 +1,18 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync, mkdtempSync } from 'node:fs';
-import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { begin, claim, renew } from '../../src/core/jobs/claiming.ts';
 import { finish } from '../../src/core/jobs/finishing.ts';
 import { queueJob } from '../../src/core/jobs/queueing.ts';
 import { recover } from '../../src/core/jobs/recovering.ts';
-import type { Store, Tx } from '../../src/core/store.ts';
+import type { Store } from '../../src/core/store.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import { jobs, type JobRow, type JobState } from '../../src/domain/job.ts';
 import type { NewRow } from '../../src/domain/table.ts';
-import { openAny, WORK, type ProgramOptions } from './job-program.ts';
+import { newJob } from '../support/job.ts';
+import { JobProcesses } from './job-processes.ts';
+import { openAny, WORK } from './job-program.ts';
 
 /** A database under test, empty and shared by as many processes as like. */
 export interface DatabaseUnderTest {
@@ -23,64 +23,8 @@ export interface DatabaseUnderTest {
   close(): Promise<void>;
 }
 
-const PROGRAM = resolve(import.meta.dirname, 'job-program.ts');
 const LEASE = 2 * SECOND;
 const PROCESSES = 4;
-
-let made = 0;
-/** A job of the runbook `work` that waits for nothing but to be queued. */
-function newJob(tx: Tx, over: Partial<NewRow<typeof jobs>> = {}): NewRow<typeof jobs> {
-  made += 1;
-  return {
-    id: tx.id(),
-    ref: `JOB-${made}`,
-    runbook: 'work',
-    args: {},
-    digest: '',
-    state: 'waiting',
-    requester: 'ana',
-    approval: null,
-    attempt: 0,
-    maxAttempts: WORK.tries.max,
-    runAt: tx.now,
-    leaseUntil: null,
-    leaseOwner: null,
-    fence: 0,
-    cancelRequested: false,
-    result: null,
-    error: null,
-    correlationId: 'c',
-    cause: null,
-    replyTo: null,
-    createdAt: tx.now,
-    startedAt: null,
-    endedAt: null,
-    priority: 0,
-    capability: 'default',
-    ticket: null,
-    key: null,
-    causes: [],
-    waitingAt: tx.now,
-    queuedAt: null,
-    assignedAt: null,
-    runningAt: null,
-    causedAt: null,
-    inboundKey: null,
-    phase: 'forward',
-    waitFor: null,
-    waitUntil: null,
-    failure: null,
-    stoppedBy: null,
-    progress: null,
-    usage: null,
-    notify: null,
-    repeats: null,
-    chain: ['ana'],
-    scopes: ['*'],
-    plan: null,
-    ...over,
-  };
-}
 
 /** What every job engine must hold, whatever the database, however many processes share it. */
 export function jobsContract(name: string, create: () => Promise<DatabaseUnderTest>): void {
@@ -90,7 +34,7 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
     /** Two processes as far as the database is concerned. */
     let one: Store;
     let two: Store;
-    const programs: ChildProcess[] = [];
+    let processes: JobProcesses | undefined;
     beforeEach(async () => {
       folder = mkdtempSync(join(tmpdir(), 'signalbox-test-'));
       under = await create();
@@ -98,11 +42,8 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
       two = await openAny(under.database);
     });
     afterEach(async () => {
-      for (const child of programs.splice(0)) {
-        if (child.exitCode !== null || child.signalCode !== null) continue;
-        child.kill('SIGKILL');
-        await once(child, 'close');
-      }
+      await processes?.killAll();
+      processes = undefined;
       await Promise.all([one.close(), two.close()]);
       await under.close();
       rmSync(folder, { recursive: true, force: true });
@@ -282,61 +223,41 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
     });
 
     describe(`with ${PROCESSES} worker processes`, () => {
-      const start = async (owner: string, over: Partial<ProgramOptions> = {}): Promise<ChildProcess> => {
-        const options: ProgramOptions = {
-          database: under.database,
-          owner,
-          ran: join(folder, 'ran'),
-          gate: join(folder, 'gate'),
-          concurrency: 4,
-          lease: LEASE,
-          ...over,
-        };
-        const child = spawn(process.execPath, [PROGRAM, JSON.stringify(options)], {
-          stdio: ['ignore', 'pipe', 'inherit'],
-        });
-        programs.push(child);
-        await once(child.stdout, 'data');
-        return child;
+      const startAll = async (lease: number): Promise<JobProcesses> => {
+        const workers = new JobProcesses(under.database, folder);
+        processes = workers;
+        await Promise.all(Array.from({ length: PROCESSES }, (_, n) => workers.start(`w${n}`, lease)));
+        return workers;
       };
-      const startAll = (lease: number) =>
-        Promise.all(Array.from({ length: PROCESSES }, (_, n) => start(`w${n}`, { lease })));
-      const ran = () => {
-        const file = join(folder, 'ran');
-        const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
-        return lines.map((line) => {
-          const [what = '', owner = '', job = '', attempt = ''] = line.split(' ');
-          return { what, owner, job, attempt };
-        });
-      };
-      const begun = () => ran().filter(({ what }) => what === 'begin');
 
       test('every job runs once, and all of them share the work', async () => {
         // Longer than any process waits for its turn, however busy the machine is.
-        await startAll(30 * SECOND);
-        const rows: JobRow[] = [];
+        const workers = await startAll(30 * SECOND);
+        const rows = await add(Array.from({ length: PROCESSES * 4 }, () => ({ args: { hold: true } })));
+        await soon(() => expect(workers.begun).toHaveLength(rows.length));
+        expect(new Set(workers.begun.map(({ owner }) => owner)).size).toBe(PROCESSES);
+        workers.openGate();
         for (let n = 0; n < 10; n += 1) rows.push(...(await add(Array.from({ length: 20 }, () => ({})))));
         await soon(async () => expect(await inState('succeeded')).toBe(rows.length));
-        const tries = begun();
-        expect(tries.map(({ job }) => job).toSorted()).toEqual(rows.map(({ ref }) => ref).toSorted());
-        expect(new Set(tries.map(({ owner }) => owner)).size).toBeGreaterThan(1);
+        const { begun } = workers;
+        expect(begun.map(({ job }) => job).toSorted()).toEqual(rows.map(({ ref }) => ref).toSorted());
       }, 30_000);
 
       test('one that is killed has its jobs run by the others within the lease and five seconds', async () => {
         const workers = await startAll(LEASE);
         const rows = await add(Array.from({ length: PROCESSES * 4 }, () => ({ args: { hold: true } })));
-        await soon(() => expect(ran()).toHaveLength(rows.length));
-        const lost = ran().flatMap(({ owner, job }) => (owner === 'w0' ? [job] : []));
+        await soon(() => expect(workers.ran).toHaveLength(rows.length));
+        const lost = workers.ran.flatMap(({ owner, job }) => (owner === 'w0' ? [job] : []));
         expect(lost.length).toBeGreaterThan(0);
-        workers[0]?.kill('SIGKILL');
+        await workers.kill('w0');
         const killed = Date.now();
         // The others are let go on, so that they have room for what it left.
-        writeFileSync(join(folder, 'gate'), '');
+        workers.openGate();
         await soon(async () => expect(await inState('succeeded')).toBe(rows.length));
         expect(Date.now() - killed).toBeLessThan(LEASE + 5 * SECOND);
-        const tries = begun().map(({ job, attempt }) => `${job} ${attempt}`);
+        const tries = workers.begun.map(({ job, attempt }) => `${job} ${attempt}`);
         expect(new Set(tries).size).toBe(tries.length);
-        const again = begun().filter(({ owner, attempt }) => owner !== 'w0' && Number(attempt) > 1);
+        const again = workers.begun.filter(({ owner, attempt }) => owner !== 'w0' && attempt > 1);
         expect(again.map(({ job }) => job)).toEqual(expect.arrayContaining(lost));
         const ended = (await one.history('main', 0, 1_000)).filter(({ event }) => event === 'job.succeeded');
         expect(new Set(ended.map(({ target }) => target)).size).toBe(rows.length);

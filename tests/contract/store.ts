@@ -144,6 +144,75 @@ export function storeContract(database: string, open: () => Promise<StoreUnderTe
         expect((await store.history('w', 0, 10)).map((e) => e.event)).toEqual(['after', 'later']);
       });
 
+      test('a conflict undoes its attempt alone, and the callback goes on as if it had not been', async () => {
+        await store.transaction('w', (tx) => tx.insert(tasks, newTask('a')));
+        const seen = await store.transaction('w', async (tx) => {
+          await tx.insert(tasks, newTask('b'));
+          await tx.append(event('kept'));
+          const refused = await tx
+            .attempt(async () => {
+              await tx.append(event('undone'));
+              await tx.insert(tasks, newTask('c'));
+              await tx.insert(tasks, newTask('a'));
+            })
+            .catch((error: unknown) => error);
+          expect(refused).toMatchObject({ code: 'conflict' });
+          await tx.insert(tasks, newTask('d'));
+          return (await tx.find(tasks, { orderBy: [{ column: 'id' }] })).map(({ id }) => id);
+        });
+        expect(seen).toEqual(['a', 'b', 'd']);
+        expect((await allTasks()).map(({ id }) => id).toSorted()).toEqual(['a', 'b', 'd']);
+        expect((await store.history('w', 0, 10)).map((e) => e.event)).toEqual(['kept']);
+      });
+
+      test('a callback reads what it has written itself, the journal included', async () => {
+        await store.transaction('w', async (tx) => {
+          await tx.insert(tasks, newTask('a'));
+          await tx.append(event('one'));
+          expect(await tx.count(tasks)).toBe(1);
+          expect(await tx.find(journal, { where: { event: 'one' } })).toHaveLength(1);
+          const undone = tx.attempt(async () => {
+            await tx.append(event('two'));
+            expect(await tx.count(journal)).toBe(2);
+            throw new Error('no');
+          });
+          await expect(undone).rejects.toThrow('no');
+          expect(await tx.count(journal)).toBe(1);
+          await tx.append(event('three'));
+        });
+        expect((await store.history('w', 0, 10)).map((e) => e.event)).toEqual(['one', 'three']);
+      });
+
+      test('a hundred at once are a hundred, each with its own number', async () => {
+        const create = () =>
+          store.transaction('w', async (tx) => {
+            const number = await tx.next('TSK');
+            await tx.insert(tasks, newTask(`t${number}`));
+            await tx.append(event('task.created', { number }));
+            return number;
+          });
+        const numbers = await Promise.all(Array.from({ length: 100 }, create));
+        const all = numbers.map((_, i) => i + 1);
+        expect(numbers.toSorted((a, b) => a - b)).toEqual(all);
+        expect((await store.history('w', 0, 200)).map(({ seq }) => seq)).toEqual(all);
+      });
+
+      test('a look sees what is committed, at one instant', async () => {
+        await store.transaction('w', (tx) => tx.insert(tasks, newTask('a')));
+        const [row, others, now] = await store.read('w', async (tx) => {
+          return [
+            await tx.get(tasks, { id: 'a' }),
+            await tx.count(tasks, { id: { not: 'a' } }),
+            tx.now,
+          ] as const;
+        });
+        expect(row).toMatchObject({ id: 'a' });
+        expect(others).toBe(0);
+        expect(Math.abs(now.getTime() - Date.now())).toBeLessThan(60_000);
+        expect(await store.read('v', (tx) => tx.count(tasks))).toBe(0);
+        await expect(store.read('w', () => Promise.reject(new Error('mine')))).rejects.toThrow('mine');
+      });
+
       test('counters count from 1, per workspace, without holes after a rollback', async () => {
         const next = (w: string) => store.transaction(w, (tx) => tx.next('TSK'));
         expect([await next('w'), await next('w'), await next('v')]).toEqual([1, 2, 1]);
@@ -230,6 +299,31 @@ export function storeContract(database: string, open: () => Promise<StoreUnderTe
         );
         expect(await store.transaction('w', (tx) => tx.remove(tasks, { id: 'a' }))).toBe(1);
         expect(await allTasks()).toEqual([]);
+      });
+
+      test('text sorts by its bytes, numbers are whole up to 2^53, JSON keeps its keys in order', async () => {
+        const refs = ['b', 'B', 'a-1', 'a_1', 'a1', 'Z', 'ä', '10', '9'];
+        await store.transaction('w', async (tx) => {
+          for (const [i, ref] of refs.entries()) await tx.insert(tasks, newTask(`t${i}`, { ref }));
+          const answer = { z: 1, a: { y: [1, null, 'x'], b: 2 } };
+          await tx.insert(receipts, { id: 'k', digest: 'd', answer, expiresAt: new Date(8.64e15) });
+          await tx.insert(leases, {
+            id: 'l',
+            holder: 'x',
+            fence: Number.MAX_SAFE_INTEGER,
+            expiresAt: new Date(0),
+          });
+        });
+        const sorted = await store.read('w', (tx) => tx.find(tasks, { orderBy: [{ column: 'ref' }] }));
+        expect(sorted.map(({ ref }) => ref)).toEqual(
+          refs.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+        );
+        const receipt = await store.read('w', (tx) => tx.get(receipts, { id: 'k' }));
+        expect(JSON.stringify(receipt?.answer)).toBe('{"z":1,"a":{"y":[1,null,"x"],"b":2}}');
+        expect(receipt?.expiresAt).toEqual(new Date(8.64e15));
+        expect((await store.read('w', (tx) => tx.get(leases, { id: 'l' })))?.fence).toBe(
+          Number.MAX_SAFE_INTEGER,
+        );
       });
 
       test('text that looks like SQL is text', async () => {

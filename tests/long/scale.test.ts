@@ -33,7 +33,7 @@ async function farSide() {
     res.end('{}');
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  onTestFinished(() => void server.close().closeAllConnections());
+  onTestFinished(() => server.close().closeAllConnections());
   return { arrived, port: (server.address() as AddressInfo).port };
 }
 

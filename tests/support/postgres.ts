@@ -24,7 +24,7 @@ const LOCK = 42;
 const free: TestDatabase[] = [];
 
 /** The address of the run's PostgreSQL server. */
-export async function postgresServer(): Promise<string> {
+async function postgresServer(): Promise<string> {
   const address = await text(connect(inject('postgresDoor'), '127.0.0.1'));
   if (!address.startsWith('postgres://')) throw new Error(`PostgreSQL did not start: ${address}`);
   return address;

@@ -4,10 +4,13 @@ import { SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { jobs } from '../../src/domain/job.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
+import type { Store } from '../../src/core/store.ts';
+import { openPostgres } from '../../src/store/postgres/store.ts';
 import { openSqlite } from '../../src/store/sqlite/store.ts';
 import type { JobWorker } from '../../src/worker/jobs.ts';
 import { job, rows } from '../core/support.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
+import { createDatabase } from '../support/postgres.ts';
 import { bounds, testRunbook } from '../support/runbook.ts';
 import { controlled, jobWorker, now, soon } from './support.ts';
 
@@ -191,9 +194,14 @@ describe('a clock that jumps', () => {
 });
 
 describe('a cancel by another process', () => {
-  test('on the same file stops what runs within two seconds', async () => {
+  test.each(['sqlite', 'postgres'] as const)('on %s stops what runs within two seconds', async (kind) => {
+    await h.close();
+    const database = kind === 'postgres' ? await createDatabase() : undefined;
+    const open = async (path: string, clock: Harness['clock']): Promise<Store> =>
+      database ? openPostgres({ url: database.url, clock }) : openSqlite({ path, clock });
+    h = await createHarness({}, [], open);
     const { execute, nth } = controlled();
-    const other = openSqlite({ path: h.file, clock: h.clock });
+    const other = await open(h.file, h.clock);
     start(execute, { store: other });
     await ask(1);
     const first = await nth(1);
@@ -204,6 +212,9 @@ describe('a cancel by another process', () => {
     await soon(async () => expect(await states()).toEqual(['cancelled']));
     await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));
     await other.close();
+    await h.close();
+    await database?.drop();
+    h = await createHarness();
   });
 
   test('is found by looking, too, where no commit tells of it', async () => {

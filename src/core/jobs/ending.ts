@@ -6,6 +6,7 @@ import type { Tx } from '../store.ts';
 import { bury } from './dead-letters.ts';
 import { emit, since } from './journalling.ts';
 import { tellEnd } from './telling.ts';
+import { errorText } from './view.ts';
 
 export type Final = Exclude<Outcome, { kind: 'wait' }>;
 
@@ -39,7 +40,8 @@ export async function end(
   const used = row.usage && { usage: usageView(row.usage) };
   const why = failed && { failure, stoppedBy };
   await emit(tx, ended, `job.${state}`, { attempt: row.attempt, error, ...why, result, ran, ...used });
-  if (state === 'failed') await bury(tx, ended, stageOf(row, outcome), reasonOf(ended));
+  if (state === 'failed')
+    await bury(tx, ended, stageOf(row, outcome), errorText(ended) ?? 'no reason was given');
   await tellEnd(tx, ended, endText(ended));
   return ended;
 }
@@ -57,16 +59,13 @@ function stageOf(row: JobRow, outcome: Final): Stage {
   return row.state === 'assigned' ? 'claim' : 'run';
 }
 
-/** Why it failed, with the bound that was met unless the reason names it: `busy (stopped by tries.max)`. */
-function reasonOf({ error, stoppedBy }: JobRow): string {
-  const named = stoppedBy === null || error?.includes(stoppedBy) === true;
-  return [error ?? 'no reason was given', ...(named ? [] : [`(stopped by ${stoppedBy})`])].join(' ');
-}
-
 /** What whoever asked for it is told. */
 function endText(row: JobRow): string {
-  const said = row.state === 'failed' ? reasonOf(row) : row.error;
-  return [`${row.ref} ${row.state}: ${row.runbook}`, said, row.state === 'succeeded' && summary(row)]
+  return [
+    `${row.ref} ${row.state}: ${row.runbook}`,
+    errorText(row),
+    row.state === 'succeeded' && summary(row),
+  ]
     .filter(Boolean)
     .join('\n');
 }

@@ -30,13 +30,24 @@ export function jobView(row: JobRow): JsonObject {
     result: (row.result ?? null) as Json,
     error: row.error,
     failure: row.failure,
+    stoppedBy: row.stoppedBy,
     notify: row.notify,
     correlationId: row.correlationId,
     createdAt: row.createdAt.toISOString(),
     runAt: row.runAt.toISOString(),
+    waitingAt: at(row.waitingAt),
+    queuedAt: at(row.queuedAt),
+    assignedAt: at(row.assignedAt),
+    runningAt: at(row.runningAt),
     startedAt: at(row.startedAt),
     endedAt: at(row.endedAt),
   };
+}
+
+/** Why it failed, with the bound that was met unless the reason names it: `busy (stopped by tries.max)`. */
+export function errorText({ error, stoppedBy }: Pick<JobRow, 'error' | 'stoppedBy'>): string | null {
+  if (error === null || stoppedBy === null || error.includes(stoppedBy)) return error;
+  return `${error} (stopped by ${stoppedBy})`;
 }
 
 function waitView(wait: Wait): JsonObject {

@@ -21,9 +21,13 @@ export interface ConnectionOptions {
 
 /** What every connection of a server starts with. Plans are made for large workspaces, as the tables are small only once. */
 export function clientConfig({ url, lockTimeout }: Omit<ConnectionOptions, 'most'>): pg.ClientConfig {
+  const address = new URL(url);
+  // What the address asks for comes first, so that it cannot change the role.
+  const asked = address.searchParams.get('options') ?? '';
+  address.searchParams.delete('options');
   return {
-    connectionString: url,
-    options: `-c role=${APP_ROLE} -c jit=off -c enable_seqscan=off`,
+    connectionString: address.href,
+    options: `${asked} -c role=${APP_ROLE} -c jit=off -c enable_seqscan=off`.trimStart(),
     application_name: 'signalbox',
     pipeline: true,
     keepAlive: true,
@@ -46,7 +50,13 @@ export class Connections {
 
   constructor(options: ConnectionOptions) {
     this.name = nameOf(options.url);
-    this.#pool = new pg.Pool({ ...clientConfig(options), max: options.most, idleTimeoutMillis: 30 * SECOND });
+    this.#pool = new pg.Pool({
+      ...clientConfig(options),
+      max: options.most,
+      idleTimeoutMillis: 30 * SECOND,
+      // A plan that was made while a table was small does not outlive this, however busy the connection is.
+      maxLifetimeSeconds: 300,
+    });
     // Of an idle connection that was lost: the next one is made when it is needed.
     this.#pool.on('error', () => undefined);
   }

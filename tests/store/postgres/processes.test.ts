@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { claim } from '../../../src/core/jobs/claiming.ts';
 import { createAdmission } from '../../../src/core/limits.ts';
 import { verifyChains } from '../../../src/domain/chains.ts';
+import { jobs } from '../../../src/domain/job.ts';
 import { leases } from '../../../src/domain/records.ts';
 import { tasks } from '../../../src/domain/task.ts';
 import { openPostgres, type PostgresStore } from '../../../src/store/postgres/store.ts';
@@ -184,6 +186,25 @@ describe('two servers', () => {
     ]);
     expect(new Set(answers.map(({ error }) => error?.code))).toEqual(new Set(['key_reused', undefined]));
     expect(await two.store.read('main', (tx) => tx.count(tasks))).toBe(1);
+  });
+
+  test('claim and cancel at once: it is either never begun, or claimed and asked to stop', async () => {
+    for (const n of [1, 2, 3, 4]) {
+      await one.run('ben', 'job run restart');
+      const wanted = { capabilities: ['default'], limit: 1, room: new Map<string, number>() };
+      const [claimed, cancelled] = await Promise.all([
+        two.store.transaction('main', (tx) => claim(tx, { owner: 'worker' }, wanted)),
+        one.run('ben', `job cancel JOB-${n}`),
+      ]);
+      expect(cancelled.status).toBe('ok');
+      const row = await one.store.read('main', (tx) => tx.get(jobs, { ref: `JOB-${n}` }));
+      const { state, cancelRequested } = row ?? {};
+      expect({ state, cancelRequested }).toEqual(
+        claimed.length === 1
+          ? { state: 'assigned', cancelRequested: true }
+          : { state: 'cancelled', cancelRequested: false },
+      );
+    }
   });
 
   test('a role that one takes away is gone at the other with its very next command', async () => {
