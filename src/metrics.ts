@@ -16,6 +16,8 @@ export class Metrics {
 
   constructor(channels: () => readonly { readonly name: ChannelName; readonly health: Health }[]) {
     const registers = [this.registry];
+    const counter = <L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> =>
+      new Counter({ name, help, labelNames, registers });
     collectDefaultMetrics({ register: this.registry });
     this.#commands = new Histogram({
       name: 'signalbox_command_seconds',
@@ -24,46 +26,29 @@ export class Metrics {
       buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2],
       registers,
     });
-    this.#limited = new Counter({
-      name: 'signalbox_rate_limited_total',
-      help: 'Messages refused by a rate limit, by channel and by whose limit it was.',
-      labelNames: ['channel', 'scope'],
-      registers,
-    });
-    this.#unproven = new Counter({
-      name: 'signalbox_unproven_total',
-      help: 'Messages whose sender proved nothing: forged, stale or wrongly signed, unknown keys and tokens.',
-      labelNames: ['channel', 'source'],
-      registers,
-    });
-    this.#dropped = new Counter({
-      name: 'signalbox_mail_dropped_total',
-      help: 'Mails that were not run, by reason.',
-      labelNames: ['reason'],
-      registers,
-    });
-    this.#outgoing = new Counter({
-      name: 'signalbox_outgoing_total',
-      help: 'Tries to deliver an outgoing message, by result.',
-      labelNames: ['channel', 'result'],
-      registers,
-    });
-    this.#jobs = new Counter({
-      name: 'signalbox_job_tries_total',
-      help: 'Tries of jobs, by how they ended.',
-      labelNames: ['outcome'],
-      registers,
-    });
-    this.#conflicts = new Counter({
-      name: 'signalbox_job_claim_conflicts_total',
-      help: 'Looks of this process for a job that was due and that somebody else was quicker to claim.',
-      registers,
-    });
-    this.#renewals = new Counter({
-      name: 'signalbox_job_lease_renewals_total',
-      help: 'Claims that this process renewed.',
-      registers,
-    });
+    this.#limited = counter(
+      'signalbox_rate_limited_total',
+      'Messages refused by a rate limit, by channel and by whose limit it was.',
+      ['channel', 'scope'],
+    );
+    this.#unproven = counter(
+      'signalbox_unproven_total',
+      'Messages whose sender proved nothing: forged, stale or wrongly signed, unknown keys and tokens.',
+      ['channel', 'source'],
+    );
+    this.#dropped = counter('signalbox_mail_dropped_total', 'Mails that were not run, by reason.', [
+      'reason',
+    ]);
+    this.#outgoing = counter('signalbox_outgoing_total', 'Tries to deliver an outgoing message, by result.', [
+      'channel',
+      'result',
+    ]);
+    this.#jobs = counter('signalbox_job_tries_total', 'Tries of jobs, by how they ended.', ['outcome']);
+    this.#conflicts = counter(
+      'signalbox_job_claim_conflicts_total',
+      'Looks of this process for a job that was due and that somebody else was quicker to claim.',
+    );
+    this.#renewals = counter('signalbox_job_lease_renewals_total', 'Claims that this process renewed.');
     const up = new Gauge({
       name: 'signalbox_channel_up',
       help: '1: on; 0: deaf. Channels that are off are absent.',

@@ -4,6 +4,8 @@ import type { Store, Tx } from '../core/store.ts';
 /** How long a line may wait for others to share its commit, in milliseconds. */
 const GATHER = 25;
 
+type Transact = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
+
 export interface JobLogOptions {
   readonly store: Store;
   readonly workspace: string;
@@ -40,11 +42,11 @@ export class JobLog {
     this.#timer ??= setTimeout(() => void this.with(async () => undefined).catch(() => undefined), GATHER);
   }
 
-  /** Does `work` in one transaction with the lines that are not durable yet. */
-  with<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  /** Does `work` in one transaction with the lines that are not durable yet: one of its own, or the one that is given. */
+  with<T>(work: (tx: Tx) => Promise<T>, transact: Transact = this.#transact): Promise<T> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const done = this.#last.then(() => this.#write(work));
+    const done = this.#last.then(() => this.#write(work, transact));
     this.#last = done.then(
       () => undefined,
       () => undefined,
@@ -52,10 +54,12 @@ export class JobLog {
     return done;
   }
 
-  async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    const { store, workspace, job } = this.#options;
+  readonly #transact: Transact = (work) => this.#options.store.transaction(this.#options.workspace, work);
+
+  async #write<T>(work: (tx: Tx) => Promise<T>, transact: Transact): Promise<T> {
+    const { job } = this.#options;
     const lines = this.#lines.slice();
-    const result = await store.transaction(workspace, async (tx) => {
+    const result = await transact(async (tx) => {
       await addLines(tx, job, lines);
       return work(tx);
     });

@@ -35,11 +35,11 @@ export class JobWatch {
     if (hearsNews(this.#job)) this.#at(performance.now() + NEWS_EVERY + MARGIN);
   }
 
-  /** Writes what has not been written, with the end of the try; its news are the end. */
-  async end(tx: Tx): Promise<void> {
+  /** Writes what has not been written, with the end of the try; its news are the end. Returns whether there was any. */
+  async end(tx: Tx): Promise<boolean> {
     this.#over = true;
     clearTimeout(this.#timer);
-    if (this.#newest) await this.#note(tx);
+    return this.#newest !== undefined && (await this.#note(tx)) !== undefined;
   }
 
   /** Writes at an instant, if it is not to be sooner anyway. */

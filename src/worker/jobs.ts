@@ -9,6 +9,7 @@ import type { Commit, Tx } from '../core/store.ts';
 import type { JobRow, Outcome } from '../domain/job.ts';
 import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
 import { Attempt, type AttemptParts } from './attempt.ts';
+import { Endings } from './endings.ts';
 import { isUnfit, unkept } from './unkept.ts';
 import { keepClaims, takeJobs, type Room, type Taker } from './taking.ts';
 
@@ -61,6 +62,7 @@ export class JobWorker {
   readonly #options: JobWorkerOptions;
   readonly #workspace: string;
   readonly #taker: Taker;
+  readonly #endings: Endings;
   /** By `jobs.id`. */
   readonly #running = new Map<string, Running>();
   /** Those whose executor has not come to an end yet, by `jobs.ref`. */
@@ -82,6 +84,7 @@ export class JobWorker {
     this.#workspace = options.catalog.workspace;
     const { lease = LEASE, capabilities = [DEFAULT_CAPABILITY], random = Math.random } = options;
     this.#taker = { catalog: options.catalog, owner: options.owner, lease, capabilities, random };
+    this.#endings = new Endings(options.store, this.#workspace);
   }
 
   start(): void {
@@ -195,8 +198,7 @@ export class JobWorker {
     for (const job of claimed?.started ?? []) this.#launch(job);
     // What ended during the look made room that it knew nothing of.
     if (this.#room.run > run - (claimed?.started.length ?? 0)) this.#fill();
-    if (look.told && claimed && claimed.started.length + claimed.ahead.length === 0 && !claimed.more)
-      this.#options.counted?.('conflict', 1);
+    if (look.told && claimed?.late) this.#options.counted?.('conflict', 1);
   }
 
   /** Takes what is known to wait for room. */
@@ -242,7 +244,15 @@ export class JobWorker {
     let outcome = ended;
     for (let wait = 100; ; wait *= 2) {
       try {
-        return await attempt.log.with((tx) => this.#write(tx, attempt, outcome));
+        let row: JobRow | undefined;
+        return await attempt.log.with(
+          (tx) => this.#write(tx, attempt, outcome, row),
+          (work) =>
+            this.#endings.write(attempt.job.id, (tx, found) => {
+              row = found;
+              return work(tx);
+            }),
+        );
       } catch (error) {
         if (isUnfit(error) && outcome === ended) outcome = unkept(error);
         else if (wait > this.#taker.lease / 4) throw error;
@@ -251,10 +261,11 @@ export class JobWorker {
     }
   }
 
-  async #write(tx: Tx, attempt: Attempt, outcome: Outcome): Promise<boolean> {
+  /** `row`: the job as the transaction found it. */
+  async #write(tx: Tx, attempt: Attempt, outcome: Outcome, row: JobRow | undefined): Promise<boolean> {
     const { job, runbook, receipts } = attempt;
-    await attempt.watch.end(tx);
-    const ending = { runbook, receipts, random: this.#taker.random };
+    const changed = await attempt.watch.end(tx);
+    const ending = { runbook, receipts, random: this.#taker.random, ...(row && !changed && { row }) };
     if (outcome.kind === 'wait') {
       await writeReceipts(tx, job, receipts);
       return true;

@@ -27,6 +27,8 @@ export interface Taken {
   readonly ahead: readonly JobRow[];
   /** There may be more: all the room was taken, or a bound of concurrency may have held something up. */
   readonly more: boolean;
+  /** Nothing was taken, though there was room for whatever is due: somebody else was quicker. */
+  readonly late: boolean;
 }
 
 /** Renews these claims and takes back those of lost workers; what was claimed ahead and is cancelled ends here. */
@@ -56,15 +58,18 @@ export async function takeJobs(
     if (row) begun.push(row);
   }
   let bounded = false;
+  let full = room.run + room.ahead <= 0;
   const take = async (limit: number, begins: boolean): Promise<JobRow[]> => {
     if (limit <= 0) return [];
     const wanted = await within(tx, catalog, { capabilities, limit });
     bounded ||= wanted.limit < limit || wanted.room.size > 0;
+    full ||= wanted.limit === 0 || [...wanted.room.values()].some((left) => left <= 0);
     return claim(tx, { owner, lease, begin: begins }, wanted);
   };
   const free = room.run - begun.length;
   const claimed = await take(free, true);
   const ahead = claimed.length >= free ? await take(room.ahead, false) : [];
   const more = claimed.length + ahead.length >= Math.max(0, free) + room.ahead || bounded;
-  return { started: [...begun, ...claimed], ahead, more };
+  const late = !full && begun.length + claimed.length + ahead.length === 0;
+  return { started: [...begun, ...claimed], ahead, more, late };
 }

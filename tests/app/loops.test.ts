@@ -91,12 +91,12 @@ test('a runbook that starts itself through a webhook of this server is stopped b
 }, 30_000);
 
 test('one that does so through somebody who drops the header is stopped by its pace', async () => {
-  let server: Server | undefined;
+  const here = { url: '' };
   let delivery = 0;
   const relay = createServer((req: IncomingMessage, res) => {
     const pass = async (): Promise<number> => {
       const headers = { 'content-type': 'application/json', 'x-signature-256': SIGNATURE };
-      const url = new URL('/webhooks/loop', server?.url);
+      const url = new URL('/webhooks/loop', here.url);
       const init = {
         method: 'POST',
         body: BODY,
@@ -114,7 +114,8 @@ test('one that does so through somebody who drops the header is stopped by its p
   await once(relay, 'listening');
   onTestFinished(() => void relay.close());
   const { port } = relay.address() as AddressInfo;
-  server = await serve(`http://127.0.0.1:${port}/`, `127.0.0.1:${port}`);
+  const server = await serve(`http://127.0.0.1:${port}/`, `127.0.0.1:${port}`);
+  here.url = server.url;
   await server.command('job run echo');
   expect(await settled(server)).toMatchObject({
     stoppedBy: 'jobs.causedPerHour',

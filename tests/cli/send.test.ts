@@ -147,6 +147,14 @@ describe('signalbox send', () => {
     expect(seen.map(({ headers }) => headers.authorization)).toEqual(['Bearer from-file', 'Bearer real']);
   });
 
+  test('what a job runs says by which job it was run', async () => {
+    const { url, seen } = await serve(200, answer('fine'));
+    const env = { SIGNALBOX_TOKEN: 'an-example-token', SIGNALBOX_URL: url };
+    await start(['status'], { ...env, SIGNALBOX_CAUSE: 'JOB-12' });
+    await start(['status'], env);
+    expect(seen.map(({ headers }) => headers['signalbox-cause'])).toEqual(['JOB-12', undefined]);
+  });
+
   test('without an address it is the port that is listened on', async () => {
     const { url } = await serve(200, answer('fine'));
     expect((await start(['status'], { SIGNALBOX_TOKEN: 't', PORT: new URL(url).port })).code).toBe(0);

