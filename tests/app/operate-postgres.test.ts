@@ -24,7 +24,8 @@ async function said(...args: string[]): Promise<[code: number | null, text: stri
   return [code, text];
 }
 
-test('migrate, doctor, token, a server, audit verify and export', async () => {
+// Eleven processes, one after another.
+test('migrate, doctor, token, a server, audit verify and export', { timeout: 90_000 }, async () => {
   expect(await said('doctor')).toEqual([
     0,
     expect.stringContaining(`○ database: no database yet at ${name};`),

@@ -30,6 +30,8 @@ interface BossDb {
 export class BossQueue implements Queue {
   readonly #engine: Engine;
   readonly #tx: QueueTx;
+  /** Claims that have ended, and of which pg-boss has not been told. */
+  readonly #ended: Claim[] = [];
 
   constructor(engine: Engine, tx: QueueTx) {
     this.#engine = engine;
@@ -64,11 +66,28 @@ export class BossQueue implements Queue {
     }
   }
 
-  async complete({ ticket, capability }: Claim): Promise<void> {
-    const claim = ticketOf(ticket);
-    if (!claim) return;
-    const { boss, name } = await this.#queue(capability);
-    await this.#tx.during(boss.complete(name, [claim], null, { db: this.#sending({ count: 1 }) }));
+  async complete(claim: Claim): Promise<void> {
+    this.#ended.push(claim);
+  }
+
+  /** Tells pg-boss of the claims that have ended, in one statement: one for each costs more than all the rest. */
+  async flush(): Promise<void> {
+    for (const [capability, group] of Map.groupBy(this.#ended.splice(0), (claim) => claim.capability)) {
+      const tickets = group.flatMap(({ ticket }) => ticketOf(ticket) ?? []);
+      if (tickets.length === 0) continue;
+      const { boss, name } = await this.#queue(capability);
+      const db = this.#sending({ count: tickets.length });
+      await this.#tx.during(boss.complete(name, tickets, null, { db }));
+    }
+  }
+
+  /** How many claims have ended, to go back to when what ended them is undone. */
+  get mark(): number {
+    return this.#ended.length;
+  }
+
+  undo(mark: number): void {
+    this.#ended.length = mark;
   }
 
   async withdraw({ ticket, capability }: Claim): Promise<void> {

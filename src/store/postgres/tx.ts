@@ -1,5 +1,4 @@
 import pg, { type QueryResult } from 'pg';
-import type { Queue } from '../../core/queue.ts';
 import type { ReadTx, Tx } from '../../core/store.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { journal, type JournalEntry, type NewEntry } from '../../domain/journal.ts';
@@ -81,7 +80,7 @@ export interface TxParts {
  * spoils the group, which is run again with the callback that sent it inside savepoints and waiting for each write.
  */
 export class PostgresTx extends PostgresRead implements Tx {
-  readonly queue: Queue;
+  readonly queue: BossQueue;
   readonly #parts: TxParts;
 
   constructor(parts: TxParts) {
@@ -142,7 +141,13 @@ export class PostgresTx extends PostgresRead implements Tx {
 
   /** Runs the callback to its end; if it fails, nothing of it stays. @throws Repeat, or what the callback throws. */
   async runAlone<T>(work: () => Promise<T>): Promise<T> {
-    return this.#scope('turn', () => this.run(work));
+    return this.#scope('turn', () =>
+      this.run(async () => {
+        const result = await work();
+        await this.queue.flush();
+        return result;
+      }),
+    );
   }
 
   async attempt<T>(work: () => Promise<T>): Promise<T> {
@@ -170,6 +175,7 @@ export class PostgresTx extends PostgresRead implements Tx {
     const { group, waiting, session } = this.#parts;
     const { careful } = waiting;
     const mark = group.mark();
+    const ended = this.queue.mark;
     // Not through `ask`, which is closed once the callback was thrown out.
     const say = (...texts: string[]) => this.turn.during(Promise.all(texts.map((text) => session.ask(text))));
     try {
@@ -185,6 +191,7 @@ export class PostgresTx extends PostgresRead implements Tx {
       if (careful) await say(`ROLLBACK TO ${name}`, `RELEASE ${name}`);
       else if (group.writes > mark.writes) throw group.spoil(waiting, error);
       group.undo(mark);
+      this.queue.undo(ended);
       throw storageRefusal(error, '');
     }
   }
