@@ -49,7 +49,8 @@ export class Cluster {
   async database(): Promise<string> {
     const name = `bench_${(this.#databases += 1)}`;
     await this.#postgres.createDatabase(name);
-    return `postgres://postgres:example@127.0.0.1:${this.#port}/${name}`;
+    const url = new URL(`postgres://127.0.0.1:${this.#port}/${name}`);
+    return Object.assign(url, { username: 'postgres', password: 'example' }).href;
   }
 
   /**

@@ -19,7 +19,9 @@ function addressFault(url: string): string | undefined {
     return /^(?:$|[/?#])/.test(url.slice(SELF.length)) ? undefined : 'goes on after ${self} without a /';
   const origin = /^[^/]*\/\/[^/?#]*/.exec(url)?.[0] ?? url;
   if (origin.includes('${args.')) return 'lets an argument choose the host';
-  const parsed = URL.parse(url.replaceAll(/\$\{(?:env|file):[^}]*\}/g, 'placeholder').replaceAll(/\$\{[^}]*\}/g, '0'));
+  const parsed = URL.parse(
+    url.replaceAll(/\$\{(?:env|file):[^}]*\}/g, 'placeholder').replaceAll(/\$\{[^}]*\}/g, '0'),
+  );
   // A whole address, or its origin, may come from the environment.
   if (parsed === null) return /^\$\{(?:env|file):/.test(origin) ? undefined : 'is not a URL';
   if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') return 'is neither http nor https';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { approverNotes } from '../../src/config/approvers.ts';
-import { RUNBOOK } from './fixtures.ts';
+import { RUNBOOK } from './fixture.ts';
 import { loadYaml, refusal } from './support.ts';
 
 const RESTART = `runbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    executor: { kind: shell, argv: [node, --version] }\n`;

@@ -3,7 +3,8 @@ import { approverNotes } from '../../src/config/approvers.ts';
 import { CODES } from '../../src/config/problem.ts';
 import { asksSelf } from '../../src/domain/catalog.ts';
 import { permits } from '../../src/domain/permission.ts';
-import { FIXTURES, RUNBOOK } from './fixtures.ts';
+import { RUNBOOK } from './fixture.ts';
+import { FIXTURES } from './fixtures.ts';
 import { fake, loadYaml, refusal } from './support.ts';
 
 describe('what is refused', () => {
