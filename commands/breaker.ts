@@ -1,29 +1,41 @@
 import { z } from 'zod';
 import { command } from '../src/core/command.ts';
-import { breakers, CLOSED, type BreakerRow } from '../src/domain/breaker.ts';
-import { Refusal } from '../src/domain/errors.ts';
+import { wakeHeldOff } from '../src/core/jobs/waking.ts';
+import { breakers, type BreakerRow } from '../src/domain/breaker.ts';
 import type { JsonObject } from '../src/domain/json.ts';
+import { limit } from './shared/fields.ts';
 import { unknown } from './shared/people.ts';
+
+const destination = z.string().min(1).max(300);
 
 const breakerList = command({
   name: 'breaker.list',
   summary: 'List the destinations that runs failed to reach, and whether they are held off.',
-  args: z.object({}),
+  args: z.object({
+    limit: limit(500, 100),
+    after: destination.optional().describe('Only those after this one, as host:port'),
+  }),
   needs: 'breaker:read',
   risk: 'read',
   route: { method: 'get', path: '/v1/breakers' },
   examples: [{ text: 'breaker list', json: { command: 'breaker.list', args: {} } }],
-  async run(ctx) {
-    const rows = await ctx.tx.find(breakers, { orderBy: [{ column: 'id' }] });
-    const text = rows.map(breakerLine).join('\n') || 'No destination has failed so far.';
-    return { text, data: { items: rows.map(breakerView) } };
+  async run(ctx, { limit: most, after }) {
+    const rows = await ctx.tx.find(breakers, {
+      where: { ...(after !== undefined && { id: { above: after } }) },
+      orderBy: [{ column: 'id' }],
+      limit: most,
+    });
+    const next = rows.length === most ? (rows.at(-1)?.id ?? null) : null;
+    const more = next === null ? [] : [`For more: breaker list --after ${next}`];
+    const text = [...rows.map(breakerLine), ...more].join('\n') || 'No destination fails.';
+    return { text, data: { items: rows.map(breakerView), next } };
   },
 });
 
 const breakerReset = command({
   name: 'breaker.reset',
-  summary: 'Close the breaker of a destination that is known to be back.',
-  args: z.object({ id: z.string().min(1).max(300).describe('The destination, as host:port') }),
+  summary: 'Close the breaker of a destination that is known to be back; what it held off goes on.',
+  args: z.object({ id: destination.describe('The destination, as host:port') }),
   positional: ['id'],
   needs: 'breaker:reset',
   risk: 'write',
@@ -39,17 +51,20 @@ const breakerReset = command({
     if (!row) {
       const known = await ctx.tx.find(breakers);
       throw unknown(
-        'breaker',
+        'failing destination',
         id,
         known.map((each) => each.id),
       );
     }
-    if (row.state === 'closed' && row.failures === 0)
-      throw new Refusal('conflict', `The breaker of ${id} is closed already.`);
     const { state, failures } = row;
-    const closed = await ctx.tx.update(breakers, row, { ...CLOSED, changedAt: ctx.now });
+    await ctx.tx.remove(breakers, { id });
+    await wakeHeldOff(ctx.tx, id);
     await ctx.emit('breaker.reset', id, { from: state, failures });
-    return { text: `The breaker of ${id} is closed.`, data: breakerView(closed) };
+    const closed = { state: 'closed', failures: 0, retryAt: null, reason: null } as const;
+    return {
+      text: `The breaker of ${id} is closed.`,
+      data: breakerView({ ...row, ...closed, changedAt: ctx.now }),
+    };
   },
 });
 

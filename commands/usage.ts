@@ -69,7 +69,10 @@ const usageShow = command({
 export const usageCommands = [usageShow] as const;
 
 function isPeriod(text: string): boolean {
-  return PERIOD.test(text) && (/^[a-z]/.test(text) || !Number.isNaN(Date.parse(text)));
+  if (!PERIOD.test(text)) return false;
+  // JavaScript reads 30 February as 2 March.
+  const day = /^[a-z]/.test(text) ? undefined : new Date(text);
+  return !day || (!Number.isNaN(day.getTime()) && day.toISOString().startsWith(text));
 }
 
 function readPeriod(asked: string, now: Date): readonly [Per, string] {

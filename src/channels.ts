@@ -67,7 +67,7 @@ export async function createChannels(parts: ChannelParts): Promise<{ adapters: A
   const common = { workspace, receive, clock, log };
   const live = { http: http.app, authenticator, admission, feed, publicUrl };
   const adapters: Adapter[] = [
-    createRestAdapter({ ...common, ...live, commands, version }),
+    createRestAdapter({ ...common, ...live, commands, catalog, store: parts.store, version }),
     createWebSocketAdapter({
       ...common,
       ...live,

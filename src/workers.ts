@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Member } from './assembly.ts';
 import type { WorkerSettings } from './config/index.ts';
 import { createAsk } from './core/jobs/asking.ts';
-import { keepNotified } from './core/jobs/notified.ts';
+import { keepNotified } from './core/jobs/notifying.ts';
 import type { Metrics } from './metrics.ts';
 import type { Adapter, Notifier } from './core/adapter.ts';
 import type { Services } from './core/services.ts';
@@ -45,7 +45,7 @@ export interface WorkersOptions extends Omit<JobsOptions, 'jobs'> {
 }
 
 interface Background {
-  start(): unknown;
+  start?(): unknown;
   stop(deadline: AbortSignal): Promise<void>;
 }
 
@@ -59,7 +59,7 @@ export function createJobRunner(options: JobsOptions): Workers {
   const { workspace, probes, sandbox } = catalog;
   const fetch = createGuardedFetch(reachable(catalog, self));
   const breakers = new Breakers({ store, workspace, rules: catalog.breakers, log, newId: services.newId });
-  const warden = new Warden(log);
+  const warden = new Warden(log, services.newId());
   metrics.breakers(() => breakers.open());
   const jobs = new JobWorker({
     store,
@@ -127,7 +127,7 @@ function together(
 ): Workers {
   return {
     start: () => {
-      for (const part of stages.flat()) void part.start();
+      for (const part of stages.flat()) void part.start?.();
     },
     sinceLook,
     stop: async (deadline) => {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { Refusal } from '../../src/domain/errors.ts';
 import { parseJson } from './json.ts';
 
+/** Bytes; what may be longer says so itself. */
 const LIMIT = 1024 * 1024;
 /** A body that is too large is read to its end up to here, so that the sender hears why and keeps its connection. */
 const DRAIN = 16 * LIMIT;
@@ -40,7 +41,7 @@ export function readBody(req: IncomingMessage, limit = LIMIT): Promise<Buffer> {
  * The body as strict JSON; undefined when there is none.
  * @throws Refusal `unsupported_media_type` unless it says `application/json`, and what `readBody` and `parseJson` throw.
  */
-async function readJson(req: IncomingMessage, limit = LIMIT): Promise<unknown> {
+async function readJson(req: IncomingMessage, limit: number | undefined): Promise<unknown> {
   const type = req.headers['content-type'];
   if (type !== undefined && type !== 'application/json' && !JSON_TYPE.test(type))
     throw new Refusal(
@@ -55,11 +56,11 @@ async function readJson(req: IncomingMessage, limit = LIMIT): Promise<unknown> {
 }
 
 /**
- * The body as a JSON object, an absent one as `{}`.
+ * The body as a JSON object, an absent one as `{}`. `limit`: bytes; a megabyte unless told.
  * @throws Refusal as `readJson`; `malformed` for any other JSON value.
  */
-export async function readObject(req: IncomingMessage): Promise<Record<string, unknown>> {
-  const value = await readJson(req);
+export async function readObject(req: IncomingMessage, limit?: number): Promise<Record<string, unknown>> {
+  const value = await readJson(req, limit);
   if (value === undefined) return {};
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new Refusal('malformed', 'Expected a JSON object.');

@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Refusal } from '../../src/domain/errors.ts';
+import { walkJson } from '../../src/domain/json.ts';
 
-/** Deeper nesting than any command has is refused, so that nothing behind this may run out of stack. */
-const DEPTH = 64;
 /** Looking for the place of an error costs about twenty more readings; longer texts are refused without it. */
 const LOCATED = 64 * 1024;
 
@@ -43,28 +42,15 @@ function membersIn(text: string): number {
   return members;
 }
 
-/** Walks without recursion: the text chooses the depth. Returns how many members the objects have. */
+/** Checks every text, and returns how many members the objects have. */
 function checkTree(root: unknown): number {
-  if (typeof root !== 'object' || root === null) {
-    checkText(root);
-    return 0;
-  }
   let members = 0;
-  let level: object[] = [root];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth >= DEPTH) throw new Refusal('malformed', `This JSON is nested more than ${DEPTH} levels deep.`);
-    const next: object[] = [];
-    for (const node of level) {
-      const entries = Object.entries(node);
-      if (!Array.isArray(node)) members += entries.length;
-      for (const [key, value] of entries) {
-        checkText(key);
-        if (typeof value === 'object' && value !== null) next.push(value);
-        else checkText(value);
-      }
-    }
-    level = next;
-  }
+  checkText(root);
+  walkJson(root, (name, value, parent) => {
+    if (!Array.isArray(parent)) members += 1;
+    checkText(name);
+    checkText(value);
+  });
   return members;
 }
 

@@ -1,5 +1,6 @@
 import type { Request } from 'express';
 import { readObject } from '../http.ts';
+import type { Route } from '../../src/core/command.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { Json, JsonObject } from '../../src/domain/json.ts';
 import type { ArgsSchema } from './schema.ts';
@@ -16,7 +17,11 @@ export function queryOf(req: { readonly url?: string | undefined }): URLSearchPa
  * JSON body. Values are checked by the command itself.
  * @throws Refusal `invalid_argument` for a name that the command does not know or that the address gives already.
  */
-export async function argumentsOf(req: Request, schema: ArgsSchema): Promise<JsonObject> {
+export async function argumentsOf(
+  req: Request,
+  schema: ArgsSchema,
+  { maxBody }: Pick<Route, 'maxBody'>,
+): Promise<JsonObject> {
   const path = Object.fromEntries(
     Object.entries(req.params).map(([name, value]) => [name, coerce(String(value), schema.properties[name])]),
   );
@@ -28,7 +33,7 @@ export async function argumentsOf(req: Request, schema: ArgsSchema): Promise<Jso
       'invalid_argument',
       `Send ${shown(unexpected.value)} in the JSON body, not in the query.`,
     );
-  const body = (await readObject(req)) as JsonObject;
+  const body = (await readObject(req, maxBody)) as JsonObject;
   for (const name of Object.keys(body)) refuseGiven(name, path);
   return { ...body, ...path };
 }

@@ -42,7 +42,7 @@ export function pollEvents(options: EventsOptions): Handler {
     // Whoever left meanwhile is not told of again.
     if (res.destroyed) return;
     const letGo = admission.hold('rest', identity, who);
-    const arrival = new Arrival(options, topics);
+    const arrival = new Arrival(options, ({ event }) => anyMatches(topics, event));
     res.once('close', () => arrival.close());
     try {
       for (;;) {
@@ -94,11 +94,11 @@ export class Arrival {
     this.#wake?.();
   };
 
-  constructor({ feed, workspace, open }: EventsOptions, topics: readonly string[]) {
+  constructor({ feed, workspace, open }: EventsOptions, matches: (entry: JournalEntry) => boolean) {
     this.#open = open;
     open.add(this.close);
-    this.#off = feed.onEntry(workspace, (entry: JournalEntry) => {
-      if (!anyMatches(topics, entry.event)) return;
+    this.#off = feed.onEntry(workspace, (entry) => {
+      if (!matches(entry)) return;
       this.#arrived = true;
       this.#wake?.();
     });

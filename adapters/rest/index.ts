@@ -5,6 +5,8 @@ import type { Authenticator } from '../../src/core/authenticator.ts';
 import type { CommandSet } from '../../src/core/command.ts';
 import type { Feed } from '../../src/core/feed.ts';
 import type { Admission } from '../../src/core/limits.ts';
+import type { Store } from '../../src/core/store.ts';
+import type { Catalog } from '../../src/domain/catalog.ts';
 import { SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { route } from '../http.ts';
@@ -26,6 +28,9 @@ export interface RestOptions {
   readonly commands: CommandSet;
   readonly receive: Receive;
   readonly feed: Feed;
+  /** For what requests wait for. */
+  readonly catalog: Catalog;
+  readonly store: Pick<Store, 'read'>;
   readonly clock: Clock;
   readonly log: Logger;
   /** The public address, for the OpenAPI document. */

@@ -8,12 +8,11 @@ import { argumentsOf } from './arguments.ts';
 import { conversationOf, dedupeKeyOf, identify } from './caller.ts';
 import { sendAnswer, sendRefused, type CommandsOptions } from './commands.ts';
 import { ifMatchOf, isHeld, tagOf } from './conditional.ts';
-import type { EventsOptions } from './events.ts';
 import { sendFile } from './file.ts';
 import type { ArgsSchema } from './schema.ts';
-import { receiveWaiting } from './waiting.ts';
+import { receiveWaiting, type WaitingOptions } from './waiting.ts';
 
-type RoutesOptions = CommandsOptions & EventsOptions;
+type RoutesOptions = CommandsOptions & WaitingOptions;
 
 /**
  * Mounts the routes that commands declare. A path with fixed words is mounted before one with parameters in their
@@ -49,7 +48,7 @@ function runRoute(options: RoutesOptions, command: Command, spec: Route): Handle
     const { identity } = await identify(options.authenticator, options.workspace, req);
     const ifMatch = ifMatchOf(req, spec.ifMatch === 'required');
     const dedupeKey = spec.method === 'get' ? undefined : dedupeKeyOf(req);
-    const args = await argumentsOf(req, schema);
+    const args = await argumentsOf(req, schema, spec);
     const correlationId = correlationOf(res);
     const cause = causeOf(req);
     const message: Inbound = {
@@ -64,9 +63,8 @@ function runRoute(options: RoutesOptions, command: Command, spec: Route): Handle
     };
     const { waits } = spec;
     const seconds = waits ? waitOf(args) : 0;
-    // The first answer to a key is the answer to all of its repeats, so that one waits for no other.
     const answer =
-      waits && seconds > 0 && dedupeKey === undefined
+      waits && seconds > 0
         ? await receiveWaiting(options, res, { message, command: command.name, args, waits, seconds })
         : await options.receive(message);
     sendResource(req, res, answer, spec);

@@ -1,11 +1,19 @@
 import type { Response } from 'express';
 import type { Waits } from '../../src/core/command.ts';
+import type { Receive } from '../../src/core/adapter.ts';
 import type { Answer, Inbound } from '../../src/core/message.ts';
+import type { Store } from '../../src/core/store.ts';
+import type { Catalog } from '../../src/domain/catalog.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import { isObject, type JsonObject } from '../../src/domain/json.ts';
 import { present } from './caller.ts';
-import type { CommandsOptions } from './commands.ts';
 import { Arrival, type EventsOptions } from './events.ts';
+
+export interface WaitingOptions extends EventsOptions {
+  readonly receive: Receive;
+  readonly catalog: Catalog;
+  readonly store: Pick<Store, 'read'>;
+}
 
 /** How often to look although nothing was heard of, in milliseconds. */
 const LOOK_EVERY = 5 * SECOND;
@@ -21,33 +29,34 @@ interface Waiting {
 }
 
 /**
- * Runs a command that may have nothing to tell yet, again and again until it has or `seconds` are over. Nothing is held
- * meanwhile but the request itself; each look is a message of its own, and counts as one.
+ * Runs a command that may have nothing to tell yet, and again when it may, until it has or `seconds` are over. Nothing is
+ * held meanwhile but the request itself, which counts as one message however often it looks.
  */
 export async function receiveWaiting(
-  options: CommandsOptions & EventsOptions,
+  options: WaitingOptions,
   res: Response,
   { message, command, args, waits, seconds }: Waiting,
 ): Promise<Answer> {
-  const { receive, clock, admission, authenticator } = options;
+  const { receive, clock, admission, authenticator, catalog } = options;
   const end = clock.now().getTime() + seconds * SECOND;
   // Before the first look, so that what comes between two of them is heard.
-  const arrival = new Arrival(options, waits.events);
+  const arrival = new Arrival(options, (entry) => waits.wakes(entry, args, catalog));
   res.once('close', () => arrival.close());
-  const again = { ...message, body: { command, args: waits.again?.(args) ?? args } };
+  const again = repeated(message, { command, args: waits.again?.(args) ?? args }, waits);
   let letGo: (() => void) | undefined;
   try {
-    for (let next = message; ; next = again) {
-      arrival.reset();
-      const looked = performance.now();
-      const answer = await receive(next);
+    for (let answer = await receive(message); ; ) {
       const left = end - clock.now().getTime();
+      // Whoever left meanwhile would not hear what it was given.
       if (left <= 0 || arrival.closed || !isIdle(answer, waits)) return answer;
       letGo ??= admission.hold('rest', message.from, await present(authenticator, message.from));
-      await arrival.within(Math.min(left, LOOK_EVERY, until(answer, waits, clock.now())));
+      arrival.reset();
+      const looked = performance.now();
+      const wait = await untilDue(options, waits, args);
+      if (wait <= 0 && !arrival.closed) answer = await receive(again);
+      if (!isIdle(answer, waits)) return answer;
+      await arrival.within(Math.min(left, LOOK_EVERY, wait > 0 ? wait : LOOK_EVERY));
       await pause(Math.min(left, looked + PACE - performance.now()));
-      // Whoever left meanwhile would not hear what it was given.
-      if (res.destroyed) return answer;
     }
   } finally {
     letGo?.();
@@ -55,13 +64,28 @@ export async function receiveWaiting(
   }
 }
 
+/** What has done something is not done again under its key; what only looked may find something under it. */
+function repeated({ dedupeKey, ...message }: Inbound, body: Inbound['body'], { again }: Waits): Inbound {
+  const key = again || dedupeKey === undefined ? {} : { dedupeKey };
+  return { ...message, ...key, body, counted: true };
+}
+
 const isIdle = ({ status, reply }: Answer, waits: Waits): boolean =>
   status === 'ok' && isObject(reply.data) && waits.idle(reply.data);
 
-/** Milliseconds until the answer may be another by itself: a job whose time comes is no event. */
-function until({ reply }: Answer, waits: Waits, now: Date): number {
-  const next = isObject(reply.data) ? waits.next?.(reply.data) : undefined;
-  return typeof next === 'string' ? Math.max(0, Date.parse(next) - now.getTime()) : Number.POSITIVE_INFINITY;
+/** Milliseconds until it is worth running again; endless where nothing is known of, as while the database is away. */
+async function untilDue(
+  { store, workspace, catalog, clock, log }: WaitingOptions,
+  waits: Waits,
+  args: JsonObject,
+): Promise<number> {
+  try {
+    const due = await store.read(workspace, (tx) => waits.due({ tx, catalog }, args));
+    return due ? due.getTime() - clock.now().getTime() : Number.POSITIVE_INFINITY;
+  } catch (err) {
+    log.warn({ err }, 'a request that waits could not look; it looks again shortly');
+    return Number.POSITIVE_INFINITY;
+  }
 }
 
 const pause = (milliseconds: number): Promise<void> =>

@@ -11,7 +11,7 @@ import { createAdmission } from '../../src/core/limits.ts';
 import { verified, type Body } from '../../src/core/message.ts';
 import type { Store } from '../../src/core/store.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
-import { systemClock } from '../../src/domain/clock.ts';
+import { DAY, systemClock } from '../../src/domain/clock.ts';
 import { JobWorker } from '../../src/worker/jobs.ts';
 import { testCatalog } from '../../tests/support/harness.ts';
 import { testRunbook } from '../../tests/support/runbook.ts';
@@ -24,7 +24,7 @@ const log = pino({ level: 'warn' }, pino.destination(2));
 const catalog: Catalog = testCatalog({
   runbooks: new Map([[RUNBOOK, testRunbook({ name: RUNBOOK })]]),
   limits: { perSender: MANY, perChannel: MANY, perWorkspace: MANY },
-  jobs: { concurrency: 10_000, queued: MANY, depth: 5, causedPerHour: MANY },
+  jobs: { concurrency: 10_000, queued: MANY, depth: 5, causedPerHour: MANY, keepLogs: 30 * DAY },
 });
 
 /** The whole pipeline on a store, without channels; sends a command as an administrator. */

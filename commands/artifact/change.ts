@@ -8,6 +8,8 @@ import { artifactReply, artifactView, findArtifact } from './view.ts';
 
 /** Characters: a file of the greatest size in base64. */
 const MOST_CONTENT = 1_400_000;
+/** Bytes, as JSON: each character of a text may be written as three or more. */
+const MOST_BODY = 4 * 1024 * 1024;
 
 export const artifactEdit = command({
   name: 'artifact.edit',
@@ -20,7 +22,7 @@ export const artifactEdit = command({
   bulky: ['content'],
   needs: 'artifact:edit',
   risk: 'write',
-  route: { method: 'patch', path: '/v1/artifacts/{id}', ifMatch: 'required' },
+  route: { method: 'patch', path: '/v1/artifacts/{id}', ifMatch: 'required', maxBody: MOST_BODY },
   examples: [
     {
       text: 'artifact edit ART-1 --content "A better text"',

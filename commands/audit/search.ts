@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
 import { mayRead, topicMatches } from '../../src/core/feed.ts';
+import { clip } from '../../src/domain/clip.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { journal, published, type JournalEntry } from '../../src/domain/journal.ts';
@@ -62,7 +63,7 @@ function line({ seq, at, actor, event, target, details }: JournalEntry): string 
   for (const [name, value] of Object.entries(others))
     if (value !== null) facts.push(`${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   const text = facts.join(' · ').replaceAll(/\s+/g, ' ');
-  const short = text.length > SHORT ? `${text.slice(0, SHORT).toWellFormed()}…` : text;
+  const short = clip(text, SHORT);
   return [`${seq} ${at} ${actor} ${event} ${target}`, ...(short === '' ? [] : [short])].join(' · ');
 }
 

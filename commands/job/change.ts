@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { settle } from '../../src/core/approvals.ts';
 import { command, type Ctx } from '../../src/core/command.ts';
+import { cancelUnheld } from '../../src/core/jobs/ending.ts';
 import { repeat } from '../../src/core/jobs/repeating.ts';
-import { postEnd } from '../../src/core/jobs/telling.ts';
 import { cancelSteps, checkUndoing } from '../../src/core/jobs/waiting.ts';
 import type { Reply } from '../../src/core/message.ts';
 import { approvals } from '../../src/domain/approval.ts';
@@ -31,10 +31,7 @@ export const jobCancel = command({
       return jobReply(`${row.ref} is being stopped.`, asked);
     }
     if (row.plan) return cancelHalfDone(ctx, row);
-    await ctx.tx.queue.withdraw(row);
-    const cancelled = await ctx.tx.update(jobs, row, { state: 'cancelled', endedAt: ctx.now, ticket: null });
-    await ctx.emit('job.cancelled', row.ref, {});
-    await postEnd(ctx.tx, cancelled);
+    const cancelled = await cancelUnheld(ctx, row);
     await withdrawRequest(ctx, row, row.approval);
     return jobReply(`${row.ref} is cancelled.`, cancelled);
   },

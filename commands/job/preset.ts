@@ -5,7 +5,8 @@ import type { ReadTx } from '../../src/core/store.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { presets } from '../../src/domain/records.ts';
-import { redact, secretIn } from '../../src/domain/redact.ts';
+import { may } from '../../src/domain/permission.ts';
+import { redact } from '../../src/domain/redact.ts';
 import { permissionsOf } from '../../src/domain/step.ts';
 import type { Row } from '../../src/domain/table.ts';
 import { newName } from '../shared/fields.ts';
@@ -60,6 +61,7 @@ const presetAdd = command({
       runbook,
       args,
       createdBy: ctx.who.name,
+      chain: await ctx.chain(),
       createdAt: ctx.now,
     });
     await ctx.emit('job.preset_added', name, { runbook, args });
@@ -116,6 +118,8 @@ const presetRemove = command({
   ],
   async run(ctx, { preset: name }) {
     const row = await findPreset(ctx.tx, name);
+    const missing = permissionsOf(ctx.catalog.runbooks.get(row.runbook)).find((one) => !may(ctx.who, one));
+    if (missing !== undefined) throw new Refusal('forbidden', `it needs the permission ${missing}`);
     await ctx.tx.remove(presets, { id: row.id });
     await ctx.emit('job.preset_removed', name, { runbook: row.runbook });
     return { text: `Removed the preset ${name}.`, data: view(row) };
@@ -140,12 +144,6 @@ export async function findPreset(tx: ReadTx, name: string): Promise<PresetRow> {
 function checkPreset({ catalog }: Ctx, name: string, args: JsonObject): void {
   const runbook = catalog.runbooks.get(name);
   if (!runbook) throw unknown('runbook', name, [...catalog.runbooks.keys()]);
-  const secret = secretIn(args);
-  if (secret !== undefined)
-    throw new Refusal(
-      'invalid_argument',
-      `${secret} looks like a secret, which is not saved: let the runbook take it from \${env:NAME}.`,
-    );
   runbookArgs(runbook, args);
 }
 

@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import { command } from '../../src/core/command.ts';
-import { jobView } from '../../src/core/jobs/view.ts';
+import { jobView } from '../../src/core/jobs/job-json.ts';
 import { artifacts } from '../../src/domain/artifact.ts';
 import { JOB_STATES, jobLogs, jobs } from '../../src/domain/job.ts';
 import type { Json } from '../../src/domain/json.ts';
 import { usageText } from '../../src/domain/usage.ts';
 import { limit, principal, ref } from '../shared/fields.ts';
-import { stepLine, stepsView } from './steps.ts';
-import { findJob, jobLine } from './view.ts';
+import { findJob, jobLine, stepLine, stepsView } from './view.ts';
 
 export const jobList = command({
   name: 'job.list',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
 import { claimedJob, endClaim, once, receiptOf, type Claim } from '../../src/core/jobs/remote.ts';
-import { jobView } from '../../src/core/jobs/view.ts';
+import { jobView } from '../../src/core/jobs/job-json.ts';
 import { measureAll } from '../../src/domain/artifact.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { FAILURE_CLASSES, PASSES } from '../../src/domain/failure.ts';
@@ -12,6 +12,9 @@ import { ref } from '../shared/fields.ts';
 
 /** Characters of a result, as JSON. */
 const MOST_RESULT = 65_536;
+
+/** Bytes, as JSON: all that a run may make, as files in base64. */
+const MOST_BODY = 8 * 1024 * 1024;
 
 export const claim = z.string().min(1).max(64).describe('The claim, as `job claim` gave it');
 const json = z.record(z.string(), z.json()).meta({ kind: 'json' });
@@ -50,7 +53,7 @@ const jobComplete = command({
   bulky: ['result', 'artifacts'],
   needs: 'job:work',
   risk: 'write',
-  route: { method: 'post', path: '/v1/jobs/{id}/complete' },
+  route: { method: 'post', path: '/v1/jobs/{id}/complete', maxBody: MOST_BODY },
   examples: [
     {
       text: 'job complete JOB-5 1 --result.frames=240',

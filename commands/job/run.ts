@@ -1,11 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { approvalFor, countRun } from '../../src/core/budgets.ts';
-import { command, type Command, type Ctx, type Expanding } from '../../src/core/command.ts';
-import { existingRun } from '../../src/core/jobs/keys.ts';
+import { approvalFor } from '../../src/core/budgets.ts';
+import { command, type Command, type Ctx, type Expanded, type Expanding } from '../../src/core/command.ts';
+import { admitRun } from '../../src/core/jobs/admitting.ts';
+import { createJob, type Wishes } from '../../src/core/jobs/creating.ts';
+import { cancelUnheld } from '../../src/core/jobs/ending.ts';
+import { existingRun, keyOf, type Key } from '../../src/core/jobs/keys.ts';
+import { checkNotify } from '../../src/core/jobs/notifying.ts';
 import { queueJob } from '../../src/core/jobs/queueing.ts';
-import { postEnd } from '../../src/core/jobs/telling.ts';
-import { runbookArgs, runbookUsage } from '../../src/core/runbook-args.ts';
+import { runbookUsage } from '../../src/core/runbook-args.ts';
 import { approvals, type ApprovalPolicy } from '../../src/domain/approval.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
 import { DAY } from '../../src/domain/clock.ts';
@@ -18,10 +21,8 @@ import type { Runbook } from '../../src/domain/runbook.ts';
 import { permissionsOf } from '../../src/domain/step.ts';
 import { date, duration, ref } from '../shared/fields.ts';
 import { unknown } from '../shared/people.ts';
-import { createJob, type Wishes } from './create.ts';
-import { checkNotify } from './notify.ts';
 import { findPreset } from './preset.ts';
-import { findJob, instant, jobReply } from './view.ts';
+import { findJob, instant, jobReply, wanted } from './view.ts';
 
 const args = z.object({
   runbook: z
@@ -42,7 +43,7 @@ const args = z.object({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'expected 1 to 255 visible ASCII characters')
     .optional()
-    .describe('Asking again with the same key gives the same job'),
+    .describe('A name of your own for this run: asking again with it gives the same job'),
   notify: z.string().max(2_000).optional().describe('A URL that its end is posted to, signed'),
   preset: z.string().min(1).max(64).optional().describe('Saved arguments; those given here win'),
   again: ref('An earlier job, whose runbook and arguments are taken').optional(),
@@ -60,6 +61,8 @@ export const jobRun: Command = command({
   summary: 'Run a runbook as a job; where its policy asks for it, after approval.',
   args,
   positional: ['runbook'],
+  // Where it leads may be a secret.
+  bulky: ['notify'],
   needs: 'job:run',
   alsoNeeds: ({ runbook = '' }, catalog) => permissionsOf(catalog.runbooks.get(runbook)),
   risk: 'write',
@@ -94,15 +97,9 @@ export const jobRun: Command = command({
       : [['Runbooks:', ...mine.map((r) => `  ${runbookUsage(r)}\n      ${r.summary}`)].join('\n')];
   },
   expand: (from, given) => expand(from, given),
-  async repeated(ctx, { runbook: name, key, args: given }) {
-    if (key === undefined) return undefined;
-    const runbook = findRunbook(ctx.catalog, name);
-    const asked = {
-      runbook: runbook.name,
-      args: runbookArgs(runbook, given as JsonObject),
-      requester: ctx.who.name,
-    };
-    const row = await existingRun(ctx.tx, key, asked);
+  async repeated(ctx, given) {
+    const key = keyIn(given);
+    const row = key && (await existingRun(ctx.tx, ctx.who.name, key));
     return (
       row && jobReply(`${row.ref} was asked for with this key before: ${row.runbook}, ${row.state}.`, row)
     );
@@ -120,29 +117,22 @@ export const jobRun: Command = command({
   },
   async drop(ctx, _args, { ref: approval, target }, reason) {
     const row = await findJob(ctx, target);
-    if (isOver(row.state)) return;
-    checkStep(row.ref, row.state, 'cancelled');
-    const dropped = await ctx.tx.update(jobs, row, {
-      state: 'cancelled',
-      endedAt: ctx.now,
-      error: reason,
-    });
-    await ctx.emit('job.cancelled', row.ref, { approval, reason });
-    await postEnd(ctx.tx, dropped);
+    if (!isOver(row.state)) await cancelUnheld(ctx, row, { approval, reason });
   },
 });
 
 /** A preset gives way to the very arguments it stands for; an earlier job lends its own, and stays named. */
-async function expand(from: Expanding, { runbook, args: own, preset, again }: Given): Promise<JsonObject> {
+async function expand(from: Expanding, { runbook, args: own, preset, again }: Given): Promise<Expanded> {
   if (preset !== undefined && again !== undefined)
     throw new Refusal('invalid_argument', 'Give --preset or --again, not both.');
   if (preset !== undefined) {
     const saved = await findPreset(from.tx, preset);
     sameRunbook(runbook, saved.runbook, `The preset ${preset}`);
     const { preset: _, ...given } = from.given;
-    return { ...given, runbook: saved.runbook, args: { ...saved.args, ...(own as JsonObject) } };
+    const args = { ...given, runbook: saved.runbook, args: { ...saved.args, ...(own as JsonObject) } };
+    return { args, authors: saved.chain };
   }
-  if (again === undefined) return from.given;
+  if (again === undefined) return { args: from.given };
   if (!may(from.who, 'job:read')) throw new Refusal('forbidden', 'it needs the permission job:read');
   const row = await from.tx.get(jobs, { ref: again });
   if (!row) throw new Refusal('not_found', `There is no job ${again}.`);
@@ -154,7 +144,7 @@ async function expand(from: Expanding, { runbook, args: own, preset, again }: Gi
   sameRunbook(runbook, row.runbook, again);
   if (Object.keys(own).length > 0 && !isDeepStrictEqual(own, row.args))
     throw new Refusal('invalid_argument', `${again} is done again with its own arguments; leave others out.`);
-  return { ...from.given, runbook: row.runbook, args: row.args };
+  return { args: { ...from.given, runbook: row.runbook, args: row.args } };
 }
 
 function sameRunbook(given: string | undefined, own: string, what: string): void {
@@ -173,8 +163,14 @@ function findRunbook(catalog: Catalog, name: string | undefined): Runbook {
   return runbook;
 }
 
+/** All else that is given is what is asked for under the key. */
+function keyIn({ key, ...wish }: Given): Key | undefined {
+  return key === undefined ? undefined : keyOf(key, wish as JsonObject);
+}
+
 /** What was asked for besides the runbook's arguments. @throws Refusal `invalid_argument`. */
-function wishes(ctx: Ctx, { at, in: delay, priority, key, notify, again }: Given): Wishes {
+function wishes(ctx: Ctx, given: Given): Wishes {
+  const { at, in: delay, priority, notify, again } = given;
   if (at !== undefined && delay !== undefined)
     throw new Refusal('invalid_argument', 'Give --at or --in, not both.');
   const runAt = at === undefined ? new Date(ctx.now.getTime() + (delay ?? 0)) : new Date(at);
@@ -184,11 +180,13 @@ function wishes(ctx: Ctx, { at, in: delay, priority, key, notify, again }: Given
       `at: expected a time to come, got ${instant(runAt)}; it is ${instant(ctx.now)}.`,
     );
   if (notify !== undefined) checkNotify(ctx.catalog, notify);
-  return { runAt, priority, key, notify, repeats: again };
+  return { runAt, priority, key: keyIn(given), notify, repeats: again };
 }
 
-const queuedText = (row: JobRow, now: Date): string =>
-  `${row.ref} is queued${row.runAt > now ? ` until ${instant(row.runAt)}` : ''}: ${row.runbook}.`;
+function queuedText(row: JobRow, now: Date): string {
+  const until = row.runAt > now ? `until ${instant(row.runAt)}` : undefined;
+  return `${[`${row.ref} is queued`, until, wanted(row)].filter(Boolean).join(' ')}: ${row.runbook}.`;
+}
 
 /** What was approved is what runs: the job that has waited since the request, if its runbook is still the same. */
 async function startApproved(ctx: Ctx, runbook: Runbook, target: string) {
@@ -200,7 +198,7 @@ async function startApproved(ctx: Ctx, runbook: Runbook, target: string) {
       'conflict',
       `The runbook ${runbook.name} was changed since ${row.ref} was asked for; ask again.`,
     );
-  await countRun(ctx, runbook, await policyOf(ctx, row));
+  await admitRun(ctx, runbook, await policyOf(ctx, row));
   // First the approval, then the time; an approval that comes after it makes it due at once.
   const queued = await queueJob(ctx.tx, row, { runAt: row.runAt > ctx.now ? row.runAt : ctx.now });
   await ctx.emit('job.queued', row.ref, { runbook: runbook.name, args: row.args, approval: row.approval });

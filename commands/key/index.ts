@@ -4,6 +4,7 @@ import { DAY, HOUR } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { may } from '../../src/domain/permission.ts';
 import { keys, type KeyRow } from '../../src/domain/principal.ts';
+import { schedules } from '../../src/domain/schedule.ts';
 import { duration, line, permissions, principal } from '../shared/fields.ts';
 import { checkGrant, checkPrivate, checkScopes } from '../shared/grants.ts';
 import { actor } from '../shared/people.ts';
@@ -121,8 +122,9 @@ const keyRotate = command({
       ...(life !== null && { life }),
     });
     await ctx.emit('key.rotated', old.id, { owner, label, to: row.id, until: sooner.toISOString() });
+    const passed = await passOn(ctx, old, row);
     return {
-      text: `The new key, shown this once: ${secret}`,
+      text: `The new key, shown this once: ${secret}${passed.length > 0 ? `\nSchedules that go on with it: ${passed.join(', ')}.` : ''}`,
       data: { ...keyView(row), key: secret, replaces: old.id },
     };
   },
@@ -145,6 +147,13 @@ const keyRevoke = command({
 });
 
 export const keyCommands: readonly Command[] = [keyCreate, keyList, keyRotate, keyRevoke];
+
+/** What was written down with a key to run by itself goes on with the one that takes its place. */
+async function passOn(ctx: Ctx, old: KeyRow, { id: key }: KeyRow): Promise<string[]> {
+  const written = await ctx.tx.find(schedules, { where: { key: old.id }, orderBy: [{ column: 'id' }] });
+  for (const row of written) await ctx.tx.update(schedules, row, { key });
+  return written.map((row) => row.ref);
+}
 
 /** Whoever gets a secret of somebody else acts as them: that takes `person:admin`, and never yields more than one has. */
 async function checkSecretOf(ctx: Ctx, owner: string, scopes: readonly string[]): Promise<void> {

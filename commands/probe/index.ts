@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
+import { createJob } from '../../src/core/jobs/creating.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { probeRunbook, probeStates, type Probe } from '../../src/domain/probe.ts';
 import type { Row } from '../../src/domain/table.ts';
-import { createJob } from '../job/create.ts';
 import { jobReply } from '../job/view.ts';
 import { unknown } from '../shared/people.ts';
 

@@ -4,10 +4,12 @@ import { cronTimes } from '../../src/core/cron.ts';
 import type { Address, Body, Invocation } from '../../src/core/message.ts';
 import { mayRunUnattended } from '../../src/core/unattended.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { secretIn } from '../../src/domain/redact.ts';
+import { refuseSecrets } from '../../src/domain/redact.ts';
 import { schedules } from '../../src/domain/schedule.ts';
 import { date, newName } from '../shared/fields.ts';
 import { local, MOST, scheduleReply } from './view.ts';
+
+const ID = /^[a-z]{3}-\d+$/;
 
 export const scheduleAdd = command({
   name: 'schedule.add',
@@ -66,6 +68,9 @@ export const scheduleAdd = command({
     },
   ],
   async run(ctx, { name, run, cron, zone, at, missed }) {
+    // Read as an id, it would name another schedule, or none.
+    if (ID.test(name))
+      throw new Refusal('invalid_argument', `name: expected one that is not like an id, got ${name}.`);
     const times = firstTime(ctx, { cron, zone, at });
     const invocation = await checked(ctx, typeof run === 'string' ? { text: run } : run);
     if (await ctx.tx.get(schedules, { name }))
@@ -90,6 +95,7 @@ export const scheduleAdd = command({
       lastOutcome: null,
       createdBy: ctx.who.name,
       scopes: ctx.who.scopes,
+      key: ctx.apiKey ?? null,
       replyTo: lasting(ctx.replyTo),
       createdAt: ctx.now,
     });
@@ -140,12 +146,7 @@ function firstTime({ now }: Ctx, { cron, zone, at }: When) {
 async function checked(ctx: Ctx, body: Body): Promise<Invocation> {
   const { invocation, missing } = await ctx.check(body);
   const words = invocation.command.replaceAll('.', ' ');
-  const secret = secretIn(invocation.args);
-  if (secret !== undefined)
-    throw new Refusal(
-      'invalid_argument',
-      `run: ${secret} looks like a secret, which is not kept: let the runbook take it from \${env:NAME}.`,
-    );
+  refuseSecrets(invocation.args);
   if (!mayRunUnattended(invocation.command))
     throw new Refusal(
       'invalid_argument',

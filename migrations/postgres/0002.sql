@@ -4,6 +4,7 @@ ALTER TABLE jobs ADD COLUMN priority bigint NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN capability text NOT NULL DEFAULT 'default';
 ALTER TABLE jobs ADD COLUMN ticket text;
 ALTER TABLE jobs ADD COLUMN key text;
+ALTER TABLE jobs ADD COLUMN asked text;
 ALTER TABLE jobs ADD COLUMN causes text NOT NULL DEFAULT '[]';
 ALTER TABLE jobs ADD COLUMN waiting_at bigint;
 ALTER TABLE jobs ADD COLUMN queued_at bigint;
@@ -30,7 +31,10 @@ CREATE INDEX jobs_wait ON jobs (workspace, wait_until) WHERE wait_until IS NOT N
 CREATE INDEX jobs_lease ON jobs (workspace, lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX jobs_room ON jobs (workspace, runbook, state);
 CREATE INDEX jobs_caused ON jobs (workspace, runbook, caused_at) WHERE caused_at IS NOT NULL;
-CREATE UNIQUE INDEX jobs_key ON jobs (workspace, key) WHERE key IS NOT NULL;
+CREATE UNIQUE INDEX jobs_key ON jobs (workspace, requester, key) WHERE key IS NOT NULL;
+
+DROP INDEX outbox_lane;
+CREATE INDEX outbox_lane ON outbox (workspace, state, channel, lane, id, next_at);
 
 CREATE TABLE job_steps (
   workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
@@ -65,7 +69,7 @@ EXECUTE FUNCTION refuse('receipts of effects are immutable');
 
 CREATE TABLE presets (
   workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
-  name text NOT NULL, runbook text NOT NULL, args text NOT NULL, created_by text NOT NULL,
+  name text NOT NULL, runbook text NOT NULL, args text NOT NULL, created_by text NOT NULL, chain text NOT NULL,
   created_at bigint NOT NULL,
   PRIMARY KEY (workspace, id)
 );
@@ -75,7 +79,7 @@ CREATE TABLE schedules (
   workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
   ref text NOT NULL, name text NOT NULL, text text, command text NOT NULL, args text NOT NULL, cron text,
   zone text NOT NULL, missed text NOT NULL, paused bigint NOT NULL, next_at bigint, last_at bigint,
-  runs bigint NOT NULL, last_outcome text, created_by text NOT NULL, scopes text NOT NULL, reply_to text,
+  runs bigint NOT NULL, last_outcome text, created_by text NOT NULL, scopes text NOT NULL, key text, reply_to text,
   created_at bigint NOT NULL,
   PRIMARY KEY (workspace, id)
 );

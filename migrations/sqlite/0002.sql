@@ -4,6 +4,7 @@ ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN capability TEXT NOT NULL DEFAULT 'default';
 ALTER TABLE jobs ADD COLUMN ticket TEXT;
 ALTER TABLE jobs ADD COLUMN key TEXT;
+ALTER TABLE jobs ADD COLUMN asked TEXT;
 ALTER TABLE jobs ADD COLUMN causes TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE jobs ADD COLUMN waiting_at INTEGER;
 ALTER TABLE jobs ADD COLUMN queued_at INTEGER;
@@ -30,7 +31,10 @@ CREATE INDEX jobs_wait ON jobs (workspace, wait_until) WHERE wait_until IS NOT N
 CREATE INDEX jobs_lease ON jobs (workspace, lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX jobs_room ON jobs (workspace, runbook, state);
 CREATE INDEX jobs_caused ON jobs (workspace, runbook, caused_at) WHERE caused_at IS NOT NULL;
-CREATE UNIQUE INDEX jobs_key ON jobs (workspace, key) WHERE key IS NOT NULL;
+CREATE UNIQUE INDEX jobs_key ON jobs (workspace, requester, key) WHERE key IS NOT NULL;
+
+DROP INDEX outbox_lane;
+CREATE INDEX outbox_lane ON outbox (workspace, state, channel, lane, id, next_at);
 
 CREATE TABLE job_steps (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
@@ -65,7 +69,7 @@ BEGIN SELECT RAISE(ABORT, 'receipts of effects are immutable'); END;
 
 CREATE TABLE presets (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
-  name TEXT NOT NULL, runbook TEXT NOT NULL, args TEXT NOT NULL, created_by TEXT NOT NULL,
+  name TEXT NOT NULL, runbook TEXT NOT NULL, args TEXT NOT NULL, created_by TEXT NOT NULL, chain TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;
@@ -75,7 +79,7 @@ CREATE TABLE schedules (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   ref TEXT NOT NULL, name TEXT NOT NULL, text TEXT, command TEXT NOT NULL, args TEXT NOT NULL, cron TEXT,
   zone TEXT NOT NULL, missed TEXT NOT NULL, paused INTEGER NOT NULL, next_at INTEGER, last_at INTEGER,
-  runs INTEGER NOT NULL, last_outcome TEXT, created_by TEXT NOT NULL, scopes TEXT NOT NULL, reply_to TEXT,
+  runs INTEGER NOT NULL, last_outcome TEXT, created_by TEXT NOT NULL, scopes TEXT NOT NULL, key TEXT, reply_to TEXT,
   created_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;

@@ -6,6 +6,7 @@ import { isSecretName } from '../domain/redact.ts';
 import { DEFAULT_CAPABILITY, type Runbook } from '../domain/runbook.ts';
 import { calledBy } from '../domain/step.ts';
 import { checkAddress } from './address.ts';
+import { checkArgv, checkVariable } from './argv.ts';
 import { checkCel } from './cel.ts';
 import { checkApproval, type Staff } from './approvers.ts';
 import type { Code, Path, Report } from './problem.ts';
@@ -13,7 +14,7 @@ import { isPermission } from './roles.ts';
 import type { runbook } from './shape.ts';
 import { checkSteps, compileSteps } from './steps.ts';
 import { suggest } from './suggest.ts';
-import { checkArgv, checkTemplates, type Template } from './templates.ts';
+import { checkTemplates, type Template } from './templates.ts';
 
 type Entry = z.output<typeof runbook>;
 
@@ -140,11 +141,14 @@ function checkExecutor(
   report: Report,
 ): void {
   checkTemplates(executorTemplates(executor, path), args, report);
-  if (executor.kind === 'shell')
+  if (executor.kind === 'shell') {
     checkArgv(
       executor.argv.map((text, index) => ({ text, path: [...path, 'argv', index] })),
       report,
     );
+    for (const [name, text] of Object.entries(executor.env))
+      checkVariable(name, { text, path: [...path, 'env', name] }, report);
+  }
   if (executor.kind === 'http') {
     checkAddress(executor.url, [...path, 'url'], report);
     for (const part of ['result', 'usage'] as const)

@@ -1,17 +1,6 @@
+import { holdsSecret } from '../domain/redact.ts';
 import { dotted, type Path, type Report } from './problem.ts';
 
-/** Shapes that only secrets have. */
-const SHAPES: readonly RegExp[] = [
-  /\bsb_[A-Za-z0-9-]+_[A-Za-z0-9_-]{16,}/, // our own API keys
-  /\bxox[abeoprs]-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}/, // Slack
-  /\bgh[opsur]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{20,}/, // GitHub
-  /\bglpat-[\w-]{16,}/, // GitLab
-  /\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,}|\bwhsec_[A-Za-z0-9+/=]{16,}/, // Stripe, Standard Webhooks
-  /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/, // AWS
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----/,
-  /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\./, // a JWT
-  /:\/\/[^/\s:@]*:[^/\s@$]{3,}@/, // a password in a URL
-];
 const TELLING_KEY =
   /(?:^|[-_.\s]|[a-z](?=[A-Z]))(?:api)?(?:token|secret|password|passwd|key|authorization|credential)s?$/i;
 
@@ -36,7 +25,7 @@ function walk(value: unknown, path: Path, key: string, report: Report): void {
 
 function isSecret(text: string, key: string): boolean {
   const literal = text.replaceAll(/\$\{[^}]*\}/g, '');
-  if (SHAPES.some((shape) => shape.test(literal))) return true;
+  if (holdsSecret(literal)) return true;
   return (
     TELLING_KEY.test(key) && literal.split(/\s+/).some((word) => word.length >= 16 && entropy(word) >= 3)
   );

@@ -224,6 +224,7 @@ export const jobRules = z.strictObject({
   queued: whole(1, 1_000_000).default(10_000),
   depth: whole(1, 50).default(5),
   causedPerHour: whole(1, 100_000).default(60),
+  keepLogs: duration(3_660 * DAY).default(30 * DAY),
 });
 
 const perMinute = whole(1, 1_000_000_000);
@@ -231,17 +232,17 @@ export const limits = z.strictObject({
   perSender: perMinute.default(120),
   perChannel: perMinute.default(1_200),
   perWorkspace: perMinute.default(6_000),
+  heartbeats: perMinute.default(1_200),
 });
 
-export const allowedHosts = z.array(
-  z
-    .string()
-    .regex(
-      /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(:\d{1,5})?$/,
-      'expected a host or host:port',
-    ),
-  { error: 'expected a list of hosts' },
-);
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([1-9]\d{0,4}))?$/;
+/** Written as no URL would be understood, it would open nothing. */
+const isHost = (text: string): boolean =>
+  Number(HOST.exec(text)?.[1] ?? 1) <= 65_535 && HOST.test(text) && URL.canParse(`http://${text}`);
+
+export const allowedHosts = z.array(z.string().refine(isHost, 'expected a host or host:port'), {
+  error: 'expected a list of hosts',
+});
 
 export const sandbox = z.strictObject({ allow: allowedHosts.default([]), shell: strings.default([]) });
 

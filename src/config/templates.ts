@@ -14,12 +14,6 @@ const PLACEHOLDER = /\$\{([^}]*)\}?/g;
 const ENV = /^env:([A-Za-z_][A-Za-z0-9_]*)$/;
 const FILE = /^file:(\/[^}\0]+)$/;
 const ARG = /^args\.([A-Za-z_][A-Za-z0-9_-]*)$/;
-/** Programs that take program text after these flags. */
-const INTERPRETER =
-  /(?:^|\/)(?:ba|da|z|k|fi)?sh$|(?:^|\/)(?:node|deno|bun|python[\d.]*|perl|ruby|php|pwsh|powershell|cmd)(?:\.exe)?$/;
-const CODE_IN_FLAG = /^(?:--(?:eval|print|command)=|-[cepr]\S)/i;
-const CODE_FLAG = /^(?:-\w*[cepr]|--eval|--print|--command|-Command|\/c|eval)$/i;
-
 /** Names of the environment variables that the templates ask for. */
 export function environmentNames(templates: readonly Template[]): string[] {
   return templates.flatMap(({ text }) =>
@@ -87,25 +81,6 @@ export function checkArgument(name: string, args: JsonObject | undefined, path: 
       `"${name}" may be left out, and then nothing fills it.`,
       `Add it to args.required.`,
     );
-}
-
-/** An argument must stay an argument: it names no program, and it does not become part of program text. */
-export function checkArgv(argv: readonly Template[], report: Report): void {
-  const [program, ...rest] = argv;
-  if (program?.text.includes('${args.'))
-    report('SBX016', program.path, 'An argument cannot choose the program.', 'Write the program out.');
-  if (program === undefined || !INTERPRETER.test(program.text)) return;
-  rest.forEach(({ text, path }, index) => {
-    const flag = rest[index - 1]?.text ?? '';
-    const isCode = CODE_FLAG.test(flag) || CODE_IN_FLAG.test(text);
-    if (isCode && text.includes('${args.'))
-      report(
-        'SBX016',
-        path,
-        'An argument filled into program text could change the program.',
-        'Pass it as an element of its own, and read it there ($1, process.argv[1], sys.argv[1]).',
-      );
-  });
 }
 
 const asObject = (value: unknown): JsonObject => (isObject(value) ? value : {});

@@ -5,7 +5,7 @@ import type { JournalEntry, NewEntry } from '../domain/journal.ts';
 import { may, type Permission } from '../domain/permission.ts';
 import type { Principal } from '../domain/principal.ts';
 import { confirmations } from '../domain/records.ts';
-import { redact } from '../domain/redact.ts';
+import { refuseSecrets } from '../domain/redact.ts';
 import { refusalAnswer } from './answer.ts';
 import { requestApproval } from './approvals.ts';
 import type { ApprovedBy, Command, Ctx } from './command.ts';
@@ -16,6 +16,11 @@ import type { Tx } from './store.ts';
 
 /** How long a plain-language reading waits for its `yes`. */
 const CONFIRM_WITHIN = 10 * MINUTE;
+
+/** A reading whose arguments stand for themselves, with those who chose them besides the sender. */
+interface Filled extends Reading {
+  readonly authors?: readonly string[];
+}
 
 /** The arguments as the journal keeps them. */
 function recorded({ bulky }: Command, args: JsonObject): JsonObject {
@@ -45,7 +50,7 @@ export class Call {
   }
 
   async execute(given: Reading, who: Principal, approved: ApprovedBy | undefined): Promise<Answer> {
-    let reading = given;
+    let reading: Filled = given;
     try {
       if (!approved) reading = await this.#expanded(given, who);
       const { command, args, invocation } = reading;
@@ -57,6 +62,7 @@ export class Call {
           ? { status: 'ok' as const, reply: await command.run(this.context(who, approved, null), args) }
           : await this.#tx.attempt(() => this.#change(reading, who, approved));
       if (reply.answer) return { ...reply.answer, invocation };
+      if (reply.refusal) return refusalAnswer(this.#id, this.#correlationId, reply.refusal, invocation);
       return { id: this.#id, status, invocation, reply, correlationId: this.#correlationId };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
@@ -74,15 +80,18 @@ export class Call {
   }
 
   /** The reading with what its arguments refer to in their place. */
-  async #expanded(reading: Reading, who: Principal): Promise<Reading> {
+  async #expanded(reading: Reading, who: Principal): Promise<Filled> {
     const { command, args, invocation, sure } = reading;
     if (!command.expand || (command.needs !== 'none' && !may(who, command.needs))) return reading;
     const { catalog, language } = this.#services;
     const tx = this.#tx;
-    const filled = await command.expand({ tx, who, catalog, given: invocation.args }, args);
+    const { args: filled, authors = [] } = await command.expand(
+      { tx, who, catalog, given: invocation.args },
+      args,
+    );
     if (filled === invocation.args) return reading;
     const context = { now: tx.now, who: who.name };
-    return { ...(await language.read({ command: command.name, args: filled }, context)), sure };
+    return { ...(await language.read({ command: command.name, args: filled }, context)), sure, authors };
   }
 
   async #denial(reading: Reading, who: Principal): Promise<Answer | undefined> {
@@ -91,7 +100,7 @@ export class Call {
   }
 
   async #change(
-    { command, args, invocation }: Reading,
+    { command, args, invocation, authors }: Filled,
     who: Principal,
     approved: ApprovedBy | undefined,
   ): Promise<{ status: Status; reply: Reply }> {
@@ -101,7 +110,7 @@ export class Call {
           args: recorded(command, invocation.args),
           ...(approved && { approval: approved.ref }),
         });
-    const ctx = this.context(who, approved, accepted?.id ?? null);
+    const ctx = this.context(who, approved, accepted?.id ?? null, authors);
     const before = approved ? undefined : await command.repeated?.(ctx, args);
     if (before) return { status: 'ok', reply: before };
     const policy = approved ? undefined : await command.policy?.(ctx, args);
@@ -131,6 +140,7 @@ export class Call {
 
   /** Shows the reading back as a command and keeps it until the same person says yes in the same conversation. */
   async #confirm({ invocation }: Reading, who: Principal): Promise<Answer> {
+    refuseSecrets(invocation.args);
     const id = this.#tx.id();
     const { conversation } = this.#message;
     await this.#tx.remove(confirmations, { principal: who.name, conversation });
@@ -141,7 +151,7 @@ export class Call {
       ...invocation,
       expiresAt: new Date(this.#tx.now.getTime() + CONFIRM_WITHIN),
     });
-    const shown = this.#services.language.format({ ...invocation, args: redact(invocation.args) });
+    const shown = this.#services.language.format(invocation);
     const reply: Reply = {
       text: `I read this as:\n${shown}\nSend \`yes\` to run it, \`no\` to forget it.`,
       data: { confirm: id, text: shown },
@@ -181,7 +191,12 @@ export class Call {
   }
 
   /** What a command gets to see and do, as `who`. */
-  context(who: Principal, approved: ApprovedBy | undefined, cause: string | null): Ctx {
+  context(
+    who: Principal,
+    approved: ApprovedBy | undefined,
+    cause: string | null,
+    authors: readonly string[] = [],
+  ): Ctx {
     const { catalog, commands, directory, health, language } = this.#services;
     const { channel, conversation, replyTo, origin, ifMatch, proof, from, author } = this.#message;
     const { causes = [], dedupeKey } = this.#message;
@@ -199,10 +214,11 @@ export class Call {
       cause,
       causes,
       inboundKey: dedupeKey,
+      apiKey: from.channel === 'key' ? from.subject : undefined,
       ifMatch,
       proof,
       assurance: from.assurance,
-      chain: () => directory.chain(tx, who, author),
+      chain: async () => [...new Set([...(await directory.chain(tx, who, author)), ...authors])],
       approved,
       catalog,
       health,

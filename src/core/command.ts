@@ -30,18 +30,24 @@ export interface Route {
   readonly ifMatch?: 'required';
   /** With `wait` (seconds) among the arguments, an idle answer is given only once the time is over. */
   readonly waits?: Waits;
+  /** Bytes of a request's body at most; a megabyte unless told. */
+  readonly maxBody?: number;
   /** The answer's data is a `FileData`, and REST sends the file itself. */
   readonly sends?: 'file';
 }
 
-/** How a request may wait: the command runs again whenever one of the events has come. */
+/** How a request may wait: the command runs again once it may have something to tell. */
 export interface Waits {
-  readonly events: readonly string[];
   /** Whether this data of an answer says that there is nothing to tell. */
   idle(data: JsonObject): boolean;
-  /** The instant at which an idle answer may be another without an event, where it says so. */
-  next?(data: JsonObject): Json | undefined;
-  /** What is asked from the second time on; the same unless told. */
+  /** Whether this entry of the journal may have brought something. */
+  wakes(entry: JournalEntry, args: JsonObject, catalog: Catalog): boolean;
+  /**
+   * The instant from which running it again may find something; undefined: none is known. Looked up without the write
+   * lock, so that those who wait hold nobody up.
+   */
+  due(from: { readonly tx: ReadTx; readonly catalog: Catalog }, args: JsonObject): Promise<Date | undefined>;
+  /** Set where asking does something even if the answer is idle: what is asked from the second time on. */
   again?(args: JsonObject): JsonObject;
 }
 
@@ -75,6 +81,11 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   readonly risk: Risk;
   /** It changes something, and yet is no entry of its own in the journal: a heartbeat, a look for work. */
   readonly unrecorded?: true;
+  /**
+   * Sent again and again to keep something alive: counted by itself (`limits.heartbeats`), so that nothing else that its
+   * sender does can cost it what it keeps.
+   */
+  readonly beats?: true;
   /** The risk of these very arguments, where it is not the command's: a runbook's own. Shown to those who approve. */
   riskOf?(args: z.output<S>, catalog: Catalog): Risk;
   readonly examples: readonly [Example, ...Example[]];
@@ -85,7 +96,7 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
    * Fills in what arguments only refer to (a preset, an earlier job), before anything is decided: what is authorized,
    * approved, journalled and run is what comes out. Asked only of who holds `needs`, and not again after an approval.
    */
-  expand?(from: Expanding, args: z.output<S>): Promise<JsonObject>;
+  expand?(from: Expanding, args: z.output<S>): Promise<Expanded>;
   /** The reply where the same was asked for before under the sender's own key; then nothing else is done. */
   repeated?(ctx: Ctx, args: z.output<S>): Promise<Reply | undefined>;
   /** Decides and writes through `ctx.tx`; awaits nothing else. */
@@ -112,6 +123,13 @@ export interface Expanding {
   readonly given: JsonObject;
 }
 
+/** What they were filled in with. */
+export interface Expanded {
+  readonly args: JsonObject;
+  /** Who chose that besides the sender, as whoever saved a preset did: they asked for it, too, so they may not approve it. */
+  readonly authors?: readonly string[];
+}
+
 export interface ApprovedBy {
   readonly ref: string;
   readonly target: string;
@@ -133,6 +151,8 @@ export interface Ctx {
   readonly causes: readonly string[];
   /** The key by which a repeat of the message is known. */
   readonly inboundKey: string | undefined;
+  /** The id of the API key that the sender is proven by, if it is one. */
+  readonly apiKey: string | undefined;
   readonly ifMatch: string | undefined;
   readonly proof: string | undefined;
   /** Everybody who caused this, `who` first: none of them may approve it. */

@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { clip } from '../domain/clip.ts';
 import { SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 
@@ -50,9 +51,20 @@ export function timesOf(expression: string, zone: string): Times {
   } catch (cause) {
     throw malformed(expression, cause);
   }
+  /** croner 11.0.0 passes over the first days of a month that follows one without a day 29 to 31; looking back it does not. */
+  const after = (instant: Date): Date | undefined => {
+    let found = cron.nextRun(instant) ?? undefined;
+    for (let before = found; before && before > instant; [before] = cron.previousRuns(1, before))
+      found = before;
+    return found;
+  };
+  const next = (instant: Date, count: number): Date[] => {
+    const first = count > 0 ? after(instant) : undefined;
+    return first ? [first, ...next(first, count - 1)] : [];
+  };
   return {
-    after: (instant) => cron.nextRun(instant) ?? undefined,
-    next: (instant, count) => cron.nextRuns(count, instant),
+    after,
+    next,
     upTo: (instant, count) => {
       // croner looks before the second it is given.
       const before = cron.previousRuns(count + 1, new Date(instant.getTime() + SECOND));
@@ -87,4 +99,4 @@ function malformed(expression: string, cause?: unknown): Refusal {
   );
 }
 
-const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text);
+const shown = (text: string): string => clip(text, 60);

@@ -1,5 +1,6 @@
 import { MINUTE } from '../domain/clock.ts';
 import { asRefusal, Refusal } from '../domain/errors.ts';
+import { isObject } from '../domain/json.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { Receive } from './adapter.ts';
 import { refusalAnswer, withHints } from './answer.ts';
@@ -12,7 +13,7 @@ import { keep, receiptKey, replay } from './receipts.ts';
 import type { Services } from './services.ts';
 import type { Tx } from './store.ts';
 
-/** A refusal that changed nothing and was met before authorization: its key is not consumed, so a repeat may succeed. */
+/** What changed nothing (a refusal before authorization, a look that found nothing) does not consume its key. */
 interface Outcome {
   readonly answer: Answer;
   readonly final: boolean;
@@ -32,7 +33,7 @@ export function createDispatcher(options: Services): Receive {
     const correlationId = message.correlationId ?? id;
     let answer: Answer;
     try {
-      await admission.admit(message.channel, message.from);
+      if (!message.counted) await admission.admit(message.channel, message.from, isBeat(options, message));
       // Reading may load what only plain language needs, so it is done before the transaction, which waits for nothing.
       const reading = await read(options, message);
       answer = await store.transaction(message.from.workspace, (tx) =>
@@ -107,7 +108,20 @@ async function act(
   if (!who) return stranger(tx, received);
   if (reading instanceof Refusal) return { answer: refusalAnswer(id, correlationId, reading), final: false };
   const call = new Call(options, tx, message, id, correlationId);
-  return { answer: await call.execute(reading, who, undefined), final: true };
+  const answer = await call.execute(reading, who, undefined);
+  return { answer, final: !isIdle(reading, answer) };
+}
+
+/** A command in words is counted as any other message: it is read after it was admitted. */
+const isBeat = ({ commands }: Services, { body }: Inbound): boolean =>
+  'command' in body && commands.find(body.command)?.beats === true;
+
+/** It asked for what may come, and nothing has: nothing was done, so a repeat looks again. */
+function isIdle({ command }: Reading, { status, reply }: Answer): boolean {
+  const waits = command.route?.waits;
+  return (
+    waits !== undefined && !waits.again && status === 'ok' && isObject(reply.data) && waits.idle(reply.data)
+  );
 }
 
 /** Proven, but linked to nobody: recorded, and told how to become known. */

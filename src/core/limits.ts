@@ -7,8 +7,11 @@ import { MinuteCounter, type SharedCounts } from './minute-counter.ts';
 
 /** What may come in: so many messages and requests a minute, and so much that stays open. */
 export interface Admission {
-  /** @throws Refusal `rate_limited` with `retryAfter` in milliseconds; it names which limit was met. */
-  admit(channel: ChannelName, from: VerifiedIdentity): Promise<void>;
+  /**
+   * `beat`: a heartbeat, which is counted by itself. @throws Refusal `rate_limited` with `retryAfter` in milliseconds; it
+   * names which limit was met.
+   */
+  admit(channel: ChannelName, from: VerifiedIdentity, beat?: boolean): Promise<void>;
   /**
    * Counts what stays open (a socket, a stream, a waiting poll) against the principal behind it, whatever keys it has;
    * returns how to let it go. @throws Refusal `rate_limited` when that many are open already.
@@ -16,8 +19,8 @@ export interface Admission {
   hold(channel: ChannelName, from: VerifiedIdentity, who: Principal): () => void;
 }
 
-/** A minute's messages of one sender, of one channel, of the workspace. */
-type Minute = 'sender' | 'channel' | 'workspace';
+/** A minute's messages of one sender, of one channel, of the workspace; a minute's heartbeats of one sender. */
+type Minute = 'sender' | 'channel' | 'workspace' | 'heartbeats';
 type Scope = Minute | 'open';
 
 /** Far above what one program needs; each costs some 20 KB and a share of every delivery. */
@@ -26,6 +29,7 @@ const TEXT: Record<Minute, string> = {
   sender: 'You sent more messages than the limit allows',
   channel: 'This channel received more messages than the limit allows',
   workspace: 'This workspace received more messages than the limit allows',
+  heartbeats: 'You sent more heartbeats than the limit allows',
 };
 
 /** `shared`: where other processes count the same senders. */
@@ -36,19 +40,24 @@ export function createAdmission(
   shared?: SharedCounts,
 ): Admission {
   const open = new Map<string, number>();
-  const scopes: readonly [Minute, MinuteCounter][] = [
+  const beats: readonly [Minute, MinuteCounter][] = [
+    ['heartbeats', new MinuteCounter(limits.heartbeats, shared)],
+  ];
+  const messages: readonly [Minute, MinuteCounter][] = [
     ['sender', new MinuteCounter(limits.perSender, shared)],
     ['channel', new MinuteCounter(limits.perChannel, shared)],
     ['workspace', new MinuteCounter(limits.perWorkspace, shared)],
   ];
   return {
-    async admit(channel, from) {
+    async admit(channel, from, beat = false) {
+      const sender = `${from.workspace}\n${from.channel}\n${from.subject}`;
       const keys: Record<Minute, string> = {
-        sender: `${from.workspace}\n${from.channel}\n${from.subject}`,
+        sender,
+        heartbeats: `${sender}\nheartbeats`,
         channel: `${from.workspace}\n${channel}`,
         workspace: from.workspace,
       };
-      for (const [scope, counter] of scopes) {
+      for (const [scope, counter] of beat ? beats : messages) {
         const wait = await counter.consume(keys[scope]);
         if (wait === undefined) continue;
         dropped(channel, scope);

@@ -1,3 +1,4 @@
+import type { Refusal } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import type { Assurance } from '../domain/principal.ts';
 
@@ -76,6 +77,8 @@ export interface Inbound {
   readonly author?: { readonly channel: string; readonly subject: string };
   /** What the sender holds, as in `If-Match`: entity tags with their quotes on, between commas, or `*`. */
   readonly ifMatch?: string;
+  /** Set where the request that this belongs to was counted against the sender's limits already. */
+  readonly counted?: true;
   /** A single-use proof beside the identity, such as the token of an approval mail. */
   readonly proof?: string;
 }
@@ -96,6 +99,8 @@ export interface Reply {
   readonly actions?: readonly Action[];
   /** Set by a command that passes on, as its own, what another one answered: `yes`. */
   readonly answer?: Answer;
+  /** Set where what was asked is refused, although what the command has written about it stays. */
+  readonly refusal?: Refusal;
 }
 
 export type Status = 'ok' | 'pending_approval' | 'needs_confirmation' | 'error';

@@ -1,3 +1,4 @@
+import { notifyOrigin } from '../domain/job.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import { outbox } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
@@ -20,6 +21,10 @@ function withoutSecrets(reply: Reply): Reply {
   return mailToken === undefined ? clean : { ...clean, data: { ...(clean.data as JsonObject), mailToken } };
 }
 
+/** What is sent one after another. To a URL that is all that goes to its host: the rest of it may be a secret. */
+const laneOf = ({ channel, to }: Address): string =>
+  `${channel}:${channel === 'webhook' ? notifyOrigin(to) : to}`;
+
 /** Queues a message in the transaction of the effect that it tells of. Returns false when the key was queued before. */
 export async function enqueue(tx: Tx, { key, address, reply, replaces }: Outgoing): Promise<boolean> {
   if (await tx.get(outbox, { key })) return false;
@@ -27,7 +32,7 @@ export async function enqueue(tx: Tx, { key, address, reply, replaces }: Outgoin
     id: tx.id(),
     key,
     channel: address.channel,
-    lane: `${address.channel}:${address.to}`,
+    lane: laneOf(address),
     address,
     reply: { reply: withoutSecrets(reply), ...(replaces !== undefined && { replaces }) },
     state: 'queued',

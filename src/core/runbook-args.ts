@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { Refusal } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
-import { secretIn } from '../domain/redact.ts';
+import { refuseSecrets } from '../domain/redact.ts';
 import type { Runbook } from '../domain/runbook.ts';
 
 const ajv = new Ajv2020({ strict: true, allErrors: false, useDefaults: true });
@@ -19,13 +19,7 @@ export function runbookArgs(runbook: Contract, args: JsonObject): JsonObject {
     validate = ajv.compile(runbook.args);
     compiled.set(runbook, validate);
   }
-  const secret = secretIn(args);
-  if (secret !== undefined)
-    throw new Refusal(
-      'invalid_argument',
-      `--${secret} looks like a secret, and arguments are stored: let the runbook fill it from a reference, ` +
-        '${env:NAME} or ${file:/run/secrets/name}.',
-    );
+  refuseSecrets(args);
   const filled = structuredClone(args) as Record<string, unknown>;
   if (validate(filled)) return filled as JsonObject;
   const [error] = validate.errors ?? [];

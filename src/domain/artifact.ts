@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { Refusal } from './errors.ts';
 import type { Product } from './job.ts';
-import type { Json } from './json.ts';
+import { jsonOf } from './json.ts';
 import { redact, redactText } from './redact.ts';
 import { int, maybe, table, text, time, type Row } from './table.ts';
 
@@ -31,6 +31,13 @@ export const artifacts = table('artifacts', {
 
 export type ArtifactRow = Row<typeof artifacts>;
 
+/** What each kind is unless told. */
+export const MEDIA_TYPES: Readonly<Record<Product['kind'], string>> = {
+  text: 'text/plain',
+  json: 'application/json',
+  file: 'application/octet-stream',
+};
+
 /** Of one run. */
 export const MOST_ARTIFACTS = 20;
 /** Bytes of one, and of all that a run makes. */
@@ -54,7 +61,8 @@ export const bytesOf = ({ kind, content }: Pick<Product, 'kind' | 'content'>): B
  */
 export function measure(kind: Product['kind'], content: string): Measured {
   if (kind === 'file' && !BASE64.test(content)) throw unfit('content: expected a file in base64');
-  if (kind === 'json' && !isJson(content)) throw unfit('content: expected JSON');
+  if (kind === 'json' && jsonOf(content) === undefined)
+    throw unfit('content: expected JSON of at most 64 levels');
   if (kind !== 'file' && (content.includes('\0') || !content.isWellFormed()))
     throw unfit('content: expected well-formed text without NUL characters');
   const bytes = bytesOf({ kind, content });
@@ -90,8 +98,6 @@ function measureOne({ name: given, kind, mediaType, content }: Product): Product
     if (!MEDIA_TYPE.test(mediaType)) throw unfit('mediaType: expected a media type such as text/markdown');
     return { name, kind, mediaType, ...measure(kind, withoutSecrets(kind, content)) };
   } catch (error) {
-    if (error instanceof RangeError)
-      throw unfit(`${name}: content: expected JSON that is nested less deeply`);
     if (!(error instanceof Refusal)) throw error;
     throw new Refusal(error.code, `${name}: ${error.message}`);
   }
@@ -100,20 +106,11 @@ function measureOne({ name: given, kind, mediaType, content }: Product): Product
 /** JSON keeps the form it was written in, unless something in it has to go. */
 function withoutSecrets(kind: Product['kind'], content: string): string {
   if (kind === 'text') return redactText(content);
-  if (kind === 'file' || !isJson(content)) return content;
-  const value = JSON.parse(content) as Json;
+  const value = kind === 'file' ? undefined : jsonOf(content);
+  if (value === undefined) return content;
   const clean = redact(value);
   if (JSON.stringify(clean) === JSON.stringify(value)) return content;
   return JSON.stringify(clean, null, content.includes('\n') ? 2 : 0);
-}
-
-function isJson(content: string): boolean {
-  try {
-    JSON.parse(content);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const unfit = (expected: string): Refusal => new Refusal('invalid_argument', `${expected}.`);

@@ -1,6 +1,10 @@
+import { SECOND } from './clock.ts';
 import { int, maybe, table, text, time, type Patch, type Row } from './table.ts';
 
-/** One circuit breaker per destination, shared by all processes; the id is the destination, `host:port`. */
+/**
+ * One circuit breaker per destination that fails, shared by all processes; the id is the destination, `host:port`. One
+ * that answers has none.
+ */
 export const breakers = table('breakers', {
   state: text<'closed' | 'open' | 'half-open'>(),
   /** Failures in a row. */
@@ -23,34 +27,39 @@ export interface BreakerRules {
   readonly cap: number;
 }
 
+/** What whoever is held off from a destination is told begins with this. */
+export const isOpen = (destination: string): string => `The breaker of ${destination} is open`;
+
 type State = Omit<BreakerRow, 'id' | 'version'>;
 export type BreakerChange = Patch<typeof breakers>;
 
-export const CLOSED: Omit<State, 'changedAt'> = {
-  state: 'closed',
-  failures: 0,
-  retryAt: null,
-  trial: null,
-  reason: null,
-};
+/** What a trial may take beyond its own time-out before it counts as lost with its process, in milliseconds. */
+const TRIAL_GRACE = 5 * SECOND;
 
 /**
- * What a request may do: `pass` freely, `try` as the one trial, or nothing until `retryAt`. A trial whose time is over
- * was lost with its process, so another may begin.
+ * What a request may do: `pass` freely, `try` as the one trial, or nothing until then. A trial whose time is over was
+ * lost with its process, so another may begin; a time further off than any can be was written by a clock set back since.
  */
 export function permitted(
   state: State | undefined,
+  { open, cap }: BreakerRules,
   now: Date,
 ): { readonly kind: 'pass' | 'try' } | { readonly kind: 'wait'; readonly until: Date } {
   if (!state || state.state === 'closed' || !state.retryAt) return { kind: 'pass' };
-  return state.retryAt <= now ? { kind: 'try' } : { kind: 'wait', until: state.retryAt };
+  const left = state.retryAt.getTime() - now.getTime();
+  if (left <= 0 || left > cap + TRIAL_GRACE) return { kind: 'try' };
+  // A trial is mostly over long before it counts as lost.
+  return {
+    kind: 'wait',
+    until: new Date(now.getTime() + Math.min(left, state.trial === null ? left : open)),
+  };
 }
 
-/** The one trial begins; it is given up for lost at `until`. */
-export const tried = (trial: string, until: Date, now: Date): BreakerChange => ({
+/** The one trial begins. It counts as lost a little after its time-out, and holds others up no longer than the cap. */
+export const tried = (trial: string, timeout: number, { cap }: BreakerRules, now: Date): BreakerChange => ({
   state: 'half-open',
   trial,
-  retryAt: until,
+  retryAt: new Date(now.getTime() + Math.min(timeout, cap) + TRIAL_GRACE),
   changedAt: now,
 });
 
@@ -70,24 +79,16 @@ export function failed(
   rules: BreakerRules,
   now: Date,
 ): State | undefined {
-  const state = before ?? { ...CLOSED, changedAt: now };
-  if (state.state !== 'closed' && (trial === undefined || state.trial !== trial)) return undefined;
-  const failures = state.failures + 1;
-  if (failures < rules.failures) return { ...CLOSED, failures, reason, changedAt: now };
-  const retryAt = new Date(now.getTime() + openFor(rules, failures));
-  return { state: 'open', failures, retryAt, trial: null, reason, changedAt: now };
+  if (before && !speaksFor(before, trial)) return undefined;
+  const failures = (before?.failures ?? 0) + 1;
+  const after = { failures, trial: null, reason, changedAt: now };
+  if (failures < rules.failures) return { ...after, state: 'closed', retryAt: null };
+  return { ...after, state: 'open', retryAt: new Date(now.getTime() + openFor(rules, failures)) };
 }
 
-/** After an answer; undefined where it changes nothing. */
-export function answered(
-  state: State | undefined,
-  trial: string | undefined,
-  now: Date,
-): BreakerChange | undefined {
-  if (!state || (state.state === 'closed' && state.failures === 0)) return undefined;
-  if (state.state !== 'closed' && (trial === undefined || state.trial !== trial)) return undefined;
-  return { ...CLOSED, changedAt: now };
-}
+/** Whether what became of a request tells of the destination as it is now. */
+export const speaksFor = ({ state, trial }: State, asked: string | undefined): boolean =>
+  state === 'closed' || (asked !== undefined && trial === asked);
 
 /** Milliseconds: each failure beyond the first opening was a trial that failed. */
 function openFor({ open, cap, failures: least }: BreakerRules, failures: number): number {

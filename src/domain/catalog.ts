@@ -35,6 +35,8 @@ export interface JobRules {
   readonly depth: number;
   /** Runs of one runbook in an hour that were caused by other runs or by webhooks, and not by a person. */
   readonly causedPerHour: number;
+  /** Milliseconds for which log lines are kept after their job's end, and sent messages, those a month at least. */
+  readonly keepLogs: number;
 }
 
 export interface Sandbox {
@@ -76,6 +78,8 @@ export interface Limits {
   readonly perSender: number;
   readonly perChannel: number;
   readonly perWorkspace: number;
+  /** Of one sender, with which it keeps the jobs that it runs elsewhere; counted in none of the others. */
+  readonly heartbeats: number;
 }
 
 export type SourceKind = 'github' | 'gitlab' | 'stripe' | 'standard' | 'hmac';

@@ -38,6 +38,9 @@ export interface Progress {
 export const progressText = ({ percent, text: said }: Progress): string =>
   [percent === undefined ? undefined : `${Math.floor(percent)} %`, said].filter(Boolean).join(' ');
 
+/** Where an end is posted to, for others than the receiver: the path and the query may be secrets. */
+export const notifyOrigin = (url: string): string => URL.parse(url)?.origin ?? 'unknown';
+
 /** What a run used: units by name (`tokens`, `minutes`) and cost in millionths of the currency, as far as reported. */
 export interface Usage {
   readonly units: Readonly<Record<string, number>>;
@@ -77,8 +80,10 @@ export const jobs = table('jobs', {
   capability: text(),
   /** The engine's name for the queued job or its claim. */
   ticket: maybe(text()),
-  /** The key the requester gave, so that asking again gives this job; unique in the workspace. */
+  /** The key the requester gave, so that asking again gives this job; unique among the requester's own. */
   key: maybe(text()),
+  /** With a key: the digest of what was asked for under it. */
+  asked: maybe(text()),
   /** What led to it, outermost first: schedules, webhook deliveries, jobs. Its length is the depth. */
   causes: json<readonly string[]>(),
   /** When it last came into each state; `startedAt` is when it first ran, and `endedAt` when it was over. */
@@ -154,6 +159,9 @@ export const jobDigest = (runbook: Runbook, args: JsonObject): string => digest(
 export type Stage = 'claim' | 'start' | 'run' | 'report' | 'compensate';
 export const STAGES = ['claim', 'start', 'run', 'report', 'compensate'] as const satisfies readonly Stage[];
 
+/** Characters of a result, as JSON. */
+export const MOST_RESULT = 65_536;
+
 /** A file, text or JSON document that a run made. */
 export interface Product {
   readonly name: string;
@@ -178,6 +186,8 @@ export type Outcome =
       /** The bound that it met: `timeout`, `bounds.outputBytes` … */
       readonly bound?: string;
       readonly after?: number;
+      /** Nothing was done: it was held off before it began, which uses up no try. */
+      readonly heldOff?: true;
       readonly usage?: Usage;
     }
   | {

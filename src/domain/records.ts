@@ -14,7 +14,7 @@ export const outbox = table('outbox', {
   /** Stable over retries; unique in the workspace. */
   key: text(),
   channel: text(),
-  /** One lane per destination: sent in order, one after another. */
+  /** One lane per destination: sent one after another, and in order but for posts. */
   lane: text(),
   address: json<unknown>(),
   reply: json<unknown>(),
@@ -134,6 +134,8 @@ export const presets = table('presets', {
   runbook: text(),
   args: json<JsonObject>(),
   createdBy: text(),
+  /** Everybody who chose them: whoever runs the preset asks for what they chose. */
+  chain: json<readonly string[]>(),
   createdAt: time(),
 });
 

@@ -1,3 +1,4 @@
+import { Refusal } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 
 /** What must never reach the journal, a stored answer, a log or another person: by the name of the field … */
@@ -12,11 +13,32 @@ const SECRET_CAMEL =
   /[a-z0-9](?:Passwords?|Passwd|Passphrase|Secrets?|Tokens?|ApiKeys?|AccessKeys?|PrivateKeys?|Authorization|Cookies?|Credentials?)$/;
 
 /**
- * … and by shape: our own keys, Slack, GitHub, AWS, Stripe, JSON Web Tokens, PEM blocks. Each begins where its kind of
- * word does and looks ahead before it goes on, so that the time stays linear in the text, whatever it repeats.
+ * … and by shape: credentials that open something real. Each begins where its kind of word does and looks ahead before
+ * it goes on, so that the time stays linear in the text, whatever it repeats.
  */
-const SECRET_TEXT =
-  /\bsb_[\w-]{6,}_[\w-]{20,}|\bxox[abeprs]-[\w-]{10,}|\bxapp-[\w-]{10,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b|\b[rs]k_live_\w{10,}|(?<![\w-])(?=[\w-]+\.eyJ[\w-]{10,}\.)[\w-]*?eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
+const LIVE: readonly RegExp[] = [
+  /\bsb_[0-9A-Za-z-]{1,64}_[\w-]{20,}/, // our own keys
+  /\bxox[abeoprs]-[\w-]{10,}|\bxapp-[\w-]{10,}/, // Slack
+  /\bgh[opsur]_\w{16,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}/, // GitHub, GitLab
+  /\b[rs]k_live_\w{10,}|\bwhsec_[\w+/=-]{16,}/, // Stripe, Standard Webhooks
+  /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{35}/, // AWS, Google
+  /\bsk-(?:proj|ant|svcacct|admin)-[\w-]{16,}|\bsk-[0-9A-Za-z]{32,}/, // OpenAI, Anthropic
+  /\bSG\.[\w-]{16,}\.[\w-]{16,}|\b(?:npm|hf)_[0-9A-Za-z]{30,}|\bpypi-[\w-]{32,}/, // SendGrid, npm, Hugging Face, PyPI
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/,
+];
+
+/** … and those of which nobody can tell whether they are a test's: Stripe's for tests, JSON Web Tokens, passwords in URLs. */
+const PERHAPS_LIVE: readonly RegExp[] = [
+  /\b[rs]k_test_\w{10,}/,
+  /(?<![\w-])(?=[\w-]+\.eyJ[\w-]{10,}\.)[\w-]*?eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*/,
+  /(?<=:\/\/[^/\s:@]{0,200}:)[^/\s@]{3,}(?=@)/,
+];
+
+const oneOf = (shapes: readonly RegExp[]): string => shapes.map(({ source }) => source).join('|');
+const LIVE_TEXT = new RegExp(oneOf(LIVE));
+const SECRET_TEXT = new RegExp(oneOf([...LIVE, ...PERHAPS_LIVE]), 'g');
+/** What may be base64, as `Basic` has it. */
+const ENCODED = /[\w+/-]{16,}/g;
 
 export const REDACTED = '[redacted]';
 
@@ -27,8 +49,24 @@ export function redactText(text: string): string {
   return text.length < 12 ? text : text.replace(SECRET_TEXT, REDACTED);
 }
 
-/** Whether a text holds a live credential, by its shape. */
+/** Whether a text holds a credential, by its shape. */
 export const holdsSecret = (text: string): boolean => redactText(text) !== text;
+
+/** Whether it holds one that is no test's, in base64 too. */
+export const holdsLive = (text: string): boolean =>
+  LIVE_TEXT.test(text) ||
+  (text.match(ENCODED) ?? []).some((word) => LIVE_TEXT.test(Buffer.from(word, 'base64').toString('latin1')));
+
+/** @throws Refusal `invalid_argument` that names the argument which looks like a secret. */
+export function refuseSecrets(args: JsonObject): void {
+  const secret = secretIn(args);
+  if (secret !== undefined)
+    throw new Refusal(
+      'invalid_argument',
+      `--${secret} looks like a secret, and arguments are stored: let a runbook fill it from a reference, ` +
+        '${env:NAME} or ${file:/run/secrets/name}.',
+    );
+}
 
 /** Where a value holds what looks like a secret, by name or by shape: `db.password`; undefined where it does not. */
 export function secretIn(value: Json, path = ''): string | undefined {

@@ -24,6 +24,8 @@ export const schedules = table('schedules', {
   /** Who wrote it: the requester of whatever it runs, with what the key was narrowed to. */
   createdBy: text(),
   scopes: json<readonly string[]>(),
+  /** The API key that it was written with, if it was one: it runs for as long as that holds. */
+  key: maybe(text()),
   replyTo: json<unknown>(),
   createdAt: time(),
 });

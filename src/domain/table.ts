@@ -56,6 +56,10 @@ export type Where<T extends Table> = { readonly [K in keyof Row<T>]?: Condition<
 
 export interface Query<T extends Table> {
   readonly where?: Where<T>;
+  /**
+   * Of the rows that meet `of`, only the first by id of each that agree in `by`; `where` is asked of these alone.
+   */
+  readonly first?: { readonly by: keyof Row<T> & string; readonly of: Where<T> };
   readonly orderBy?: readonly { readonly column: keyof Row<T> & string; readonly descending?: boolean }[];
   /** Rows at most; 500 unless told. */
   readonly limit?: number;

@@ -116,14 +116,18 @@ export class TableStatements<P> {
 
   /** Rows are for `decode`. */
   find<T extends Table>(workspace: string, query: Query<T>): Bound<P> {
-    const { where = {}, orderBy = [], limit = ROWS } = query;
+    const { where = {}, first, orderBy = [], limit = ROWS } = query;
     const { shape, values } = this.#filter(workspace, where);
+    const firsts = first && this.#filter(workspace, first.of);
+    if (firsts) values.push(...firsts.values);
     const order = orderBy.map((o) => `${o.column}${o.descending ? '-' : '+'}`).join();
-    const statement = this.#prepare(`find:${shape}:${order}`, () => {
+    const grouped = first ? `${first.by} of ${firsts?.shape}` : '';
+    const statement = this.#prepare(`find:${shape}:${grouped}:${order}`, () => {
       const columns = this.#columns.map(([name]) => sql`${this.#column(name)} as ${sql.identifier(name)}`);
       const sorted = orderBy.map((o) => (o.descending ? desc : asc)(this.#column(o.column)));
       const ordered = sorted.length > 0 ? sql` order by ${list(sorted)}` : sql.empty();
-      return sql`select ${list(columns)} from ${this.#drizzle} where ${this.#conditions(where)}${ordered} limit ${LIMIT}`;
+      const conditions = and(this.#conditions(where), first && this.#isFirst(first.by, first.of));
+      return sql`select ${list(columns)} from ${this.#drizzle} where ${conditions}${ordered} limit ${LIMIT}`;
     });
     values.push(Math.min(limit, MOST_ROWS));
     return { statement, values };
@@ -189,6 +193,11 @@ export class TableStatements<P> {
         parts.push(this.#condition(this.#column(name), op, value));
     }
     return and(...parts);
+  }
+
+  #isFirst(by: string, of: object): SQL {
+    const id = this.#column('id');
+    return sql`${id} in (select min(${id}) from ${this.#drizzle} where ${this.#conditions(of)} group by ${this.#column(by)})`;
   }
 
   #condition(column: SQLiteColumn, op: string, value: unknown): SQL {

@@ -3,6 +3,7 @@ import type { Ask } from '../core/jobs/waiting.ts';
 import { outboundKey } from '../core/jobs/receipts.ts';
 import { obstacle } from '../core/jobs/starting.ts';
 import type { Store } from '../core/store.ts';
+import { overBound } from '../domain/bounds.ts';
 import { runbookOf, type Catalog } from '../domain/catalog.ts';
 import type { Clock } from '../domain/clock.ts';
 import type { Receipt } from '../domain/effect.ts';
@@ -23,6 +24,8 @@ export interface AttemptParts {
   /** Asks for the approval that a step waits for; absent: none can be asked for. */
   readonly ask?: Ask;
   readonly random?: () => number;
+  /** Aborts when what could not be written down is left to others. */
+  readonly giveUp: AbortSignal;
 }
 
 const askNobody: Ask = () => Promise.reject(new Refusal('unavailable', 'Nobody can be asked from here.'));
@@ -72,8 +75,7 @@ export class Attempt {
     if (!('execution' in start)) return start;
     const outcome = await this.#execute(start.execution);
     if (outcome.kind !== 'cancelled' || this.stopped !== 'bounds.logLines') return outcome;
-    const reason = `more than ${start.execution.runbook.bounds.logLines} lines of output (bounds.logLines)`;
-    return { kind: 'fail', failure: 'refused', bound: 'bounds.logLines', reason };
+    return overBound('bounds.logLines', start.execution.runbook);
   }
 
   /** What is to be executed, or why it cannot start. */
@@ -106,14 +108,22 @@ export class Attempt {
   }
 
   #execute(execution: Execution): Promise<Outcome> {
-    const { store, catalog, execute, ask = askNobody, random = Math.random } = this.#parts;
-    const once = (one: Execution) => this.#guard(() => execute(one));
+    const { store, catalog, execute, ask = askNobody, random = Math.random, giveUp } = this.#parts;
+    const once = (one: Execution) => this.#once(execute, one);
     if (execution.runbook.executor.kind !== 'steps') return once(execution);
     const { job, receipts } = this;
     const { workspace } = catalog;
     return this.#guard(() =>
-      runSteps({ ...execution, job, receipts, store, workspace, execute: once, ask, random }),
+      runSteps({ ...execution, job, receipts, store, workspace, execute: once, ask, random, giveUp }),
     );
+  }
+
+  /** What was done outside before something went wrong is not done again. */
+  async #once(execute: AttemptParts['execute'], execution: Execution): Promise<Outcome> {
+    const before = this.receipts.length;
+    const outcome = await this.#guard(() => execute(execution));
+    if (!isUnexpected(outcome) || this.receipts.length === before) return outcome;
+    return { kind: 'fail', stage: 'report', reason: `it was done, but ${outcome.reason}` };
   }
 
   async #guard(work: () => Promise<Outcome>): Promise<Outcome> {
@@ -126,3 +136,6 @@ export class Attempt {
     }
   }
 }
+
+const isUnexpected = (outcome: Outcome): outcome is Extract<Outcome, { kind: 'retry' }> =>
+  outcome.kind === 'retry' && outcome.failure === 'unexpected';

@@ -1,17 +1,19 @@
 import type { Logger } from 'pino';
-import type { Store, Tx } from '../core/store.ts';
+import type { ReadTx, Store, Tx } from '../core/store.ts';
 import {
-  answered,
   breakers,
   failed,
+  isOpen,
   permitted,
+  speaksFor,
   tried,
   untried,
   type BreakerChange,
   type BreakerRow,
   type BreakerRules,
 } from '../domain/breaker.ts';
-import { SECOND } from '../domain/clock.ts';
+import { clip } from '../domain/clip.ts';
+import { DAY, SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { GuardedFetch, GuardedRequest, GuardedResponse } from './guard.ts';
 
@@ -29,7 +31,7 @@ export class BreakerOpen extends Refusal {
     const why = reason === null ? '' : `: ${reason}`;
     super(
       'unavailable',
-      `The breaker of ${destination} is open${why}; nothing was sent. \`breaker reset ${destination}\` closes it.`,
+      `${isOpen(destination)}${why}; nothing was sent. \`breaker reset ${destination}\` closes it.`,
       { retryAfter: Math.max(1, wait) },
     );
   }
@@ -44,10 +46,14 @@ interface Pass {
 
 /** How long what was read counts, in milliseconds: a healthy destination costs one read in that time and no write. */
 const FRESH = SECOND;
-/** What a trial may take beyond its own time-out before it counts as lost with its process. */
-const TRIAL_GRACE = 5 * SECOND;
+/** Destinations whose breakers are remembered for that long. */
+const MOST_KNOWN = 1_000;
 /** How often a change that another process was quicker with is decided anew. */
 const CONTESTED = 10;
+/** A destination that nobody has asked for so long is forgotten, however it stood. */
+const FORGOTTEN_AFTER = 7 * DAY;
+/** As many as are shown and forgotten at once. */
+const MANY = 1_000;
 
 /**
  * One breaker per destination, shared over processes through the store. Connections that break, time-outs and 5xx open
@@ -55,8 +61,7 @@ const CONTESTED = 10;
  */
 export class Breakers {
   readonly #options: BreakersOptions;
-  #known: { readonly rows: ReadonlyMap<string, BreakerRow>; readonly at: number } | undefined;
-  #reading: Promise<ReadonlyMap<string, BreakerRow>> | undefined;
+  readonly #known = new Map<string, { readonly row: Promise<BreakerRow | undefined>; readonly at: number }>();
 
   constructor(options: BreakersOptions) {
     this.#options = options;
@@ -72,9 +77,11 @@ export class Breakers {
     };
   }
 
-  /** Those that are not closed. */
+  /** Those that are not closed; none while they cannot be read. */
   async open(): Promise<BreakerRow[]> {
-    return [...(await this.#rows()).values()].filter(({ state }) => state !== 'closed');
+    const where = { state: { in: ['open', 'half-open'] } } as const;
+    const rows = await this.#read((tx) => tx.find(breakers, { where, limit: MANY }));
+    return rows ?? [];
   }
 
   async #send(fetch: GuardedFetch, request: GuardedRequest, pass: Pass): Promise<GuardedResponse> {
@@ -95,103 +102,94 @@ export class Breakers {
 
   /** @throws BreakerOpen while it is open, and while another request tries. */
   async #enter(destination: string, timeout: number): Promise<Pass> {
-    const { newId, store, workspace } = this.#options;
+    const { newId, rules } = this.#options;
     const pass: Pass = { destination, trial: undefined };
-    const seen = (await this.#rows()).get(destination);
+    const seen = await this.#seen(destination);
     if (!seen || seen.state === 'closed') return pass;
     const trial = newId();
-    const decision = await this.#change(() =>
-      store.transaction(workspace, async (tx) => {
-        // As it stands now: another process may have closed it, or begun to try.
-        const row = await tx.get(breakers, { id: destination });
-        const may = permitted(row, tx.now);
-        if (may.kind === 'wait')
-          return { wait: may.until.getTime() - tx.now.getTime(), reason: row?.reason ?? null };
-        if (may.kind === 'pass' || !row) return pass;
-        const until = new Date(tx.now.getTime() + timeout + TRIAL_GRACE);
-        await write(tx, row, tried(trial, until, tx.now), 'half_opened');
-        return { destination, trial };
-      }),
-    );
+    const decision = await this.#change(destination, async (tx) => {
+      // As it stands now: another process may have closed it, or begun to try.
+      const row = await tx.get(breakers, { id: destination });
+      const may = permitted(row, rules, tx.now);
+      if (may.kind === 'wait')
+        return { wait: may.until.getTime() - tx.now.getTime(), reason: row?.reason ?? null };
+      if (may.kind === 'pass' || !row) return pass;
+      await write(tx, row, tried(trial, timeout, rules, tx.now), 'half_opened');
+      return { destination, trial };
+    });
     if (!decision) return pass;
     if ('wait' in decision) throw new BreakerOpen(destination, decision.reason, decision.wait);
     return decision;
   }
 
   async #answered({ destination, trial }: Pass): Promise<void> {
-    const seen = (await this.#rows()).get(destination);
-    if (trial === undefined && (!seen || (seen.state === 'closed' && seen.failures === 0))) return;
-    await this.#update(destination, (row, tx) => row && answered(row, trial, tx.now));
+    if (trial === undefined && !(await this.#seen(destination))) return;
+    await this.#change(destination, async (tx) => {
+      const row = await tx.get(breakers, { id: destination });
+      if (row && speaksFor(row, trial)) await forget(tx, row);
+    });
   }
 
   async #untried({ destination, trial }: Pass): Promise<void> {
     if (trial === undefined) return;
-    await this.#update(destination, (row, tx) => (row?.trial === trial ? untried(tx.now) : undefined));
+    await this.#change(destination, async (tx) => {
+      const row = await tx.get(breakers, { id: destination });
+      if (row?.trial === trial) await write(tx, row, untried(tx.now), undefined);
+    });
   }
 
   async #failed({ destination, trial }: Pass, reason: string): Promise<void> {
     const { rules } = this.#options;
-    await this.#update(destination, async (row, tx) => {
-      const after = failed(row, trial, reason.slice(0, 200), rules, tx.now);
-      if (row || !after) return after;
+    const why = clip(reason, 200);
+    await this.#change(destination, async (tx) => {
+      const row = await tx.get(breakers, { id: destination });
+      const after = failed(row, trial, why, rules, tx.now);
+      if (!after) return;
+      const event = after.state === 'open' ? 'opened' : undefined;
+      if (row) return write(tx, row, after, event);
+      await forgetOld(tx);
       await tx.insert(breakers, { ...after, id: destination });
-      if (after.state === 'open') await emit(tx, destination, 'opened', after);
-      return undefined;
+      if (event !== undefined) await emit(tx, destination, event, after);
     });
   }
 
-  async #update(
-    destination: string,
-    change: (
-      row: BreakerRow | undefined,
-      tx: Tx,
-    ) => BreakerChange | undefined | Promise<BreakerChange | undefined>,
-  ): Promise<void> {
-    const { store, workspace } = this.#options;
-    await this.#change(() =>
-      store.transaction(workspace, async (tx) => {
-        const row = await tx.get(breakers, { id: destination });
-        const patch = await change(row, tx);
-        if (row && patch) await write(tx, row, patch, eventOf(row, patch));
-      }),
-    );
-  }
-
   /** A breaker protects others from us; one that cannot be read or written holds nobody up. */
-  async #change<T>(work: () => Promise<T>): Promise<T | undefined> {
+  async #change<T>(destination: string, work: (tx: Tx) => Promise<T>): Promise<T | undefined> {
+    const { store, workspace, log } = this.#options;
     try {
       for (let left = CONTESTED; ; left -= 1) {
         try {
-          return await work();
+          return await store.transaction(workspace, work);
         } catch (error) {
           const contested = error instanceof Refusal && ['stale', 'conflict'].includes(error.code);
           if (!contested || left === 0) throw error;
         }
       }
     } catch (err) {
-      this.#options.log.warn({ err }, 'a circuit breaker could not be kept; the request goes on');
+      log.warn({ err }, 'a circuit breaker could not be kept; the request goes on');
       return undefined;
     } finally {
-      this.#known = undefined;
+      this.#known.delete(destination);
     }
   }
 
-  /** All breakers as they were at most a second ago; there are as many as destinations that ever failed. */
-  async #rows(): Promise<ReadonlyMap<string, BreakerRow>> {
-    if (this.#known && performance.now() - this.#known.at < FRESH) return this.#known.rows;
-    this.#reading ??= this.#read().finally(() => (this.#reading = undefined));
-    return this.#reading;
+  /** The breaker of a destination, as it was at most a second ago. */
+  #seen(destination: string): Promise<BreakerRow | undefined> {
+    const known = this.#known.get(destination);
+    if (known && performance.now() - known.at < FRESH) return known.row;
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
+    const row = this.#read((tx) => tx.get(breakers, { id: destination }));
+    this.#known.set(destination, { row, at: performance.now() });
+    return row;
   }
 
-  async #read(): Promise<ReadonlyMap<string, BreakerRow>> {
+  async #read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T | undefined> {
     const { store, workspace, log } = this.#options;
     try {
-      const rows = await store.read(workspace, (tx) => tx.find(breakers));
-      this.#known = { rows: new Map(rows.map((row) => [row.id, row])), at: performance.now() };
-      return this.#known.rows;
+      return await store.read(workspace, work);
     } catch (err) {
-      log.warn({ err }, 'the circuit breakers could not be read; the request goes on');
-      return this.#known?.rows ?? new Map();
+      log.warn({ err }, 'the circuit breakers could not be read; requests go on');
+      return undefined;
     }
   }
 }
@@ -203,11 +201,6 @@ function destinationOf(url: string): string | undefined {
   return `${parsed.hostname}:${parsed.port || (parsed.protocol === 'https:' ? '443' : '80')}`;
 }
 
-const eventOf = (row: BreakerRow, { state }: BreakerChange): string | undefined => {
-  if (state === 'open') return 'opened';
-  return state === 'closed' && row.state !== 'closed' ? 'closed' : undefined;
-};
-
 /** Counting is no event; a change of state is. */
 async function write(
   tx: Tx,
@@ -217,6 +210,18 @@ async function write(
 ): Promise<void> {
   const after = await tx.update(breakers, row, patch);
   if (event !== undefined) await emit(tx, row.id, event, after);
+}
+
+/** A destination that answers is as one that never failed. @throws Refusal `stale` when it was changed in between. */
+async function forget(tx: Tx, { id, version, state }: BreakerRow): Promise<void> {
+  if ((await tx.remove(breakers, { id, version })) === 0) throw new Refusal('stale', `${id} has changed.`);
+  if (state !== 'closed') await emit(tx, id, 'closed', { failures: 0, reason: null, retryAt: null });
+}
+
+/** With each new one the old go, so that names which are asked for once do not pile up. */
+async function forgetOld(tx: Tx): Promise<void> {
+  const changedAt = { below: new Date(tx.now.getTime() - FORGOTTEN_AFTER) };
+  for (const row of await tx.find(breakers, { where: { changedAt }, limit: MANY })) await forget(tx, row);
 }
 
 async function emit(

@@ -36,11 +36,12 @@ export class AllowList {
   }
 }
 
-/** `[::1]:80`, `::1`, `Example.Test.` and `example.test:80` in one spelling, IPv6 in brackets. */
+/** `[0:0::1]:80`, `::1`, `Example.Test.` and `example.test:80` as URLs spell them, IPv6 in brackets. */
 function normal(entry: string): string {
-  const text = entry.toLowerCase();
-  if (ipaddr.IPv6.isValid(text)) return `[${text}]`;
-  return text.replace(/\.(?=$|:)/, '');
+  const [, host = '', port = ''] = ipaddr.IPv6.isValid(entry)
+    ? [entry, `[${entry}]`]
+    : (/^(.*?)(:\d+)?$/.exec(entry) ?? []);
+  return `${URL.parse(`http://${host.replace(/\.$/, '')}`)?.hostname ?? host}${port}`;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, buildConnector, type Dispatcher, request as send } from 'undici';
 import { Refusal } from '../domain/errors.ts';
-import { AllowList, checkedAddresses, systemResolve, type Resolve } from './guard-address.ts';
+import { AllowList, checkedAddresses, isPublic, systemResolve, type Resolve } from './guard-address.ts';
 
 /** Opens a connection to one of the addresses, or to wherever the name leads when none are given. */
 export type Transport = (
@@ -55,12 +55,24 @@ export class TimedOut extends Refusal {
   }
 }
 
+/** The body is larger than `maxBytes`. */
+export class BodyTooLarge extends Refusal {
+  constructor(maxBytes: number) {
+    super('too_large', `The answer is larger than ${maxBytes} bytes.`);
+  }
+}
+
 /**
  * @throws Refusal `invalid_argument` (not an http(s) URL, a bad header), `forbidden` (a destination that is not open to
  * this), `too_large`, `unavailable` (no answer, no whole answer or too late: worth another try); the signal's reason
  * when it was aborted.
  */
 export type GuardedFetch = (request: GuardedRequest) => Promise<GuardedResponse>;
+
+/** Where requests may go, and how. */
+interface Ways extends Required<Omit<GuardOptions, 'allowedHosts'>> {
+  readonly allowed: AllowList;
+}
 
 interface Hop {
   readonly method: GuardedRequest['method'];
@@ -70,20 +82,30 @@ interface Hop {
 }
 
 const MAX_REDIRECTS = 5;
+/** Bytes of an answer's head. */
+const MAX_HEAD = 16_384;
 /** What is sent on to another origin; anything else may be a credential. */
 const HARMLESS = new Set(['accept', 'accept-encoding', 'accept-language', 'user-agent']);
 
 /** A client for addresses that people configured or typed: it reaches the public internet and what is allowed by name. */
 export function createGuardedFetch(options: GuardOptions): GuardedFetch {
-  const connect = guardedConnector(options);
+  const { resolve = systemResolve, transport = connectTo, sandboxed = false } = options;
+  const ways: Ways = { allowed: new AllowList(options.allowedHosts), sandboxed, resolve, transport };
+  const connect = guardedConnector(ways);
   return async (request) => {
     const deadline = AbortSignal.timeout(request.timeout);
     const signal = AbortSignal.any(request.signal === undefined ? [deadline] : [deadline, request.signal]);
     // One agent per exchange: nothing stays open behind it, and each latency includes the connection.
-    const dispatcher = new Agent({ connect, allowH2: false, headersTimeout: 0, bodyTimeout: 0 });
+    const dispatcher = new Agent({
+      connect,
+      allowH2: false,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: MAX_HEAD,
+    });
     try {
       // undici looks at the signal only once it is connected.
-      return await Promise.race([exchange(request, dispatcher, signal), rejected(signal)]);
+      return await Promise.race([exchange(request, ways, dispatcher, signal), rejected(signal)]);
     } catch (error) {
       request.signal?.throwIfAborted();
       if (deadline.aborted) throw new TimedOut(request.timeout);
@@ -105,6 +127,7 @@ function rejected(signal: AbortSignal): Promise<never> {
 
 async function exchange(
   request: GuardedRequest,
+  ways: Ways,
   dispatcher: Dispatcher,
   signal: AbortSignal,
 ): Promise<GuardedResponse> {
@@ -128,8 +151,22 @@ async function exchange(
     }
     answer.body.on('error', () => undefined).destroy();
     if (redirects === maxRedirects) throw new Refusal('forbidden', `More than ${maxRedirects} redirects.`);
-    hop = nextHop(hop, answer.statusCode, location);
+    const next = nextHop(hop, answer.statusCode, location);
+    await checkWay(hop.url, next.url, ways);
+    hop = next;
   }
+}
+
+/**
+ * What an operator opened by name is open to those who configure requests, and not to whoever answers one: a public site
+ * redirects to public addresses only. @throws Refusal `forbidden`.
+ */
+async function checkWay(from: URL, to: URL, { allowed, resolve }: Ways): Promise<void> {
+  if (allowed.has(from.hostname, portOf(from)) || !allowed.has(to.hostname, portOf(to))) return;
+  const host = to.hostname.replace(/^\[|\]$/g, '');
+  const addresses = isIP(host) ? [host] : await resolve(host).catch(() => []);
+  if (addresses.length === 0 || !addresses.every(isPublic))
+    throw new Refusal('forbidden', `${from.host} may not redirect to ${to.host}, which is not public.`);
 }
 
 function redirectOf({ statusCode, headers }: Dispatcher.ResponseData): string | undefined {
@@ -172,22 +209,16 @@ async function readBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > maxBytes) throw new Refusal('too_large', `The answer is larger than ${maxBytes} bytes.`);
+    if (size > maxBytes) throw new BodyTooLarge(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
 /** Checks in the connector, since undici asks no `lookup` for addresses written as numbers. */
-function guardedConnector({
-  allowedHosts,
-  sandboxed = false,
-  resolve = systemResolve,
-  transport = connectTo,
-}: GuardOptions): buildConnector.connector {
-  const allowed = new AllowList(allowedHosts);
+function guardedConnector({ allowed, sandboxed, resolve, transport }: Ways): buildConnector.connector {
   return (target, callback) => {
-    const port = target.port === '' ? (target.protocol === 'https:' ? '443' : '80') : target.port;
+    const port = portOf(target);
     if (allowed.has(target.hostname, port)) return transport(target, undefined, callback);
     if (sandboxed) return callback(outside(target.hostname, port), null);
     checkedAddresses(target.hostname, resolve).then(
@@ -196,6 +227,10 @@ function guardedConnector({
     );
   };
 }
+
+/** The port, also where it is the usual one. */
+const portOf = ({ protocol, port }: { readonly protocol: string; readonly port: string }): string =>
+  port || (protocol === 'https:' ? '443' : '80');
 
 const outside = (host: string, port: string): Refusal =>
   new Refusal(
@@ -228,6 +263,10 @@ function flat(headers: Dispatcher.ResponseData['headers']): Record<string, strin
 function asNetworkRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   const { code, message } = error as { code?: string; message?: string };
+  if (code === 'UND_ERR_HEADERS_OVERFLOW')
+    return new Refusal('too_large', `The head of the answer is larger than ${MAX_HEAD} bytes.`, {
+      cause: error,
+    });
   if (code === 'UND_ERR_INVALID_ARG') return new Refusal('invalid_argument', `${message}.`, { cause: error });
   return new Refusal('unavailable', `No answer: ${code ?? message}.`, { cause: error });
 }

@@ -5,6 +5,7 @@ import type { Reply } from '../core/message.ts';
 import { SECOND, type Clock } from '../domain/clock.ts';
 import type { Effect } from '../domain/effect.ts';
 import { Refusal } from '../domain/errors.ts';
+import { notifyOrigin } from '../domain/job.ts';
 import { sha256 } from '../domain/json.ts';
 import { retryAfter } from './executors/retry-after.ts';
 import type { GuardedFetch, GuardedResponse } from './guard.ts';
@@ -42,7 +43,12 @@ export function createJobNotifier({ fetch, secrets, clock, log, receipt }: JobNo
         'webhook-signature': secrets.map((secret) => signature(secret, id, timestamp, body)).join(' '),
       };
       const told = async (outcome: string) => {
-        const effect = { kind: 'notify', target: targetOf(to), outcome, result: summaryOf(reply) } as const;
+        const effect = {
+          kind: 'notify',
+          target: notifyOrigin(to),
+          outcome,
+          result: summaryOf(reply),
+        } as const;
         await receipt(key, id, { ...effect, startedAt, endedAt: clock.now() }).catch((err: unknown) =>
           log.warn({ err, key }, 'the receipt of a posted end could not be kept'),
         );
@@ -75,12 +81,6 @@ function checkTaken({ status, headers }: GuardedResponse, now: Date): void {
   throw new Refusal(wait === undefined ? 'unavailable' : 'rate_limited', `The receiver answered ${status}.`, {
     ...(wait !== undefined && { retryAfter: wait }),
   });
-}
-
-/** Without its query, which may be a secret. */
-function targetOf(url: string): string {
-  const parsed = URL.parse(url);
-  return parsed ? `${parsed.origin}${parsed.pathname}` : 'unknown';
 }
 
 const summaryOf = ({ text }: Reply): { readonly text: string } => ({ text });

@@ -10,10 +10,10 @@ import type { JobRow, Outcome } from '../domain/job.ts';
 import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
 import { Attempt, type AttemptParts } from './attempt.ts';
 import { Endings } from './endings.ts';
-import { isUnfit, unkept } from './unkept.ts';
-import { keepClaims, takeJobs, type Room, type Taker } from './taking.ts';
+import { insistOn } from './insist.ts';
+import { keepClaims, recoverClaims, takeJobs, type Room, type Taker } from './taking.ts';
 
-export interface JobWorkerOptions extends AttemptParts {
+export interface JobWorkerOptions extends Omit<AttemptParts, 'giveUp'> {
   readonly log: Logger;
   /** Unique among workers. */
   readonly owner: string;
@@ -34,6 +34,10 @@ export interface JobWorkerOptions extends AttemptParts {
 
 /** How often to look for jobs whose time has come and for claims of lost workers, in milliseconds. */
 const LOOK_EVERY = 1_000;
+/** A worker counts a claim as lost so big a part of its time before others may. */
+const MARGIN = 8;
+/** Milliseconds that others, who may have been away too, have to come back for their claims after a worker could. */
+const PATIENCE = 3_000;
 
 /** What a commit of anybody's has to say to a worker: there is more to do, or there is room for more. */
 const DUE = new Set(['job.queued', 'job.retrying']);
@@ -43,6 +47,8 @@ const OVER = new Set(['job.succeeded', 'job.failed', 'job.cancelled', 'job.waiti
 interface Running {
   readonly attempt: Attempt;
   readonly done: Promise<void>;
+  /** Until when its claim is known to hold, by the process's own steady clock. */
+  until: number;
 }
 
 /** What a look is for. */
@@ -63,6 +69,9 @@ export class JobWorker {
   readonly #workspace: string;
   readonly #taker: Taker;
   readonly #endings: Endings;
+  readonly #parts: AttemptParts;
+  /** From then on what could not be written down is left to others. */
+  readonly #over = new AbortController();
   /** By `jobs.id`. */
   readonly #running = new Map<string, Running>();
   /** Those whose executor has not come to an end yet, by `jobs.ref`. */
@@ -78,6 +87,7 @@ export class JobWorker {
   #more = false;
   #stopped = false;
   #lookedAt = performance.now();
+  #awayAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: JobWorkerOptions) {
     this.#options = options;
@@ -85,11 +95,16 @@ export class JobWorker {
     const { lease = LEASE, capabilities = [DEFAULT_CAPABILITY], random = Math.random } = options;
     this.#taker = { catalog: options.catalog, owner: options.owner, lease, capabilities, random };
     this.#endings = new Endings(options.store, this.#workspace);
+    this.#parts = { ...options, giveUp: this.#over.signal };
   }
 
   start(): void {
     this.#unlisten = this.#options.store.onCommit((commit) => this.#heard(commit));
-    this.#timer = setInterval(() => this.#pump(), Math.min(LOOK_EVERY, this.#taker.lease / 4));
+    const look = () => {
+      this.#stopLate();
+      this.#pump();
+    };
+    this.#timer = setInterval(look, Math.min(LOOK_EVERY, this.#taker.lease / MARGIN));
     this.wake();
   }
 
@@ -107,16 +122,25 @@ export class JobWorker {
   async stop(deadline: AbortSignal): Promise<void> {
     this.#stopped = true;
     this.#unlisten();
-    await this.#pumping;
     const abort = () => {
       for (const { attempt } of this.#running.values()) attempt.stop('stopping');
+      this.#over.abort();
     };
     if (deadline.aborted) abort();
     else deadline.addEventListener('abort', abort, { once: true });
+    await this.#pumping;
+    // What the last look claimed is stopped too.
+    if (deadline.aborted) abort();
     await this.#releaseAhead();
     await Promise.all([...this.#running.values()].map((r) => r.done));
     clearInterval(this.#timer);
     await this.#pumping;
+  }
+
+  /** Without word of a renewal others may have it soon, and run it: it must not run in two places. */
+  #stopLate(): void {
+    const now = performance.now() + this.#taker.lease / MARGIN;
+    for (const { attempt, until } of this.#running.values()) if (now > until) attempt.stop('lost');
   }
 
   #heard({ workspace, entries }: Commit): void {
@@ -148,6 +172,7 @@ export class JobWorker {
         this.#lookedAt = performance.now();
       }
     } catch (err) {
+      this.#awayAt = performance.now();
       this.#options.log.error({ err }, 'the job worker could not reach the database; it looks again shortly');
     } finally {
       this.#pumping = undefined;
@@ -161,6 +186,11 @@ export class JobWorker {
     return { run: concurrency - this.#atWork.size, ahead: prefetch - this.#ahead.length };
   }
 
+  /** Whether claims that ran out are those of workers that are gone, rather than away as this one was. */
+  get #recovers(): boolean {
+    return performance.now() - this.#awayAt > PATIENCE;
+  }
+
   get #claims(): readonly JobRow[] {
     return [...Array.from(this.#running.values(), ({ attempt }) => attempt.job), ...this.#ahead];
   }
@@ -172,7 +202,7 @@ export class JobWorker {
       const [due, worn, lost] = await Promise.all([
         run + ahead > 0 && isDue(tx, this.#taker.capabilities),
         needRenewal(tx, this.#claims, this.#taker.lease),
-        needRecovery(tx, this.#taker.lease),
+        this.#recovers && needRecovery(tx, this.#taker.lease),
       ]);
       return { due, claims: worn || lost, told: due };
     });
@@ -185,17 +215,20 @@ export class JobWorker {
     if (!look.claims && run <= 0 && ahead <= 0) return;
     const next = look.due ? this.#ahead.slice(0, Math.max(0, run)) : [];
     const claims = this.#claims;
-    const { kept, claimed } = await this.#options.store.transaction(this.#workspace, async (tx) => ({
-      kept: look.claims ? await keepClaims(tx, this.#taker, claims, this.#ahead) : undefined,
-      claimed: look.due
-        ? await takeJobs(tx, this.#taker, next, { run, ahead: ahead + next.length })
-        : undefined,
-    }));
+    const asked = performance.now();
+    const { kept, claimed } = await this.#options.store.transaction(this.#workspace, async (tx) => {
+      const renewed = look.claims ? await keepClaims(tx, this.#taker, claims, this.#ahead) : undefined;
+      if (look.claims && this.#recovers) await recoverClaims(tx, this.#taker);
+      const taken = look.due && (await takeJobs(tx, this.#taker, next, { run, ahead: ahead + next.length }));
+      return { kept: renewed, claimed: taken || undefined };
+    });
+    // Reckoned from before the question, so that it is over here before it is over in the database.
+    const until = asked + this.#taker.lease;
     const gone = new Set([...next.map((job) => job.id), ...(kept?.lost ?? []), ...(kept?.cancelled ?? [])]);
     this.#ahead = [...this.#ahead.filter((job) => !gone.has(job.id)), ...(claimed?.ahead ?? [])];
     this.#more = claimed?.more ?? this.#more;
-    if (kept) this.#tell(kept);
-    for (const job of claimed?.started ?? []) this.#launch(job);
+    if (kept) this.#tell(kept, until);
+    for (const job of claimed?.started ?? []) this.#launch(job, until);
     // What ended during the look made room that it knew nothing of.
     if (this.#room.run > run - (claimed?.started.length ?? 0)) this.#fill();
     if (look.told && claimed?.late) this.#options.counted?.('conflict', 1);
@@ -206,21 +239,25 @@ export class JobWorker {
     if (this.#more || this.#ahead.length > 0) this.#pump({ due: true });
   }
 
-  #tell({ lost, cancelled, renewed }: Claims): void {
+  #tell({ lost, cancelled, renewed }: Claims, until: number): void {
+    for (const id of renewed) {
+      const running = this.#running.get(id);
+      if (running) running.until = until;
+    }
     for (const id of lost) this.#running.get(id)?.attempt.stop('lost');
     for (const id of cancelled) this.#running.get(id)?.attempt.stop('cancelled');
-    if (renewed > 0) this.#options.counted?.('renewal', renewed);
+    if (renewed.length > 0) this.#options.counted?.('renewal', renewed.length);
   }
 
-  #launch(job: JobRow): void {
-    const attempt = new Attempt(this.#options, job);
+  #launch(job: JobRow, until: number): void {
+    const attempt = new Attempt(this.#parts, job);
     this.#atWork.add(job.ref);
     const done = this.#run(attempt)
       .catch((err: unknown) =>
         this.#options.log.error({ err, job: job.ref }, 'a job could not be finished; its lease will run out'),
       )
       .finally(() => this.#running.delete(job.id));
-    this.#running.set(job.id, { attempt, done });
+    this.#running.set(job.id, { attempt, done, until });
   }
 
   async #run(attempt: Attempt): Promise<void> {
@@ -239,26 +276,19 @@ export class JobWorker {
       );
   }
 
-  /** The effect has happened: writing it down is tried until the claim would be over anyway. */
-  async #finish(attempt: Attempt, ended: Outcome): Promise<boolean> {
-    let outcome = ended;
-    for (let wait = 100; ; wait *= 2) {
-      try {
-        let row: JobRow | undefined;
-        return await attempt.log.with(
-          (tx) => this.#write(tx, attempt, outcome, row),
-          (work) =>
-            this.#endings.write(attempt.job.id, (tx, found) => {
-              row = found;
-              return work(tx);
-            }),
-        );
-      } catch (error) {
-        if (isUnfit(error) && outcome === ended) outcome = unkept(error);
-        else if (wait > this.#taker.lease / 4) throw error;
-        else await new Promise((resolve) => setTimeout(resolve, wait));
-      }
-    }
+  #finish(attempt: Attempt, ended: Outcome): Promise<boolean> {
+    const write = (outcome: Outcome) => {
+      let row: JobRow | undefined;
+      return attempt.log.with(
+        (tx) => this.#write(tx, attempt, outcome, row),
+        (work) =>
+          this.#endings.write(attempt.job.id, (tx, found) => {
+            row = found;
+            return work(tx);
+          }),
+      );
+    };
+    return insistOn(ended, write, this.#over.signal);
   }
 
   /** `row`: the job as the transaction found it. */
@@ -270,8 +300,10 @@ export class JobWorker {
       await writeReceipts(tx, job, receipts);
       return true;
     }
-    const stopped = outcome.kind === 'cancelled' && attempt.stopped === 'stopping';
-    return stopped ? giveBack(tx, job, ending, outcome.usage) : finish(tx, job, { ...ending, outcome });
+    const { stopped } = attempt;
+    // Nobody has taken what was counted as lost: it goes on elsewhere all the same.
+    const elsewhere = outcome.kind === 'cancelled' && (stopped === 'stopping' || stopped === 'lost');
+    return elsewhere ? giveBack(tx, job, ending, outcome.usage) : finish(tx, job, { ...ending, outcome });
   }
 
   async #releaseAhead(): Promise<void> {

@@ -2,10 +2,12 @@ import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
 import type { Notifier } from '../core/adapter.ts';
 import { holdLeases, leaseHolds, letGo, standing, type Lease } from '../core/leases.ts';
-import { buryReport, reportedJob } from '../core/jobs/dead-letters.ts';
+import { buryReport } from '../core/jobs/dead-letters.ts';
+import { reportedJob } from '../core/jobs/report-keys.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { ReadTx, Store, Tx } from '../core/store.ts';
+import { clip } from '../domain/clip.ts';
 import { DAY, HOUR, SECOND, type Clock } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { leases, outbox } from '../domain/records.ts';
@@ -35,6 +37,10 @@ const SENT = { state: 'sent', error: null, reply: {} } as const;
 
 /** Milliseconds between two messages to one destination: Slack's documented one a second, mail a little less. */
 const PACE: Readonly<Record<string, number>> = { slack: 1_050, email: 250 };
+/** Channels whose messages have nothing to do with one another: one that waits for its next try holds up no other. */
+const UNORDERED: ReadonlySet<string> = new Set(['webhook']);
+/** Lanes of one channel at most that are sent on at once. */
+const MOST_LANES = 50;
 const LOOK_EVERY = 1_000;
 /** What the process holds that delivers for a channel. */
 export const outboxLease = (channel: string): string => `outbox:${channel}`;
@@ -45,7 +51,7 @@ const LONGEST_WAIT = 4 * HOUR;
 /** How long a message is tried before it is given up (RFC 5321 section 4.5.4.1 asks for days). */
 const GIVE_UP = 2 * DAY;
 
-/** Delivers what transactions queued: one lane per destination, in order, at its pace, until accepted or dead. */
+/** Delivers what transactions queued: one lane per destination, at its pace, until accepted or dead. */
 export class OutboxWorker {
   readonly #options: OutboxOptions;
   readonly #groups = new Map<string, Bottleneck.Group>();
@@ -115,14 +121,14 @@ export class OutboxWorker {
   }
 
   /**
-   * The oldest message of each lane that is free; one that waits for its next try holds its lane, to keep the order.
-   * With them the channels to deliver for, those with messages on their way included, less those of other processes.
+   * What is due on lanes that are free. With it the channels to deliver for, those with messages on their way included,
+   * less those of other processes.
    */
   async #look(tx: ReadTx): Promise<{ due: string[]; channels: string[] }> {
     const { notifiers, owner } = this.#options;
-    const heads = (await oldestOfLanes(tx)).filter(
-      (m) => notifiers.has(m.channel) && m.nextAt <= tx.now && !this.#busy.has(m.lane),
-    );
+    const heads = (
+      await Promise.all([...notifiers.keys()].map((channel) => this.#dueOn(tx, channel)))
+    ).flat();
     const wanted = new Set([...heads.map((m) => m.channel), ...this.#busy.values()]);
     if (wanted.size === 0) return { due: [], channels: [] };
     const rows = await tx.find(leases, { where: { id: { in: [...wanted].map(outboxLease) } } });
@@ -131,6 +137,22 @@ export class OutboxWorker {
     );
     const due = heads.filter((m) => !taken.has(outboxLease(m.channel))).map((m) => m.id);
     return { due, channels: [...wanted].filter((channel) => !taken.has(outboxLease(channel))) };
+  }
+
+  /** The oldest message of each lane; one that waits for its next try holds its lane where there is an order to keep. */
+  async #dueOn(tx: ReadTx, channel: string): Promise<Message[]> {
+    const busy = [...this.#busy.values()].filter((each) => each === channel).length;
+    if (busy >= MOST_LANES) return [];
+    const due = { nextAt: { atMost: tx.now } };
+    const queued = { state: 'queued', channel } as const;
+    const of = UNORDERED.has(channel) ? { ...queued, ...due } : queued;
+    const heads = await tx.find(outbox, {
+      where: due,
+      first: { by: 'lane', of },
+      orderBy: [{ column: 'id' }],
+      limit: MOST_LANES + busy,
+    });
+    return heads.filter(({ lane }) => !this.#busy.has(lane)).slice(0, MOST_LANES - busy);
   }
 
   #launch(message: Message): void {
@@ -188,30 +210,16 @@ export class OutboxWorker {
   #failed(message: Message, error: unknown): Change {
     const { clock, random = Math.random } = this.#options;
     const now = clock.now().getTime();
-    const text = error instanceof Error ? error.message.slice(0, 500) : 'unknown error';
+    const text = error instanceof Error ? clip(error.message, 500) : 'unknown error';
     const passing =
       !(error instanceof Refusal) || error.code === 'rate_limited' || error.code === 'unavailable';
     if (!passing || now - message.createdAt.getTime() > GIVE_UP)
       return { result: 'dead', patch: { state: 'dead', error: text, reply: {} } };
-    const asked = error instanceof Refusal ? error.retryAfter : undefined;
-    const wait = asked ?? Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** message.attempts) * (0.5 + random() / 2);
+    const asked = (error instanceof Refusal && error.retryAfter) || 0;
+    const pause = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** message.attempts) * (0.5 + random() / 2);
+    const wait = Math.max(asked, pause);
     const nextAt = new Date(now + wait);
     return { result: 'retry', patch: { attempts: message.attempts + 1, nextAt, error: text } };
-  }
-}
-
-/** One seek per lane, so that a destination that has been away for days, however much waits for it, holds up no other. */
-async function oldestOfLanes(tx: ReadTx): Promise<Message[]> {
-  const heads: Message[] = [];
-  for (let after = ''; ; ) {
-    const [head] = await tx.find(outbox, {
-      where: { state: 'queued', lane: { above: after } },
-      orderBy: [{ column: 'lane' }, { column: 'id' }],
-      limit: 1,
-    });
-    if (!head) return heads;
-    heads.push(head);
-    after = head.lane;
   }
 }
 

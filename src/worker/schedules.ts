@@ -1,19 +1,13 @@
 import type { Logger } from 'pino';
-import type { Reading } from '../core/language.ts';
-import type { Address, Answer } from '../core/message.ts';
-import { enqueue } from '../core/outgoing.ts';
 import type { Own, Owned } from '../core/owned.ts';
-import { MOST_MISSED, planOf, type Plan } from '../core/schedule-plan.ts';
+import { planOf, sooner } from '../core/schedule-plan.ts';
 import type { Services } from '../core/services.ts';
 import type { Tx } from '../core/store.ts';
-import { scheduledCall } from '../core/system-context.ts';
-import { mayRunUnattended } from '../core/unattended.ts';
 import { SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
-import type { JsonObject } from '../domain/json.ts';
-import { principals, type Principal } from '../domain/principal.ts';
-import { redact, redactText } from '../domain/redact.ts';
 import { schedules, type ScheduleRow } from '../domain/schedule.ts';
+import { Rounds } from './rounds.ts';
+import { failedInside, readFor, runAs, useUp, type Act } from './schedule-run.ts';
 
 export interface SchedulerOptions {
   readonly services: Services;
@@ -24,14 +18,8 @@ export interface SchedulerOptions {
 
 const LOOK_EVERY = SECOND;
 const PAGE = 50;
-
-/** What became of a time that was due. */
-interface Outcome {
-  readonly ok: boolean;
-  readonly text: string;
-  /** Whoever wrote it may not run it any more: it is paused until somebody looks. */
-  readonly pause: boolean;
-}
+/** No workspace has more. */
+const ALL = 500;
 
 /**
  * Runs what schedules are due. A time is used up in the transaction that runs its command, so that it runs once however
@@ -42,8 +30,9 @@ export class Scheduler {
   readonly #workspace: string;
   readonly #log: Logger;
   readonly #owned: Owned;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #rounds = new Rounds(() => this.tick(), LOOK_EVERY);
+  /** By the clock at the last look; undefined where that may have been another process's. */
+  #lookedAt: Date | undefined;
   #stopped = false;
 
   constructor({ services, workspace, own }: SchedulerOptions) {
@@ -52,14 +41,10 @@ export class Scheduler {
     this.#log = services.log;
     this.#owned = own('schedules', {
       begin: () => {
-        this.#timer = setInterval(() => {
-          this.#running = this.#running.then(() => this.tick());
-        }, LOOK_EVERY);
+        this.#lookedAt = undefined;
+        this.#rounds.start();
       },
-      end: async () => {
-        clearInterval(this.#timer);
-        await this.#running;
-      },
+      end: () => this.#rounds.stop(),
     });
   }
 
@@ -75,10 +60,38 @@ export class Scheduler {
   /** Runs what is due by now. Never rejects. */
   async tick(): Promise<void> {
     try {
+      await this.#checkClock();
       for (let more = true; more && !this.#stopped; ) more = await this.#look();
     } catch (err) {
       this.#log.error({ err }, 'schedules could not be run; the next look tries again');
     }
+  }
+
+  /** Where the clock was put back, or ran ahead elsewhere, no schedule waits for the time that it had come to. */
+  async #checkClock(): Promise<void> {
+    const now = this.#services.clock.now();
+    if (this.#lookedAt === undefined || now < this.#lookedAt) {
+      const coming = await this.#services.store.read(this.#workspace, (tx) =>
+        tx.find(schedules, { where: { paused: false, nextAt: { above: tx.now } }, limit: ALL }),
+      );
+      for (const row of coming) await this.#alone(row, () => this.#putRight(row, sooner(row, now)));
+    }
+    this.#lookedAt = now;
+  }
+
+  async #putRight(seen: ScheduleRow, nextAt: Date | undefined): Promise<boolean> {
+    if (nextAt === undefined) return false;
+    return this.#change(seen, async (tx, row) => {
+      await tx.update(schedules, row, { nextAt });
+      await tx.append({
+        event: 'schedule.put_right',
+        actor: 'system',
+        target: row.ref,
+        correlationId: tx.id(),
+        cause: null,
+        details: { name: row.name, from: row.nextAt?.toISOString() ?? null, nextAt: nextAt.toISOString() },
+      });
+    });
   }
 
   /** Returns whether something may be due still: further missed times, or a full page. */
@@ -91,114 +104,51 @@ export class Scheduler {
       }),
     );
     let ran = false;
-    for (const row of due) ran = (await this.#use(row)) || ran;
+    for (const row of due) ran = (await this.#alone(row, () => this.#use(row))) || ran;
     return ran;
   }
 
-  /** Uses up one time of a schedule; false when somebody else did, or changed it. */
+  /** What is wrong with one schedule holds up no other. */
+  async #alone({ ref }: ScheduleRow, work: () => Promise<boolean>): Promise<boolean> {
+    try {
+      return await work();
+    } catch (err) {
+      if (isOf(err, 'unavailable')) throw err;
+      this.#log.error({ err, schedule: ref }, 'a schedule could not go on; the next look tries again');
+      return false;
+    }
+  }
+
+  /**
+   * Uses up one time of a schedule; false when somebody else did, or changed it. What goes wrong inside undoes all that
+   * was written and uses the time up as well: it would go wrong again and again otherwise.
+   */
   async #use(row: ScheduleRow): Promise<boolean> {
-    // Before the transaction, which waits for nothing: reading may load what dates in words need.
-    const reading = await this.#read(row);
+    const plan = planOf(row, this.#services.clock.now());
+    if (!plan) return false;
+    const use = (act: Act) => this.#change(row, (tx, now) => useUp(tx, now, plan, act));
     try {
-      return await this.#services.store.transaction(this.#workspace, async (tx) => {
-        const now = await tx.get(schedules, { id: row.id });
-        const plan = now?.version === row.version && !now.paused ? planOf(now, tx.now) : null;
-        if (!now || !plan) return false;
-        await this.#run(tx, now, plan, reading);
-        return true;
-      });
-    } catch (error) {
-      if (error instanceof Refusal && (error.code === 'stale' || error.code === 'conflict')) return false;
-      throw error;
+      // Before the transaction, which waits for nothing: reading may load what dates in words need.
+      const reading = await readFor(this.#services, row, plan.asOf);
+      return await use((tx, now, begun) => runAs(this.#services, tx, now, reading, begun));
+    } catch (err) {
+      if (isOf(err, 'stale')) return false;
+      if (isOf(err, 'unavailable')) throw err;
+      this.#log.error({ err, schedule: row.ref }, 'a scheduled command failed');
+      return use(failedInside);
     }
   }
 
-  async #read({ text, command, args, createdBy }: ScheduleRow): Promise<Reading | Refusal> {
-    const { language, clock } = this.#services;
-    try {
-      const reading = await language.read(text === null ? { command, args } : { text }, {
-        now: clock.now(),
-        who: createdBy,
-      });
-      if (reading.command.name === command && mayRunUnattended(command)) return reading;
-      return new Refusal('conflict', `it would now be read as ${reading.command.name}; write it anew`);
-    } catch (error) {
-      if (error instanceof Refusal) return error;
-      throw error;
-    }
-  }
-
-  async #run(tx: Tx, row: ScheduleRow, plan: Plan, reading: Reading | Refusal): Promise<void> {
-    const { run, next: nextAt, missed } = plan;
-    const correlationId = tx.id();
-    const tell = (event: string, details: JsonObject, cause: string | null = null) =>
-      tx.append({ event, actor: 'system', target: row.ref, correlationId, cause, details });
-    if (missed > 0)
-      await tell('schedule.missed', { times: missed, more: missed > MOST_MISSED, policy: row.missed });
-    if (!run) {
-      await tx.update(schedules, row, { nextAt });
-      return;
-    }
-    const { command, args, name } = row;
-    const at = run.toISOString();
-    const { id: cause } = await tell('schedule.ran', { name, at, command, args: redact(args) });
-    const { ok, text, pause } = await this.#act(tx, row, reading, { correlationId, cause });
-    if (!ok) {
-      await tell(
-        pause ? 'schedule.refused' : 'schedule.failed',
-        { name, at, reason: text, paused: pause },
-        cause,
-      );
-      await this.#complain(tx, row, at, text, pause);
-    }
-    await tx.update(schedules, row, {
-      nextAt,
-      lastAt: run,
-      runs: row.runs + 1,
-      lastOutcome: text,
-      ...(pause && { paused: true }),
+  /** Changes a schedule that is as it was seen, and not paused; false when it is not. */
+  #change(seen: ScheduleRow, work: (tx: Tx, row: ScheduleRow) => Promise<void>): Promise<boolean> {
+    return this.#services.store.transaction(this.#workspace, async (tx) => {
+      const row = await tx.get(schedules, { id: seen.id });
+      if (row?.version !== seen.version || row.paused) return false;
+      await work(tx, row);
+      return true;
     });
   }
-
-  /** As whoever wrote it, with the permissions they hold today and the scopes of the key they used. */
-  async #act(
-    tx: Tx,
-    row: ScheduleRow,
-    reading: Reading | Refusal,
-    { correlationId, cause }: { correlationId: string; cause: string },
-  ): Promise<Outcome> {
-    const who = await this.#author(tx, row);
-    if (!who) {
-      const text = `${row.createdBy}, who wrote ${row.ref}, is no longer known here`;
-      return { ok: false, text, pause: true };
-    }
-    if (reading instanceof Refusal) return { ok: false, text: redactText(reading.message), pause: false };
-    const { ref, scopes } = row;
-    const replyTo = (row.replyTo ?? undefined) as Address | undefined;
-    const call = scheduledCall(this.#services, tx, { ref, scopes, correlationId, cause, replyTo });
-    let answer: Answer;
-    try {
-      answer = await call.execute(reading, who, undefined);
-    } catch (err) {
-      // Its writes are undone, and its time is used up: it would fail again and again otherwise.
-      this.#log.error({ err, schedule: ref }, 'a scheduled command failed');
-      return { ok: false, text: 'something went wrong inside; see the server log', pause: false };
-    }
-    const text = redactText(answer.reply.text.split('\n', 1)[0] ?? '').slice(0, 300);
-    return { ok: answer.status !== 'error', text, pause: answer.error?.code === 'forbidden' };
-  }
-
-  async #author(tx: Tx, { createdBy, createdAt, scopes }: ScheduleRow): Promise<Principal | undefined> {
-    const who = await this.#services.directory.byName(tx, createdBy, scopes);
-    // A name that was given away in between is another person's now.
-    const entered = (await tx.get(principals, { name: createdBy }))?.createdAt;
-    return entered && entered > createdAt ? undefined : who;
-  }
-
-  async #complain(tx: Tx, row: ScheduleRow, at: string, reason: string, paused: boolean): Promise<void> {
-    if (row.replyTo === null) return;
-    const then = paused ? `\nIt is paused: \`schedule resume ${row.ref}\` once that is settled.` : '';
-    const reply = { text: `${row.ref} (${row.name}) did not run at ${at}: ${reason}${then}` };
-    await enqueue(tx, { key: `schedule:${row.ref}:${at}`, address: row.replyTo as Address, reply });
-  }
 }
+
+const isOf = (error: unknown, code: Refusal['code']): boolean =>
+  error instanceof Refusal && error.code === code;

@@ -1,11 +1,10 @@
 import { advance, type StepsDeps, type StepTry, type Tried, type Turn } from '../core/jobs/steps.ts';
 import type { Store } from '../core/store.ts';
-import { SECOND } from '../domain/clock.ts';
 import type { Effect, Receipt } from '../domain/effect.ts';
 import type { JobRow, Outcome } from '../domain/job.ts';
 import type { Runbook } from '../domain/runbook.ts';
 import type { Execution } from './executors/execution.ts';
-import { isUnfit, unkept } from './unkept.ts';
+import { insist, insistOn } from './insist.ts';
 
 /** A job of steps under one claim. */
 export interface StepsRun extends StepsDeps, Pick<Execution, 'signal' | 'log' | 'progress' | 'cause'> {
@@ -17,10 +16,9 @@ export interface StepsRun extends StepsDeps, Pick<Execution, 'signal' | 'log' | 
   readonly execute: (execution: Execution) => Promise<Outcome>;
   /** What was done outside and is not written down yet. */
   readonly receipts: Receipt[];
+  /** Aborts when the process ends: what is not written down by then is somebody else's to do again. */
+  readonly giveUp: AbortSignal;
 }
-
-/** How long a step that has ended tries to be written down while the database is away, in milliseconds. */
-const LONGEST = 20 * SECOND;
 
 /**
  * Makes one step after the other, each try between two transactions, until the job is over, waits, or is no longer to
@@ -40,25 +38,16 @@ export async function runSteps(run: StepsRun): Promise<Outcome> {
   }
 }
 
-/** The effect has happened: writing it down is tried for as long as the claim is likely to hold. */
-async function write(run: StepsRun, ended: Tried | undefined): Promise<Turn> {
-  const { store, workspace, job, runbook, receipts } = run;
-  let tried = ended;
-  for (let wait = SECOND / 10; ; wait *= 2) {
-    try {
-      const turn = await store.transaction(workspace, (tx) => advance(tx, job, runbook, tried, run));
-      receipts.length = 0;
-      return turn;
-    } catch (error) {
-      if (tried && tried === ended && isUnfit(error)) tried = { ...tried, outcome: unkept(error) };
-      else if (!tried || wait > LONGEST / 2 || isGone(run.signal)) throw error;
-      else await new Promise((resolve) => setTimeout(resolve, wait));
-    }
-  }
+/** Writes down how a step ended, and takes the next. */
+async function write(run: StepsRun, tried: Tried | undefined): Promise<Turn> {
+  const { store, workspace, job, runbook, receipts, giveUp } = run;
+  const step = (ended?: Tried) => store.transaction(workspace, (tx) => advance(tx, job, runbook, ended, run));
+  const turn = tried
+    ? await insistOn(tried.outcome, (outcome) => step({ ...tried, outcome }), giveUp)
+    : await insist(step, giveUp);
+  receipts.length = 0;
+  return turn;
 }
-
-/** Stopping, or somebody else's by now: whoever has it next tries again with the same key. */
-const isGone = ({ aborted, reason }: AbortSignal): boolean => aborted && reason !== 'cancelled';
 
 async function attempt(run: StepsRun, step: StepTry, late: AbortSignal): Promise<Tried> {
   const { row, runbook, args, total } = step;

@@ -5,16 +5,20 @@ import type { Services } from '../core/services.ts';
 import type { ReadTx } from '../core/store.ts';
 import { forgetWorkers } from '../core/workers-alive.ts';
 import { approvals, voteTokens } from '../domain/approval.ts';
-import { HOUR, MINUTE, SECOND } from '../domain/clock.ts';
+import { DAY, HOUR, MINUTE, SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { confirmations, linkCodes, receipts, refreshTokens, tickets } from '../domain/records.ts';
 import { giveUpOld } from './outbox.ts';
+import { pruneLogs, pruneSent } from './pruning.ts';
+import { Rounds } from './rounds.ts';
 
 /** How often requests whose time is over are looked for, and how often rows that expired are cleared away. */
 const EXPIRE_EVERY = SECOND;
 const CLEAR_EVERY = HOUR;
 /** How often the job engine is compared with the rows of queued jobs, which are the truth. */
 const MEND_EVERY = MINUTE;
+/** How long a message that was sent is kept at least: no request waits longer for which it may have to be withdrawn. */
+const KEEP_SENT = 31 * DAY;
 const PAGE = 500;
 
 /** Ends what has run out: requests for approval are denied by time-out, expired rows are deleted. */
@@ -22,8 +26,7 @@ export class Sweeper {
   readonly #services: Services;
   readonly #workspace: string;
   readonly #log: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #rounds = new Rounds(() => this.sweep(), EXPIRE_EVERY);
   #cleared = 0;
   #mended = 0;
 
@@ -34,14 +37,11 @@ export class Sweeper {
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running = this.#running.then(() => this.sweep());
-    }, EXPIRE_EVERY);
+    this.#rounds.start();
   }
 
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
   /** One look. Never rejects. */
@@ -49,11 +49,12 @@ export class Sweeper {
     try {
       await this.#expireApprovals();
       const now = this.#services.clock.now().getTime();
-      if (now - this.#mended > MEND_EVERY) {
+      // Also where the clock was put back.
+      if (Math.abs(now - this.#mended) > MEND_EVERY) {
         this.#mended = now;
         await this.#mend();
       }
-      if (now - this.#cleared > CLEAR_EVERY) {
+      if (Math.abs(now - this.#cleared) > CLEAR_EVERY) {
         this.#cleared = now;
         await this.#clear();
       }
@@ -86,7 +87,7 @@ export class Sweeper {
   }
 
   async #clear(): Promise<void> {
-    const { store } = this.#services;
+    const { store, catalog } = this.#services;
     for (const table of [receipts, confirmations, tickets, linkCodes, refreshTokens, voteTokens] as const) {
       // In pages, so that after a long time away no command waits for all of it.
       for (let more = true; more; ) {
@@ -101,6 +102,10 @@ export class Sweeper {
     for (let more = true; more; )
       more = await store.transaction(this.#workspace, (tx) => giveUpOld(tx, PAGE));
     await store.transaction(this.#workspace, forgetWorkers);
+    const before = (age: number) => new Date(this.#services.clock.now().getTime() - age);
+    const { keepLogs } = catalog.jobs;
+    await pruneLogs(store, this.#workspace, before(keepLogs));
+    await pruneSent(store, this.#workspace, before(Math.max(keepLogs, KEEP_SENT)));
   }
 }
 

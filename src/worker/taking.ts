@@ -31,19 +31,22 @@ export interface Taken {
   readonly late: boolean;
 }
 
-/** Renews these claims and takes back those of lost workers; what was claimed ahead and is cancelled ends here. */
+/** Renews these claims; what was claimed ahead and is cancelled ends here. */
 export async function keepClaims(
   tx: Tx,
-  { catalog, lease, random }: Taker,
+  { lease }: Taker,
   claims: readonly JobRow[],
   ahead: readonly JobRow[],
 ): Promise<Claims> {
   const kept = await renew(tx, claims, lease);
   const cancelled = new Set(kept.cancelled);
   for (const job of ahead) if (cancelled.has(job.id)) await release(tx, job);
-  await recover(tx, { runbookOf: (name) => runbookOf(catalog, name), random, lease });
   return kept;
 }
+
+/** Takes back the claims of lost workers. */
+export const recoverClaims = (tx: Tx, { catalog, lease, random }: Taker): Promise<number> =>
+  recover(tx, { runbookOf: (name) => runbookOf(catalog, name), random, lease });
 
 /** Begins what was claimed ahead, `next`, then claims what there is room for: to run at once, and ahead of that. */
 export async function takeJobs(

@@ -11,6 +11,7 @@ import { jobs, type JobRow, type Wait } from '../domain/job.ts';
 import { journal, published } from '../domain/journal.ts';
 import { outputsOf } from '../domain/step.ts';
 import type { Row } from '../domain/table.ts';
+import { Rounds } from './rounds.ts';
 
 type Entry = Row<typeof journal>;
 type EventWait = Extract<Wait, { kind: 'event' }>;
@@ -42,9 +43,8 @@ export class Waits {
   readonly #seen = new Map<string, number>();
   readonly #programs = new Map<string, CelProgram>();
   #unlisten: () => void = () => undefined;
-  #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
-  #looking: Promise<void> = Promise.resolve();
+  readonly #rounds = new Rounds(() => this.#look(), LOOK_EVERY);
 
   constructor(services: Services, workspace: string) {
     this.#services = services;
@@ -59,28 +59,30 @@ export class Waits {
           void this.look();
         }, GATHER);
     });
-    this.#timer = setInterval(() => void this.look(), LOOK_EVERY);
+    this.#rounds.start();
     void this.look();
   }
 
   async stop(): Promise<void> {
     this.#unlisten();
-    clearInterval(this.#timer);
     clearTimeout(this.#soon);
-    await this.#looking;
+    await this.#rounds.stop();
   }
 
   /** One look, after the one under way. Never rejects. */
   look(): Promise<void> {
-    this.#looking = this.#looking
-      .then(() => this.#look())
-      .catch((err: unknown) => {
-        this.#services.log.error({ err }, 'jobs that wait could not be looked at; it is tried again shortly');
-      });
-    return this.#looking;
+    return this.#rounds.now();
   }
 
   async #look(): Promise<void> {
+    try {
+      await this.#wakeAll();
+    } catch (err) {
+      this.#services.log.error({ err }, 'jobs that wait could not be looked at; it is tried again shortly');
+    }
+  }
+
+  async #wakeAll(): Promise<void> {
     const { store } = this.#services;
     const waiting = await store.read(this.#workspace, (tx) => allWaiting(tx));
     const still = new Set(waiting.map(nameOf));

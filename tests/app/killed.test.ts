@@ -11,7 +11,7 @@ const STUBBORN = `
   process.on('SIGTERM', () => undefined);
   const forever = 'process.on("SIGTERM",()=>{});setInterval(()=>{},1000)';
   const child = spawn(process.execPath, ['-e', forever], { stdio: 'ignore' });
-  writeFileSync(process.argv[1], process.pid + ' ' + child.pid);
+  writeFileSync(process.argv[1], process.pid + ' ' + child.pid + ' ' + process.cwd());
   setInterval(() => undefined, 1000);
 `;
 
@@ -25,7 +25,7 @@ const isGone = (pid: number): boolean => {
   }
 };
 
-test('a server that is killed leaves no program of a job behind', async () => {
+test('a server that is killed leaves no program of a job behind, nor its folder', async () => {
   const folder = tempFolder();
   const pids = join(folder, 'pids');
   const argv = JSON.stringify([process.execPath, '-e', STUBBORN, pids]);
@@ -46,9 +46,12 @@ test('a server that is killed leaves no program of a job behind', async () => {
   expect((await server.command('job run stay')).status).toBe(200);
   await expect
     .poll(() => existsSync(pids) && readFileSync(pids, 'utf8'), { timeout: 10_000 })
-    .toMatch(/^\d+ \d+$/);
-  const programs = readFileSync(pids, 'utf8').split(' ').map(Number);
+    .toMatch(/^\d+ \d+ .+$/);
+  const [one, other, directory = ''] = readFileSync(pids, 'utf8').split(' ');
+  const programs = [one, other].map(Number);
+  expect(existsSync(directory)).toBe(true);
   expect(programs.map(isGone)).toEqual([false, false]);
   await server.stop('SIGKILL');
   await expect.poll(() => programs.map(isGone), { timeout: 10_000 }).toEqual([true, true]);
+  await expect.poll(() => existsSync(directory), { timeout: 10_000 }).toBe(false);
 });

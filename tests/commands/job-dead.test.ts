@@ -249,7 +249,7 @@ test('a report that cannot be delivered dies, and is sent again under its own ke
   expect((await run('job dead list --stage report')).reply.text).toContain('JOB-1 [report] restart');
   away = false;
   expect((await run('job dead redrive JOB-1')).reply.text).toBe('1 redriven.');
-  await soon(() => expect(sent).toEqual(['job:JOB-1:1:end JOB-1 succeeded: restart']));
+  await soon(() => expect(sent).toEqual(['job:JOB-1:4:end JOB-1 succeeded: restart']));
   await worker.stop();
   expect((await job(h)).state).toBe('succeeded');
   expect(await rows(h, outbox, { where: { state: 'sent' } })).toHaveLength(1);

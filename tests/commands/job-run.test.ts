@@ -7,9 +7,10 @@ import { jobs } from '../../src/domain/job.ts';
 import type { Json } from '../../src/domain/json.ts';
 import { presets } from '../../src/domain/records.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
-import { approval, events, job, rows } from '../core/support.ts';
+import { approval, events, job, onSlack, outgoing, rows } from '../core/support.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
-import { bounds, testRunbook } from '../support/runbook.ts';
+import { bounds, testRunbook, tries } from '../support/runbook.ts';
+import { endTry } from '../support/tries.ts';
 
 let h: Harness;
 beforeEach(async () => {
@@ -102,7 +103,7 @@ test('priority is the runbook’s own unless told', async () => {
 describe('--key', () => {
   test('gives the same job again, also while it waits for approval', async () => {
     const first = await run('job run restart --key nightly-1');
-    const again = await run('job run restart --key nightly-1 --priority 3');
+    const again = await run('job run restart --key nightly-1');
     expect(again.reply.text).toBe('JOB-1 was asked for with this key before: restart, queued.');
     expect(data(again)['id']).toBe(data(first)['id']);
     await run('job run deploy --env staging --key d1');
@@ -117,6 +118,37 @@ describe('--key', () => {
     await run('job run deploy --env staging --key d1');
     expect(code(await run('job run deploy --env production --key d1'))).toBe('key_reused');
     expect(code(await run('job run restart --key d1'))).toBe('key_reused');
+  });
+
+  const LATER = '2026-03-05T09:00:00.000Z';
+  const HOOK = 'https://ci.example.test/hooks/job';
+  test.each([`--at ${LATER}`, '--in 10m', '--priority 3', `--notify ${HOOK}`, '--again JOB-1'])(
+    'is another content with %s and without',
+    async (wish) => {
+      await run('job run restart');
+      const first = await run(`job run restart --key k ${wish}`);
+      expect(first.status).toBe('ok');
+      expect(code(await run('job run restart --key k'))).toBe('key_reused');
+      // Reckoned from now it is another instant by now, and the same wish.
+      h.clock.pass(MINUTE);
+      expect(data(await run(`job run restart --key k ${wish}`))['id']).toBe('JOB-2');
+      expect(await count()).toBe(2);
+    },
+  );
+
+  test('is each requester’s own', async () => {
+    await run('job run restart --key k');
+    expect((await run('job run restart --key k', 'cho')).reply.text).toBe('JOB-2 is queued: restart.');
+    expect((await rows(h, jobs)).map(({ ref, requester, key }) => [ref, requester, key])).toEqual([
+      ['JOB-1', 'ben', 'k'],
+      ['JOB-2', 'cho', 'k'],
+    ]);
+  });
+
+  test('gives its job also when the runbook is another by now', async () => {
+    await run('job run restart --key k');
+    (h.catalog.runbooks as Map<string, Runbook>).delete('restart');
+    expect(code(await run('job run restart --key k'))).toBe(undefined);
   });
 });
 
@@ -251,6 +283,35 @@ describe('back-pressure', () => {
     expect((await run('probe run api')).status).toBe('ok');
     await run('job cancel JOB-1');
     expect((await run('job run restart')).status).toBe('ok');
+  });
+
+  test('also of what is tried again or redriven', async () => {
+    runbook({ bounds: bounds({ queued: 1 }), tries: tries({ max: 1 }) });
+    for (let n = 0; n < 3; n += 1) {
+      await run('job run restart');
+      await endTry(h, { kind: 'fail', reason: 'broken', failure: 'refused' });
+    }
+    expect((await run('job dead redrive --runbook restart')).reply.text).toContain(
+      '1 runs of restart are queued, which is its bound (bounds.queued)',
+    );
+    expect(await rows(h, jobs, { where: { state: 'queued' } })).toHaveLength(1);
+    const [left] = await rows(h, jobs, { where: { state: 'failed' } });
+    expect(code(await run(`job retry ${left?.ref}`))).toBe('rate_limited');
+    expect(await job(h, left?.ref)).toEqual(left);
+  });
+
+  test('also of what is approved: the approval is void, and its requester is told why', async () => {
+    const deploy = h.catalog.runbooks.get('deploy');
+    if (!deploy) throw new Error('no deploy');
+    (h.catalog.runbooks as Map<string, Runbook>).set('deploy', { ...deploy, bounds: bounds({ queued: 1 }) });
+    for (let n = 0; n < 2; n += 1) await h.run('', 'job run deploy --env staging', onSlack('ana'));
+    for (const who of ['ben', 'cho']) await run('approve APR-1', who);
+    expect((await job(h)).state).toBe('queued');
+    for (const who of ['ben', 'cho']) await run('approve APR-2', who);
+    const why =
+      '1 runs of deploy are queued, which is its bound (bounds.queued); try again once some have run.';
+    expect(await job(h, 'JOB-2')).toMatchObject({ state: 'cancelled', error: why });
+    expect((await outgoing(h))['approval:APR-2:outcome']).toBe(`APR-2 approved.\n${why}`);
   });
 
   test('and the workspace', async () => {

@@ -258,6 +258,6 @@ describe('a real program', () => {
     start(program(`console.error('no disk'); process.exit(2)`));
     await h.run('ben', 'job run restart', { origin: { channel: 'slack', to: 'C1' } });
     await ends('failed');
-    expect((await outgoing(h))['job:JOB-1:1:end']).toBe('JOB-1 failed: restart\nexit code 2: no disk');
+    expect((await outgoing(h))['job:JOB-1:4:end']).toBe('JOB-1 failed: restart\nexit code 2: no disk');
   });
 });

@@ -163,6 +163,13 @@ describe('yes and no', () => {
     expect(code(await run('task show TSK-6'))).toBe('not_found');
   });
 
+  test('what holds a secret is not kept until then', async () => {
+    const refused = await run(`please open a task to rotate ${['gh', 'p_', 'fake'.repeat(9)].join('')}`);
+    expect(code(refused)).toBe('invalid_argument');
+    expect(refused.reply.text).toContain('looks like a secret');
+    expect(code(await run('yes'))).toBe('not_found');
+  });
+
   test('no forgets it', async () => {
     await run(plain);
     expect((await run('no')).status).toBe('ok');

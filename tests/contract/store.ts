@@ -292,6 +292,30 @@ export function storeContract(database: string, open: () => Promise<StoreUnderTe
         expect(await store.transaction('w', (tx) => tx.find(tasks, { limit: 1 }))).toHaveLength(1);
       });
 
+      test('the first of each of several kinds, with conditions before and after', async () => {
+        await store.transaction('w', async (tx) => {
+          await tx.insert(tasks, newTask('a', { priority: 'P0', due: new Date(10), title: 'x' }));
+          await tx.insert(tasks, newTask('b', { priority: 'P1', due: new Date(20), title: 'x' }));
+          await tx.insert(tasks, newTask('c', { priority: 'P1', due: new Date(10), title: 'x' }));
+          await tx.insert(tasks, newTask('d', { priority: 'P2', due: new Date(10), title: 'x' }));
+        });
+        await store.transaction('other', (tx) =>
+          tx.insert(tasks, newTask('0', { priority: 'P1', title: 'x' })),
+        );
+        const query = async (where: object, of: object) => {
+          const orderBy = [{ column: 'id' }] as const;
+          const rows = await store.read('w', (tx) =>
+            tx.find(tasks, { where, first: { by: 'priority', of }, orderBy, limit: 9 }),
+          );
+          return rows.map(({ id }) => id);
+        };
+        const due = { due: { atMost: new Date(10) } };
+        expect(await query({}, {})).toEqual(['a', 'b', 'd']);
+        expect(await query(due, {})).toEqual(['a', 'd']);
+        expect(await query({}, due)).toEqual(['a', 'c', 'd']);
+        expect(await query({ priority: { in: ['P1', 'P2'] } }, { title: 'x', ...due })).toEqual(['c', 'd']);
+      });
+
       test('remove deletes what matches and refuses to delete everything', async () => {
         await store.transaction('w', (tx) => tx.insert(tasks, newTask('a')));
         await expect(store.transaction('w', (tx) => tx.remove(tasks, {}))).rejects.toThrow(

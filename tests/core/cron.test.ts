@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cronTimes } from '../../src/core/cron.ts';
+import { cronTimes, timesOf } from '../../src/core/cron.ts';
+import { DAY } from '../../src/domain/clock.ts';
 
 const now = new Date('2026-03-02T09:00:00Z');
 const iso = (times: readonly Date[]) => times.map((time) => time.toISOString().slice(0, 16));
@@ -47,6 +49,63 @@ test('looks back as far as it is asked to, the instant itself included', () => {
   const times = cronTimes('0 * * * *', 'UTC', now);
   expect(iso(times.upTo(now, 2))).toEqual(['2026-03-02T08:00', '2026-03-02T09:00']);
   expect(times.after(now)).toEqual(new Date('2026-03-02T10:00:00Z'));
+});
+
+describe('leaves out no day', () => {
+  test('where a month follows one that is too short', () => {
+    expect(next('0 3 1,31 * *', 'UTC', '2027-02-02T00:00:00Z', 2)).toEqual([
+      '2027-03-01T03:00',
+      '2027-03-31T03:00',
+    ]);
+    expect(next('0 3 */15 * *', 'Europe/Berlin', '2027-02-20T00:00:00Z', 1)).toEqual(['2027-03-01T02:00']);
+  });
+
+  test('whatever the days and months', () => {
+    const list = (max: number) => fc.uniqueArray(fc.integer({ min: 1, max }), { minLength: 1, maxLength: 4 });
+    const dayOfYear = fc.integer({ min: 0, max: 3 * 366 });
+    fc.assert(
+      fc.property(list(31), list(12), dayOfYear, (days, months, skipped) => {
+        const from = new Date(Date.UTC(2026, 0, 1 + skipped, 12));
+        const expected: Date[] = [];
+        for (let at = from.getTime() + 15 * 3_600_000; at < from.getTime() + 800 * DAY; at += DAY) {
+          const day = new Date(at);
+          if (days.includes(day.getUTCDate()) && months.includes(day.getUTCMonth() + 1)) expected.push(day);
+        }
+        const first = expected.slice(0, 5);
+        expect(timesOf(`0 3 ${days.join()} ${months.join()} *`, 'UTC').next(from, first.length)).toEqual(
+          first,
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('looking ahead and looking back, in any zone', () => {
+    const fields = fc.tuple(
+      fc.constantFrom('0', '30', '*/20', '15,45'),
+      fc.constantFrom('*', '2', '1-3', '*/6', '0'),
+      fc.constantFrom('*', '1,31', '*/15', '29', 'L'),
+      fc.constantFrom('*', '2,3', '*/5', '10'),
+      fc.constantFrom('*', 'sun', '1-5', '1#1'),
+    );
+    const zones = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe');
+    const instant = fc.date({
+      min: new Date('2026-01-01'),
+      max: new Date('2029-01-01'),
+      noInvalidDate: true,
+    });
+    fc.assert(
+      fc.property(fields, zones, instant, (cron, zone, from) => {
+        const times = timesOf(cron.join(' '), zone);
+        const found = times.after(from);
+        if (!found) return;
+        expect(times.upTo(found, 1)).toEqual([found]);
+        const before = times.upTo(new Date(found.getTime() - 1), 1)[0];
+        expect(before === undefined || before <= from).toBe(true);
+      }),
+      { numRuns: 200 },
+    );
+  });
 });
 
 test.each([

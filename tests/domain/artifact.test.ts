@@ -100,6 +100,6 @@ describe('what a run made', () => {
 
   test('is refused where its JSON is nested without end, not run into the ground', () => {
     const content = '['.repeat(400_000) + ']'.repeat(400_000);
-    expect(refused(product({ kind: 'json', content }))).toContain('nested less deeply');
+    expect(refused(product({ kind: 'json', content }))).toContain('at most 64 levels');
   });
 });

@@ -25,7 +25,7 @@ export const QUERIES: readonly (readonly [string, string])[] = [
   ['SELECT * FROM jobs WHERE workspace = ? AND lease_until < ? LIMIT 100', 'jobs_lease'],
   ['SELECT count(*) FROM jobs WHERE workspace = ? AND runbook = ? AND caused_at > ?', 'jobs_caused'],
   ['SELECT * FROM jobs WHERE workspace = ? AND runbook IN (?, ?) AND state IN (?, ?)', 'jobs_room'],
-  ['SELECT * FROM jobs WHERE workspace = ? AND key = ?', 'jobs_key'],
+  ['SELECT * FROM jobs WHERE workspace = ? AND requester = ? AND key = ?', 'jobs_key'],
   ['SELECT * FROM dead_letters WHERE workspace = ? AND job = ? AND redriven_at IS NULL', 'dead_letters_job'],
   [
     'SELECT * FROM dead_letters WHERE workspace = ? AND redriven_at IS NULL ORDER BY id DESC LIMIT 9',
@@ -41,7 +41,7 @@ export const QUERIES: readonly (readonly [string, string])[] = [
   ['SELECT * FROM votes WHERE workspace = ? AND approval = ?', 'votes_voter'],
   ['SELECT * FROM outbox WHERE workspace = ? AND key = ?', 'outbox_key'],
   [
-    'SELECT * FROM outbox WHERE workspace = ? AND state = ? AND lane > ? ORDER BY lane, id LIMIT 1',
+    'SELECT * FROM outbox WHERE workspace = ? AND next_at <= ? AND id IN (SELECT min(id) FROM outbox WHERE workspace = ? AND state = ? AND channel = ? GROUP BY lane) ORDER BY id LIMIT 50',
     'outbox_lane',
   ],
   ['SELECT * FROM journal WHERE workspace = ? AND target = ? ORDER BY seq LIMIT 9', 'journal_target'],

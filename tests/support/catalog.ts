@@ -1,5 +1,5 @@
 import type { Catalog } from '../../src/domain/catalog.ts';
-import { SECOND } from '../../src/domain/clock.ts';
+import { DAY, SECOND } from '../../src/domain/clock.ts';
 import { testRunbook } from './runbook.ts';
 
 const deploy = testRunbook({
@@ -75,7 +75,7 @@ export function testCatalog(over: Partial<Catalog> = {}): Catalog {
     ]),
     sources: new Map(),
     allowedHosts: ['127.0.0.1'],
-    jobs: { concurrency: 64, queued: 10_000, depth: 5, causedPerHour: 60 },
+    jobs: { concurrency: 64, queued: 10_000, depth: 5, causedPerHour: 60, keepLogs: 30 * DAY },
     sandbox: undefined,
     budgets: [],
     notify: false,

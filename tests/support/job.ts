@@ -34,6 +34,7 @@ export function newJob(tx: Tx, over: Partial<NewRow<typeof jobs>> = {}): NewRow<
     capability: 'default',
     ticket: null,
     key: null,
+    asked: null,
     causes: [],
     waitingAt: tx.now,
     queuedAt: null,

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { buildConnector } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Refusal } from '../../src/domain/errors.ts';
 import { createGuardedFetch, type GuardedRequest, type Transport } from '../../src/worker/guard.ts';
@@ -113,6 +114,22 @@ describe('redirects', () => {
     const request = createGuardedFetch({ allowedHosts: [`127.0.0.1:${port}`] });
     expect(await outcome(request(call(`http://127.0.0.1:${port}/`)))).toBe('forbidden');
     expect(inside.seen).toEqual([]);
+  });
+
+  test('what is open by name is not open to a public site that redirects there', async () => {
+    const inside = await serve((_req, res) => res.end('inside'));
+    const outside = await serve((_req, res) => {
+      res.writeHead(302, { location: `http://inside.test:${inside.port}/` }).end();
+    });
+    const resolve = async (name: string) => [name === 'inside.test' ? '10.0.0.7' : '93.184.216.34'];
+    const transport: Transport = (target, _addresses, callback) =>
+      buildConnector()({ ...target, hostname: '127.0.0.1' }, callback);
+    const ask = (url: string, ...more: string[]) =>
+      outcome(createGuardedFetch({ allowedHosts: ['inside.test', ...more], resolve, transport })(call(url)));
+    expect(await ask(`http://outside.test:${outside.port}/`)).toBe('forbidden');
+    expect(inside.seen).toEqual([]);
+    expect(await ask(`http://inside.test:${inside.port}/`)).toBe('sent');
+    expect(await ask(`http://outside.test:${outside.port}/`, 'outside.test')).toBe('sent');
   });
 
   test('credentials stay with their origin', async () => {

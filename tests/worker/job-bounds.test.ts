@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { claim, LEASE } from '../../src/core/jobs/claiming.ts';
-import { SECOND } from '../../src/domain/clock.ts';
+import { DAY, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { jobs } from '../../src/domain/job.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
@@ -20,7 +20,9 @@ const done = { kind: 'done', result: {} } as const;
 let h: Harness;
 const workers: JobWorker[] = [];
 beforeEach(async () => {
-  h = await createHarness({ jobs: { concurrency: 3, queued: 100, depth: 5, causedPerHour: 60 } });
+  h = await createHarness({
+    jobs: { concurrency: 3, queued: 100, depth: 5, causedPerHour: 60, keepLogs: 30 * DAY },
+  });
 });
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { verifyStandard } from '../../adapters/webhook/verify/standard.ts';
-import { keepNotified } from '../../src/core/jobs/notified.ts';
+import { keepNotified } from '../../src/core/jobs/notifying.ts';
 import { effects, outbox } from '../../src/domain/records.ts';
 import { createGuardedFetch } from '../../src/worker/guard.ts';
 import { createJobNotifier } from '../../src/worker/job-notifier.ts';
@@ -88,6 +88,31 @@ async function finished(): Promise<void> {
   await soon(async () => expect(await message()).toBeDefined());
 }
 
+test('where an end is posted to is shown as a host, wherever it is shown', async () => {
+  await h.run('ben', 'job run restart --notify https://hooks.example.test/T0/SECRETPATH?sig=abcdef');
+  await h.run('ben', 'job cancel JOB-1');
+  expect((await h.run('vic', 'job show JOB-1')).reply.data).toMatchObject({
+    notify: 'https://hooks.example.test',
+  });
+  const sent = await message();
+  expect(sent).toMatchObject({
+    lane: 'webhook:https://hooks.example.test',
+    address: { to: 'https://hooks.example.test/T0/SECRETPATH?sig=abcdef' },
+  });
+  expect(JSON.stringify([sent?.reply, await h.entries()])).not.toContain('SECRETPATH');
+});
+
+test('an end that the receiver does not take holds up no other', async () => {
+  answers = [400];
+  for (let n = 1; n <= 3; n += 1) {
+    await h.run('ben', `job run restart --notify ${url}`);
+    await h.run('ben', `job cancel JOB-${n}`);
+  }
+  deliver();
+  const states = async () => (await rows(h, outbox)).map(({ state, attempts }) => `${state} ${attempts}`);
+  await soon(async () => expect(await states()).toEqual(['queued 1', 'sent 0', 'sent 0']));
+});
+
 describe('the end of a job', () => {
   test('is posted as the job’s JSON form, signed so that a receiver can verify it', async () => {
     deliver();
@@ -109,7 +134,7 @@ describe('the end of a job', () => {
       {
         job: 'JOB-1',
         kind: 'notify',
-        target: url.replace('?team=a', ''),
+        target: new URL(url).origin,
         outcome: '204',
         outboundKey: first.headers['webhook-id'],
       },

@@ -48,7 +48,7 @@ test('a further try begins anew, and a try that lost its claim says nothing more
   const one = await control.nth(1);
   one.progress({ percent: 70 });
   await soon(async () => expect((await job(h)).progress).toEqual({ percent: 70 }));
-  one.end({ kind: 'retry', reason: 'busy', after: 0 });
+  one.end({ kind: 'retry', reason: 'its worker was lost', failure: 'lost' });
   await control.nth(2);
   expect((await job(h)).progress).toBeNull();
   one.progress({ percent: 99 });

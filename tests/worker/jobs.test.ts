@@ -54,8 +54,8 @@ describe('a job', () => {
       error: null,
       leaseOwner: null,
     });
-    expect((await outgoing(h))['job:JOB-1:1:end']).toBe('JOB-1 succeeded: restart\n{"exitCode":0}');
-    const [message] = await rows(h, outbox, { where: { key: 'job:JOB-1:1:end' } });
+    expect((await outgoing(h))['job:JOB-1:4:end']).toBe('JOB-1 succeeded: restart\n{"exitCode":0}');
+    const [message] = await rows(h, outbox, { where: { key: 'job:JOB-1:4:end' } });
     expect(message?.address).toEqual({ channel: 'slack', to: 'C1', thread: '1.2' });
     expect(worker.ended).toMatchObject([[{ ref: 'JOB-1' }, { kind: 'done' }]]);
     worker.wake();
@@ -180,6 +180,25 @@ describe('a try that did not work', () => {
     await expectState('queued');
     expect((await job(h)).error).toBe('the executor failed unexpectedly; see the server log');
   });
+});
+
+test('what was done outside before the executor broke is not done again', async () => {
+  const { execute, nth } = controlled();
+  start(execute);
+  await ask();
+  const one = await nth(1);
+  const at = h.clock.now();
+  one.effect({
+    kind: 'http',
+    target: 'https://x.test/',
+    outcome: '200',
+    result: null,
+    startedAt: at,
+    endedAt: at,
+  });
+  one.end(new Error('broken'));
+  await expectState('failed');
+  expect(await job(h)).toMatchObject({ attempt: 1, error: expect.stringMatching(/^it was done, but/) });
 });
 
 describe('a cancel', () => {

@@ -109,7 +109,7 @@ export interface Claims {
   readonly lost: readonly string[];
   /** To be stopped, by their worker. */
   readonly cancelled: readonly string[];
-  readonly renewed: number;
+  readonly renewed: readonly string[];
 }
 
 /** Renews claims whose time is half over; a job that is being cancelled keeps its claim until it has stopped. */
@@ -120,7 +120,7 @@ export async function renew(tx: Tx, claims: readonly JobRow[], lease = LEASE): P
     if (wears(row, tx.now, lease)) renewed.push(await tx.update(jobs, row, { leaseUntil: until(tx, lease) }));
   }
   if (renewed.length > 0) await tx.queue.touch(renewed);
-  return { lost, cancelled, renewed: renewed.length };
+  return { lost, cancelled, renewed: renewed.map(({ id }) => id) };
 }
 
 /** Whether `renew` would find anything to do or to tell. */

@@ -3,6 +3,7 @@ import { deadLetters } from '../../domain/records.ts';
 import { redactText } from '../../domain/redact.ts';
 import type { Tx } from '../store.ts';
 import { emit } from './journalling.ts';
+import { reportedJob } from './report-keys.ts';
 
 /** Keeps a job that came to an end without success, or a report that did not arrive, until somebody redrives it. */
 export async function bury(
@@ -27,13 +28,7 @@ export async function bury(
   await emit(tx, row, 'job.dead', { stage, reason });
 }
 
-/** Of a message that tells how a job ended: `job:JOB-12:1:end`. What it came to on the way may be lost. */
-const REPORT = /^job:(JOB-\d+):\d+:(end|notify)$/;
-
-/** The job whose end a message of this key reports; undefined where it is about something else. */
-export const reportedJob = (key: string): string | undefined => REPORT.exec(key)?.[1];
-
-/** Buries a report of a job's end that was given up; other messages are no concern of a job. */
+/** Buries a report of a job's end that was given up. What a job came to on the way may be lost. */
 export async function buryReport(tx: Tx, key: string, reason: string): Promise<void> {
   const ref = reportedJob(key);
   const row = ref === undefined ? undefined : await tx.get(jobs, { ref });

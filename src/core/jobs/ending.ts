@@ -1,12 +1,15 @@
+import { clip } from '../../domain/clip.ts';
 import { checkStep, jobs, type JobRow, type Outcome, type Stage } from '../../domain/job.ts';
 import type { Json } from '../../domain/json.ts';
 import { redact, redactText } from '../../domain/redact.ts';
 import { usageView } from '../../domain/usage.ts';
+import type { Ctx } from '../command.ts';
 import type { Tx } from '../store.ts';
 import { bury } from './dead-letters.ts';
 import { emit, since } from './journalling.ts';
+import { postEnd } from './notifying.ts';
 import { tellEnd } from './telling.ts';
-import { errorText } from './view.ts';
+import { errorText } from './job-json.ts';
 
 export type Final = Exclude<Outcome, { kind: 'wait' }>;
 
@@ -46,6 +49,25 @@ export async function end(
   return ended;
 }
 
+/**
+ * Cancels a job that no worker holds, in the name of whoever asks for that. Those who asked for the job are told, unless
+ * it waited for an approval: then they are told what became of that.
+ */
+export async function cancelUnheld(
+  { tx, emit: journal }: Pick<Ctx, 'tx' | 'emit'>,
+  row: JobRow,
+  why: { readonly approval?: string; readonly reason?: string } = {},
+): Promise<JobRow> {
+  checkStep(row.ref, row.state, 'cancelled');
+  await tx.queue.withdraw(row);
+  const patch = { ticket: null, error: why.reason ?? null, endedAt: tx.now };
+  const ended = await tx.update(jobs, row, { state: 'cancelled', ...patch });
+  await journal('job.cancelled', row.ref, { ...why });
+  if (row.state === 'waiting' && row.approval !== null) await postEnd(tx, ended);
+  else await tellEnd(tx, ended, endText(ended));
+  return ended;
+}
+
 function endState(row: JobRow, outcome: Final): 'succeeded' | 'failed' | 'cancelled' {
   if (outcome.kind === 'done') return 'succeeded';
   // What was not undone has to be seen, whoever wanted it stopped.
@@ -72,5 +94,5 @@ function endText(row: JobRow): string {
 
 function summary({ result }: JobRow): string | undefined {
   const text = JSON.stringify(result);
-  return text === '{}' ? undefined : text.slice(0, 1_000);
+  return text === '{}' ? undefined : clip(text, 1_000);
 }

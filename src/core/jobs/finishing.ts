@@ -50,7 +50,7 @@ export async function fail(
   if (row.plan && outcome.failure === 'lost')
     return void (await requeue(tx, row, outcome, 0, { attempt: row.attempt - 1 }));
   const verdict = judge(row, runbook, outcome, tx.now, random);
-  if (verdict.again) await requeue(tx, row, outcome, verdict.wait);
+  if (verdict.again) await requeue(tx, row, outcome, verdict.wait, { attempt: verdict.attempt });
   else if (isHalfDone(row)) await undo(tx, row, outcome);
   else await end(tx, row, outcome, verdict.stoppedBy);
 }

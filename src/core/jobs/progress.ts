@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { clip } from '../../domain/clip.ts';
 import { jobs, progressText, type JobRow, type Progress } from '../../domain/job.ts';
 import { redactText } from '../../domain/redact.ts';
 import type { Tx } from '../store.ts';
@@ -21,10 +22,10 @@ export async function noteProgress(tx: Tx, row: JobRow, progress: Progress): Pro
 /** Within bounds, whatever a program said: 0 to 100, one line of text without secrets. */
 function cleaned({ percent, text }: Progress): Progress {
   const line =
-    text === undefined ? undefined : redactText(text).replaceAll(/\s+/g, ' ').trim().slice(0, LONGEST);
+    text === undefined ? undefined : clip(redactText(text).replaceAll(/\s+/g, ' ').trim(), LONGEST);
   return {
     ...(percent !== undefined &&
       Number.isFinite(percent) && { percent: Math.min(100, Math.max(0, percent)) }),
-    ...(line !== undefined && line !== '' && { text: line.toWellFormed() }),
+    ...(line !== undefined && line !== '' && { text: line }),
   };
 }

@@ -6,9 +6,9 @@ import { may } from '../../domain/permission.ts';
 import { deadLetters } from '../../domain/records.ts';
 import type { Runbook } from '../../domain/runbook.ts';
 import { permissionsOf } from '../../domain/step.ts';
-import { countRun } from '../budgets.ts';
 import type { Ctx } from '../command.ts';
 import { runbookArgs } from '../runbook-args.ts';
+import { admitRun } from './admitting.ts';
 import { originOf } from './causes.ts';
 import { queueJob } from './queueing.ts';
 import { forgetSteps, leftToUndo, undoAgain } from './retaking.ts';
@@ -17,7 +17,8 @@ import { forgetSteps, leftToUndo, undoAgain } from './retaking.ts';
  * Puts a job that is over back into the queue as a further attempt of the same job, with all its tries, as its runbook
  * is now; where its steps were not wholly undone, to undo what is left. Its dead letters are settled by that.
  * @throws Refusal `conflict` when it is not over, its runbook is gone or needs an approval for each run;
- * `forbidden` without the runbook's permission; `invalid_argument` when it no longer takes the arguments.
+ * `forbidden` without the runbook's permission; `invalid_argument` when it no longer takes the arguments;
+ * `rate_limited` when the queue is full or a budget is spent.
  */
 export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonObject): Promise<JobRow> {
   const { tx, causes } = ctx;
@@ -35,7 +36,7 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
   const args = runbookArgs(runbook, row.args);
   // What another run made do this is a cause of what comes of it, or a retry of itself would go round for ever.
   const origin = causes.length > 0 ? await originOf(ctx, row.runbook, [...row.causes, row.ref]) : {};
-  await countRun(ctx, runbook, undefined);
+  await admitRun(ctx, runbook, undefined);
   await settleLetters(ctx, row);
   const queued = await queueJob(tx, row, {
     args,

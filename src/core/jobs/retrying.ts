@@ -6,6 +6,7 @@ import type { Patch } from '../../domain/table.ts';
 import type { Tx } from '../store.ts';
 import { emit, since } from './journalling.ts';
 import { queueJob } from './queueing.ts';
+import { tellPause } from './telling.ts';
 
 /** What a far side may ask to wait before the next try. */
 const LONGEST_WAIT = DAY;
@@ -13,9 +14,12 @@ const LONGEST_WAIT = DAY;
 /** A try that did not work. */
 export type Failure = Extract<Outcome, { kind: 'retry' | 'fail' }>;
 
-/** Another try after so many milliseconds, or none; with the bound that was met, where it was one. */
+/**
+ * Another try after so many milliseconds, with what the tries so far come to, or none; with the bound that was met, where
+ * it was one.
+ */
 export type Verdict =
-  | { readonly again: true; readonly wait: number }
+  | { readonly again: true; readonly wait: number; readonly attempt: number }
   | { readonly again: false; readonly stoppedBy: string | null };
 
 /** How long to wait before the next try: exponential with full jitter, in milliseconds. */
@@ -29,7 +33,8 @@ export function backoff(
 
 /**
  * Whether there is another try: by the runbook's answer to this class of failure, or else as the executor says, while
- * tries and their budget last. A wait that the far side asked for is kept to, or the job is given up.
+ * tries and their budget last. A longer wait that the far side asked for is kept to, or the job is given up. What was held off
+ * was no try: the budget alone bounds how long it is.
  */
 export function judge(
   row: JobRow,
@@ -42,12 +47,15 @@ export function judge(
   if (!runbook || !isPassing(runbook.tries, failure)) return { again: false, stoppedBy: bound };
   // What is being undone is undone to the end.
   if (row.cancelRequested && row.phase === 'forward') return { again: false, stoppedBy: bound };
-  if (row.attempt >= row.maxAttempts) return { again: false, stoppedBy: 'tries.max' };
+  const attempt = isHeldOff(failure) ? row.attempt - 1 : row.attempt;
+  if (attempt >= row.maxAttempts) return { again: false, stoppedBy: 'tries.max' };
   const wait = waitOf(row, runbook.tries, failure, random);
   const { budget = Number.POSITIVE_INFINITY } = runbook.tries;
   if (since(row.startedAt ?? now, now) + wait > budget) return { again: false, stoppedBy: 'tries.budget' };
-  return { again: true, wait };
+  return { again: true, wait, attempt };
 }
+
+const isHeldOff = (failure: Failure): boolean => failure.kind === 'retry' && failure.heldOff === true;
 
 function isPassing(tries: Tries, outcome: Failure): boolean {
   // What could not even start, or could not be undone, is no failure of a class.
@@ -59,10 +67,12 @@ function isPassing(tries: Tries, outcome: Failure): boolean {
 function waitOf(row: JobRow, tries: Tries, outcome: Failure, random: () => number): number {
   // Nobody was refused: its worker was lost, and the time of the lease is over already.
   if (outcome.failure === 'lost') return 0;
+  const pause = backoff(tries, row.attempt, random);
   const asked = outcome.kind === 'retry' ? outcome.after : undefined;
-  return asked === undefined
-    ? backoff(tries, row.attempt, random)
-    : Math.min(Math.max(0, asked), LONGEST_WAIT);
+  if (asked === undefined) return pause;
+  const wait = Math.min(asked, LONGEST_WAIT);
+  // Those that are held off together do not come back together; nobody else is asked to come back sooner.
+  return isHeldOff(outcome) ? wait + pause : Math.max(wait, pause);
 }
 
 /** Ends the claim and puts the job back into the queue for its next try. */
@@ -88,5 +98,6 @@ export async function requeue(
   });
   const ran = since(row.runningAt, tx.now);
   await emit(tx, queued, 'job.retrying', { attempt, reason, failure, wait, runAt: runAt.toISOString(), ran });
+  await tellPause(tx, queued);
   return queued;
 }

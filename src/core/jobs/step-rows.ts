@@ -92,16 +92,16 @@ export async function failStep(tx: Tx, job: JobRow, row: JobStepRow, why: string
   return failed;
 }
 
-/** It is tried again after so many milliseconds. */
+/** It is tried again after so many milliseconds; `attempt`: what its tries so far come to. */
 export async function pauseStep(
   tx: Tx,
   job: JobRow,
   row: JobStepRow,
   why: string,
-  wait: number,
+  { wait, attempt }: { readonly wait: number; readonly attempt: number },
 ): Promise<JobStepRow> {
   const error = redactText(why);
-  const paused = await tx.update(jobSteps, row, { state: 'waiting', error });
+  const paused = await tx.update(jobSteps, row, { state: 'waiting', error, attempt });
   await emit(tx, job, 'job.step_failed', { ...about(row), error, wait });
   return paused;
 }

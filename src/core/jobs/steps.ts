@@ -138,7 +138,7 @@ class Saga {
       this.#put(await failStep(this.#tx, this.#job, row, `${failure.reason}${named}`));
       return undefined;
     }
-    await pauseStep(this.#tx, this.#job, row, failure.reason, verdict.wait);
+    await pauseStep(this.#tx, this.#job, row, failure.reason, verdict);
     // No worker is held meanwhile. It is the job's same try that goes on then.
     await requeue(this.#tx, this.#job, failure, verdict.wait, { attempt: this.#job.attempt - 1 });
     return over({ kind: 'wait' });

@@ -1,3 +1,4 @@
+import { clip } from '../../domain/clip.ts';
 import { SECOND } from '../../domain/clock.ts';
 import { jobLogs, progressText, type JobRow } from '../../domain/job.ts';
 import { outbox } from '../../domain/records.ts';
@@ -5,7 +6,8 @@ import type { Row } from '../../domain/table.ts';
 import type { Address } from '../message.ts';
 import { enqueue } from '../outgoing.ts';
 import type { Tx } from '../store.ts';
-import { jobView } from './view.ts';
+import { postEnd } from './notifying.ts';
+import { aboutJob, endKey, isNews, newsKey } from './report-keys.ts';
 
 /** Channels on which a message can be changed in place; on the others only the end is told. */
 const IN_PLACE: readonly Address['channel'][] = ['slack'];
@@ -13,9 +15,8 @@ const IN_PLACE: readonly Address['channel'][] = ['slack'];
 export const NEWS_EVERY = 5 * SECOND;
 /** Lines of its log that go with them. */
 const LINES = 5;
-const NEWS = /^job:[^:]+:news:/;
 
-/** Whether the conversation that asked for a job hears of it while it runs. */
+/** Whether the conversation that asked for a job hears of it before its end. */
 export const hearsNews = ({ replyTo }: Pick<JobRow, 'replyTo'>): boolean =>
   IN_PLACE.includes((replyTo as Address | null)?.channel ?? 'terminal');
 
@@ -27,58 +28,53 @@ export async function tellNews(tx: Tx, row: JobRow): Promise<boolean> {
   if (!hearsNews(row) || row.state !== 'running') return false;
   const since = row.runningAt ?? tx.now;
   if (tx.now.getTime() - since.getTime() < NEWS_EVERY) return false;
-  const before = await lastMessage(tx, row);
+  const before = await lastNews(tx, row);
   if (before && tx.now.getTime() - before.createdAt.getTime() < NEWS_EVERY) return false;
-  const reply = { text: await newsText(tx, row) };
-  if (before?.state === 'queued') {
-    await tx.update(outbox, before, { reply: { ...(before.reply as object), reply } });
-    return true;
-  }
-  // Sequenced by the instant, which is as exact as the pace takes.
-  const key = `job:${row.ref}:news:${tx.now.getTime()}`;
-  return enqueue(tx, { key, address: row.replyTo as Address, reply, ...inPlaceOf(before) });
+  const text = await newsText(tx, row);
+  if (before?.state !== 'queued') return replace(tx, row, before, newsKey(row, tx.now), text);
+  await tx.update(outbox, before, { reply: { ...(before.reply as object), reply: { text } } });
+  return true;
+}
+
+/** A job stopped to run and is not over: where its news stand, they say what it waits for from now on. */
+export async function tellPause(tx: Tx, row: JobRow): Promise<void> {
+  const before = hearsNews(row) ? await lastNews(tx, row) : undefined;
+  if (before) await replace(tx, row, before, newsKey(row, tx.now), pauseText(row));
 }
 
 /** Tells the conversation that asked for a job how it ended, in the place of its news; and posts it where that is asked for. */
 export async function tellEnd(tx: Tx, row: JobRow, text: string): Promise<void> {
   if (row.replyTo) {
-    const reply = { text };
-    const before = hearsNews(row) ? await lastMessage(tx, row) : undefined;
-    if (before?.state === 'queued') await tx.update(outbox, before, { state: 'withdrawn', reply: { reply } });
-    const key = `job:${row.ref}:${row.attempt}:end`;
-    await enqueue(tx, { key, address: row.replyTo as Address, reply, ...inPlaceOf(before) });
+    const before = hearsNews(row) ? await lastNews(tx, row) : undefined;
+    await replace(tx, row, before, endKey(row), text);
   }
   await postEnd(tx, row);
 }
 
-/** Posts the end of a job to the URL that it was asked for with, signed on its way out. */
-export async function postEnd(tx: Tx, row: JobRow): Promise<void> {
-  if (row.notify === null) return;
-  const data = { type: `job.${row.state}`, timestamp: tx.now.toISOString(), data: jobView(row) };
-  await enqueue(tx, {
-    // By version: what is cancelled before it runs may be asked for again and be cancelled again in the same attempt.
-    key: `job:${row.ref}:${row.version}:notify`,
-    address: { channel: 'webhook', to: row.notify },
-    reply: { text: `${row.ref} ${row.state}: ${row.runbook}`, data },
-  });
-}
-
 /** The news that were told last, unless the job was over in between. */
-async function lastMessage(tx: Tx, row: JobRow): Promise<Row<typeof outbox> | undefined> {
+async function lastNews(tx: Tx, row: JobRow): Promise<Row<typeof outbox> | undefined> {
   const { channel } = row.replyTo as Address;
   const [last] = await tx.find(outbox, {
-    where: { key: { prefix: `job:${row.ref}:` }, channel },
+    where: { key: { prefix: aboutJob(row) }, channel },
     orderBy: [{ column: 'id', descending: true }],
     limit: 1,
   });
-  return last && NEWS.test(last.key) ? last : undefined;
+  return last && isNews(last.key) ? last : undefined;
 }
 
-/** What takes the place of a message that was sent, or of the one that it was to replace. */
-function inPlaceOf(before: Row<typeof outbox> | undefined): { replaces?: string } {
-  const queued = (before?.reply as { replaces?: string } | undefined)?.replaces;
-  const replaces = before?.externalId ?? queued;
-  return replaces === undefined ? {} : { replaces };
+/** Tells something in the place of what was told before, or is on its way, or was to be told. */
+async function replace(
+  tx: Tx,
+  row: JobRow,
+  before: Row<typeof outbox> | undefined,
+  key: string,
+  text: string,
+): Promise<boolean> {
+  const reply = { text };
+  if (before?.state === 'queued') await tx.update(outbox, before, { state: 'withdrawn', reply: { reply } });
+  const replaces = before?.externalId ?? (before?.reply as { replaces?: string } | undefined)?.replaces;
+  const address = row.replyTo as Address;
+  return enqueue(tx, { key, address, reply, ...(replaces !== undefined && { replaces }) });
 }
 
 async function newsText(tx: Tx, row: JobRow): Promise<string> {
@@ -90,6 +86,19 @@ async function newsText(tx: Tx, row: JobRow): Promise<string> {
   const progress = row.progress ? ` · ${progressText(row.progress)}` : '';
   return [
     `${row.ref} is running: ${row.runbook}${progress}`,
-    ...lines.toReversed().map((l) => l.line.slice(0, 300)),
+    ...lines.toReversed().map((l) => clip(l.line, 300)),
   ].join('\n');
+}
+
+function pauseText(row: JobRow): string {
+  const undone = row.phase === 'compensating' ? 'is to be undone' : 'is queued again';
+  const standing = row.state === 'waiting' ? `waits${waitText(row)}` : undone;
+  const why = row.state === 'waiting' ? undefined : row.error;
+  return [`${row.ref} ${standing}: ${row.runbook}`, why].filter(Boolean).join('\n');
+}
+
+function waitText({ waitFor, waitUntil }: JobRow): string {
+  if (waitFor?.kind === 'approval') return ` for ${waitFor.approval}`;
+  if (waitFor?.kind === 'event') return ` for the event ${waitFor.event}`;
+  return waitUntil ? ` until ${waitUntil.toISOString()}` : '';
 }

@@ -8,6 +8,7 @@ import type { Patch } from '../../domain/table.ts';
 import type { Tx } from '../store.ts';
 import { emit } from './journalling.ts';
 import { queueJob } from './queueing.ts';
+import { tellPause } from './telling.ts';
 import { failStep, finishStep, waitingStep } from './step-rows.ts';
 
 /** Asks, in the transaction of the step that waits for it, for the approval to go on. */
@@ -42,7 +43,7 @@ export async function beginWait(
     until: until.toISOString(),
   });
   await tx.queue.complete(job);
-  await tx.update(jobs, job, {
+  const waiting = await tx.update(jobs, job, {
     state: 'waiting',
     waitingAt: tx.now,
     // What happened before it began to wait is not what it waits for.
@@ -52,6 +53,7 @@ export async function beginWait(
     // The job's same try goes on when it is claimed again.
     attempt: job.attempt - 1,
   });
+  await tellPause(tx, waiting);
 }
 
 const LET_GO = { ticket: null, leaseUntil: null, leaseOwner: null } as const;
@@ -91,6 +93,7 @@ const stepOf = (tx: Tx, job: JobRow): Promise<JobStepRow | undefined> | undefine
 async function goOn(tx: Tx, job: JobRow, patch: Patch<typeof jobs>): Promise<JobRow> {
   const queued = await queueJob(tx, job, { runAt: tx.now, waitFor: null, waitUntil: null, ...patch });
   await emit(tx, queued, 'job.queued', { phase: queued.phase });
+  await tellPause(tx, queued);
   return queued;
 }
 

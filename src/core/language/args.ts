@@ -1,3 +1,4 @@
+import { clip } from '../../domain/clip.ts';
 import { isObject, type Json } from '../../domain/json.ts';
 import { unfit, unknownArgument, wrong } from './explain.ts';
 import { findFlag, type Field, type Spec } from './fields.ts';
@@ -171,7 +172,7 @@ function fillPositional(state: State): void {
 
 function tooMany(spec: Spec, words: readonly string[], fit: number): Error {
   const takes = spec.positional.map((field) => field.name).join(', ');
-  const extra = (words[fit] ?? '').slice(0, 40).toWellFormed();
+  const extra = clip(words[fit] ?? '', 40);
   const last = spec.positional.at(-1);
   if (
     fit > 0 &&

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { clip } from '../../domain/clip.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { Field, Spec } from './fields.ts';
@@ -23,7 +24,6 @@ export function unfit(spec: Spec, field: Field, error: unknown, value: Json): Er
 export function unknownArgument(spec: Spec, name: string, prefix: '' | '--'): Refusal {
   const names = spec.fields.map((field) => (prefix ? field.flag : field.name));
   const near = nearest(name, names, 2).map((n) => prefix + n);
-  const clipped = name.length > 40 ? `${name.slice(0, 40).toWellFormed()}…` : name;
   const hint = near.length
     ? `; did you mean ${oneOf(near)}?`
     : names.length
@@ -32,7 +32,7 @@ export function unknownArgument(spec: Spec, name: string, prefix: '' | '--'): Re
           'and',
         )}.`
       : '; it takes no arguments.';
-  return wrong(spec, `${spec.words} has no argument ${prefix}${clipped}${hint}`);
+  return wrong(spec, `${spec.words} has no argument ${prefix}${clip(name, 40)}${hint}`);
 }
 
 /** One line for what the schema found: all that is missing, or else the first thing that is wrong. */
@@ -112,5 +112,5 @@ const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text
 /** A value as the sender wrote it, short enough for one line. */
 function shown(value: unknown): string {
   const text = value === undefined ? 'nothing' : JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text;
+  return clip(text, 60);
 }

@@ -1,3 +1,4 @@
+import { clip } from '../../domain/clip.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { CommandSet } from '../command.ts';
 import { specOf, type Spec } from './fields.ts';
@@ -66,12 +67,12 @@ function unknown(words: readonly string[], names: readonly string[]): Refusal {
   if (ofNoun.length > 0 && (verb === '' || suggestions.length === 0)) {
     const verbs = ofNoun.map((name) => name.slice(noun.length + 1));
     return refuse(
-      verb ? `${noun} has no verb ${clip(verb)}; it takes` : `${noun} needs a verb:`,
+      verb ? `${noun} has no verb ${clip(verb, 60)}; it takes` : `${noun} needs a verb:`,
       verbs,
       ofNoun,
     );
   }
-  const said = clip(words.slice(0, long ? 3 : 2).join(' '));
+  const said = clip(words.slice(0, long ? 3 : 2).join(' '), 60);
   if (suggestions.length > 0)
     return new Refusal(
       'unknown_command',
@@ -101,5 +102,3 @@ function suggest(noun: string, verb: string, names: readonly string[]): string[]
   const found = both.length > 0 ? both : single.filter((name) => name.split(' ')[0] !== noun);
   return [...new Set(found)].slice(0, 5);
 }
-
-const clip = (text: string): string => (text.length > 60 ? `${text.slice(0, 60).toWellFormed()}…` : text);

@@ -1,3 +1,4 @@
+import { clip } from '../../domain/clip.ts';
 import { Refusal } from '../../domain/errors.ts';
 
 /** One word of a command line, with quotes and escapes already taken out. */
@@ -157,9 +158,8 @@ function readSmart(text: string, open: number, char: string, closer: RegExp): Pi
 }
 
 function unclosed(text: string, open: number): Refusal {
-  const shown = text.slice(open, open + 30).toWellFormed();
   return new Refusal(
     'malformed',
-    `The quote at character ${open + 1} is not closed: ${shown}${open + 30 < text.length ? '…' : ''}`,
+    `The quote at character ${open + 1} is not closed: ${clip(text.slice(open), 30)}`,
   );
 }

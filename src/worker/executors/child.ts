@@ -38,6 +38,16 @@ export class Child {
     this.#unwatch = pid === undefined ? undefined : warden?.watch(pid);
   }
 
+  /** Whether the system could start it at all. */
+  get began(): boolean {
+    return this.#process.pid !== undefined;
+  }
+
+  /** Whether it has come to an end by itself; a child of its own may still hold its output open. */
+  get exited(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
   /** Asks it to end, and after `grace` milliseconds no longer asks. */
   stop(grace: number): void {
     this.#kill('SIGTERM');
@@ -48,14 +58,28 @@ export class Child {
   async ended(output: Output, control: Control): Promise<Ended> {
     const child = this.#process;
     const [, out, err, reports] = child.stdio as unknown as readonly [null, Readable, Readable, Readable];
-    out.on('data', (chunk: Buffer) => output.write('out', chunk));
-    err.on('data', (chunk: Buffer) => output.write('err', chunk));
-    reports.on('data', (chunk: Buffer) => control.write(chunk));
     // A program that closed it without reading leaves a reset connection, which says nothing about it.
     reports.on('error', () => undefined);
     let pipes: NodeJS.Timeout | undefined;
     try {
       return await new Promise((resolve, reject) => {
+        // Thrown from an event, an error of ours would end this whole process.
+        const safely =
+          <A extends unknown[]>(work: (...given: A) => void) =>
+          (...given: A): void => {
+            try {
+              work(...given);
+            } catch (error) {
+              this.#kill('SIGKILL');
+              reject(error as Error);
+            }
+          };
+        const takers = [
+          [out, (chunk: Buffer) => output.write('out', chunk)],
+          [err, (chunk: Buffer) => output.write('err', chunk)],
+          [reports, (chunk: Buffer) => control.write(chunk)],
+        ] as const;
+        for (const [pipe, take] of takers) pipe.on('data', safely(take));
         child.once('error', reject);
         child.once('exit', () => {
           // Whoever it left behind in its group ends with it.
@@ -63,11 +87,14 @@ export class Child {
           this.#unwatch?.();
           pipes = setTimeout(() => [out, err, reports].forEach((pipe) => pipe.destroy()), PIPE_GRACE);
         });
-        child.once('close', (code, signal) => {
-          output.end();
-          control.end();
-          resolve({ code, signal });
-        });
+        child.once(
+          'close',
+          safely((code: number | null, signal: NodeJS.Signals | null) => {
+            output.end();
+            control.end();
+            resolve({ code, signal });
+          }),
+        );
       });
     } finally {
       clearTimeout(pipes);

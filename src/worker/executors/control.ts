@@ -1,7 +1,9 @@
 import { MOST_ARTIFACTS } from '../../domain/artifact.ts';
-import type { Product, Progress, Usage } from '../../domain/job.ts';
+import { overBound } from '../../domain/bounds.ts';
+import { clip } from '../../domain/clip.ts';
 import { Refusal } from '../../domain/errors.ts';
-import { isObject, type Json, type JsonObject } from '../../domain/json.ts';
+import { MOST_RESULT, type Outcome, type Product, type Progress, type Usage } from '../../domain/job.ts';
+import { isObject, jsonOf, type Json, type JsonObject } from '../../domain/json.ts';
 import { addUsage, readUsage } from '../../domain/usage.ts';
 import { cleanJson, cleanText } from './clean.ts';
 import type { Execution } from './execution.ts';
@@ -12,8 +14,8 @@ import type { Templates } from './template.ts';
 /** Bytes of one message, and of all that a program may send. */
 const LARGEST = 2 * 1_048_576;
 const MOST_BYTES = 32 * 1_048_576;
-/** Characters of a result, as JSON. */
-const MOST_RESULT = 65_536;
+/** What a result says of the end, whatever the program says of it. */
+export const OURS = ['exitCode', 'signal', 'logLines'] as const;
 const WORDS = 200;
 
 /**
@@ -24,16 +26,17 @@ const WORDS = 200;
 export class Control {
   readonly #execution: Execution;
   readonly #templates: Templates;
-  readonly #exceeded: (reason: string) => void;
+  readonly #exceeded: (end: Outcome) => void;
   readonly #lines = new Lines((line) => this.#read(line), LARGEST);
   readonly #announced: JsonObject[] = [];
   #bytes = 0;
+  #passedOver = 0;
   #open = true;
   #usage: Usage | null = null;
   #result: JsonObject = {};
 
-  /** `exceeded` is called once, with what there was too much of; nothing is read after it. */
-  constructor(execution: Execution, templates: Templates, exceeded: (reason: string) => void) {
+  /** `exceeded` is called once, with how that ends the try; nothing is read after it. */
+  constructor(execution: Execution, templates: Templates, exceeded: (end: Outcome) => void) {
     this.#execution = execution;
     this.#templates = templates;
     this.#exceeded = exceeded;
@@ -42,7 +45,7 @@ export class Control {
   write(chunk: Buffer): void {
     if (!this.#open) return;
     this.#bytes += chunk.length;
-    if (this.#bytes > MOST_BYTES) this.#close(`more than ${MOST_BYTES} bytes on file descriptor 3`);
+    if (this.#bytes > MOST_BYTES) this.#tooMuch(`more than ${MOST_BYTES} bytes`);
     else this.#lines.write(chunk);
   }
 
@@ -72,9 +75,16 @@ export class Control {
       this.#take(kind, value);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      const said = cleanText(error.message, this.#templates).slice(0, WORDS);
-      this.#execution.log('err', `a message on file descriptor 3 was passed over: ${said}`);
+      this.#passOver(`a message on file descriptor 3 was passed over: ${error.message}`);
     }
+  }
+
+  /** Tells it in the log, where it counts as a line of output. */
+  #passOver(what: string): void {
+    this.#passedOver += 1;
+    const { runbook } = this.#execution;
+    if (this.#passedOver > runbook.bounds.logLines) this.#close(overBound('bounds.logLines', runbook));
+    else this.#execution.log('err', clip(cleanText(what, this.#templates), WORDS));
   }
 
   #take(kind: string, value: Json): void {
@@ -88,30 +98,33 @@ export class Control {
 
   #keep(result: JsonObject): void {
     if (JSON.stringify(result).length > MOST_RESULT)
-      return this.#close(`a result of more than ${MOST_RESULT} characters on file descriptor 3`);
+      return this.#tooMuch(`a result of more than ${MOST_RESULT} characters`);
+    const taken = OURS.filter((name) => Object.hasOwn(result, name));
+    if (taken.length > 0)
+      this.#passOver(`of the result on file descriptor 3, ${taken.join(', ')} was passed over`);
     this.#result = cleanJson(result, this.#templates);
   }
 
   #add(artifact: JsonObject): void {
     if (this.#announced.length >= MOST_ARTIFACTS)
-      return this.#close(`more than ${MOST_ARTIFACTS} artifacts on file descriptor 3`);
+      return this.#tooMuch(`more than ${MOST_ARTIFACTS} artifacts`);
     this.#announced.push(artifact);
   }
 
-  #close(reason: string): void {
+  #tooMuch(what: string): void {
+    this.#close({ kind: 'fail', failure: 'refused', reason: `${what} on file descriptor 3` });
+  }
+
+  #close(end: Outcome): void {
     this.#open = false;
-    this.#exceeded(reason);
+    this.#exceeded(end);
   }
 }
 
 function parsed(line: string): JsonObject {
-  try {
-    const value: unknown = JSON.parse(line);
-    if (isObject(value)) return value;
-  } catch {
-    // The same answer as to JSON that is no object.
-  }
-  throw new Refusal('malformed', 'expected a JSON object of at most 2 MiB in each line');
+  const value = jsonOf(line);
+  if (isObject(value)) return value;
+  throw new Refusal('malformed', 'expected a JSON object of at most 2 MiB and 64 levels in each line');
 }
 
 function progressOf({ percent, text }: JsonObject, templates: Templates): Progress {
@@ -121,6 +134,6 @@ function progressOf({ percent, text }: JsonObject, templates: Templates): Progre
     throw new Refusal('malformed', 'progress: expected text as a string');
   return {
     ...(percent !== undefined && { percent }),
-    ...(text !== undefined && { text: cleanText(text, templates).slice(0, WORDS).toWellFormed() }),
+    ...(text !== undefined && { text: clip(cleanText(text, templates), WORDS) }),
   };
 }

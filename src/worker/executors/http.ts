@@ -1,23 +1,22 @@
 import { compileCel } from '../../core/cel.ts';
+import { clip } from '../../domain/clip.ts';
 import type { Effect } from '../../domain/effect.ts';
 import { asRefusal, Refusal } from '../../domain/errors.ts';
 import type { FailureClass } from '../../domain/failure.ts';
-import type { Outcome, Usage } from '../../domain/job.ts';
-import type { Json, JsonObject } from '../../domain/json.ts';
+import { MOST_RESULT, type Outcome, type Usage } from '../../domain/job.ts';
+import { jsonOf, type Json, type JsonObject } from '../../domain/json.ts';
 import type { HttpExecutor } from '../../domain/runbook.ts';
 import { readUsage } from '../../domain/usage.ts';
 import { BreakerOpen } from '../breakers.ts';
-import { TimedOut, type GuardedRequest, type GuardedResponse } from '../guard.ts';
+import { BodyTooLarge, TimedOut, type GuardedRequest, type GuardedResponse } from '../guard.ts';
 import { cleanJson, cleanText } from './clean.ts';
 import type { Execution, ExecutorDeps } from './execution.ts';
 import { retryAfter } from './retry-after.ts';
-import { refuseLive } from './sandbox.ts';
 import { Templates } from './template.ts';
 
 /** Characters of the answer's body that the job keeps where its runbook maps nothing. */
 const KEPT_BODY = 4_096;
-/** Characters of a mapped result, as JSON. */
-const MOST_RESULT = 65_536;
+const BODY = 'the body';
 const OURS = new Set(['idempotency-key', 'signalbox-cause']);
 
 /**
@@ -27,7 +26,7 @@ const OURS = new Set(['idempotency-key', 'signalbox-cause']);
 export async function runHttp(execution: Execution, deps: ExecutorDeps): Promise<Outcome> {
   const { executor } = execution.runbook;
   if (executor.kind !== 'http') throw new TypeError(`${execution.runbook.name} is no http runbook`);
-  const templates = new Templates(execution.args, deps.env, deps.self);
+  const templates = new Templates(execution.args, deps);
   const startedAt = deps.clock.now();
   let target = '';
   let answered = false;
@@ -37,7 +36,6 @@ export async function runHttp(execution: Execution, deps: ExecutorDeps): Promise
   };
   try {
     const request = requestOf(execution, executor, templates);
-    refuseLive(deps.sandbox, partsOf(request));
     target = targetOf(request, templates);
     const send = deps.breakers ? deps.breakers.around(deps.fetch) : deps.fetch;
     const answer = await send({ ...request, answered: () => (answered = true) });
@@ -57,11 +55,11 @@ export async function runHttp(execution: Execution, deps: ExecutorDeps): Promise
 }
 
 function requestOf(execution: Execution, executor: HttpExecutor, templates: Templates): GuardedRequest {
-  const headers = templates.fillAll(executor.headers);
+  const headers = templates.fillAll(executor.headers, 'the header');
   const redirect = executor.expectStatus.some((status) => status >= 300 && status < 400);
   return {
     method: executor.method,
-    url: templates.fill(executor.url, 'url'),
+    url: templates.fill(executor.url, 'url', 'the address'),
     headers: {
       ...Object.fromEntries(Object.entries(headers).filter(([name]) => !OURS.has(name.toLowerCase()))),
       'idempotency-key': execution.idempotencyKey,
@@ -75,16 +73,10 @@ function requestOf(execution: Execution, executor: HttpExecutor, templates: Temp
   };
 }
 
-const partsOf = ({ url, headers = {}, body }: GuardedRequest): (readonly [string, string | undefined])[] => [
-  ['the address', url],
-  ...Object.entries(headers).map(([name, value]) => [`the header ${name}`, value] as const),
-  ['the body', body],
-];
-
 /** Where it goes, without the query and without secrets. */
 function targetOf({ url }: GuardedRequest, templates: Templates): string {
   const to = URL.parse(url);
-  return cleanText(to ? `${to.origin}${to.pathname}` : url, templates).slice(0, 500);
+  return clip(cleanText(to ? `${to.origin}${to.pathname}` : url, templates), 500);
 }
 
 /** Fills the body so that no argument can end its own place in it. */
@@ -95,20 +87,13 @@ function bodyOf(
 ): string | undefined {
   if (body === undefined) return undefined;
   const type = Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1] ?? '';
-  if (type.includes('form-urlencoded')) return templates.fill(body, 'form');
-  if (!type.includes('json') && (type !== '' || !/^\s*[{[]/.test(body))) return templates.fill(body);
-  const filled = templates.fill(body, 'json');
-  if (parsed(filled) === undefined)
+  if (type.includes('form-urlencoded')) return templates.fill(body, 'form', BODY);
+  if (!type.includes('json') && (type !== '' || !/^\s*[{[]/.test(body)))
+    return templates.fill(body, 'text', BODY);
+  const filled = templates.fill(body, 'json', BODY);
+  if (jsonOf(filled) === undefined)
     throw new Refusal('invalid_argument', 'The body is not JSON once its templates are filled.');
   return filled;
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return undefined;
-  }
 }
 
 function outcomeOf(
@@ -147,7 +132,7 @@ function doneWith(
 ): Outcome {
   const { status, headers } = answer;
   const text = answer.body.toString('utf8');
-  const values = { status, headers, body: parsed(text) ?? text };
+  const values = { status, headers, body: jsonOf(text) ?? text };
   const used = usage && usedIn(usage, values, execution, templates);
   const more = used && { usage: used };
   if (!fields) return { kind: 'done', result: beginning(answer, templates), ...more };
@@ -198,13 +183,19 @@ function failureOf(error: unknown, templates: Templates, sent: boolean): Outcome
   if (refusal.code === 'internal') throw error;
   const reason = templates.hide(refusal.message);
   if (refusal instanceof TimedOut) return { kind: 'retry', failure: 'timeout', bound: 'timeout', reason };
-  if (refusal.code === 'too_large') {
+  if (refusal instanceof BodyTooLarge) {
     const bound = 'bounds.outputBytes';
     return { kind: 'fail', failure: 'refused', bound, reason: `${reason} (${bound})` };
   }
   const { retryAfter: after } = refusal;
   if (refusal.code === 'unavailable')
-    return { kind: 'retry', failure: 'network', reason, ...(after !== undefined && { after }) };
+    return {
+      kind: 'retry',
+      failure: 'network',
+      reason,
+      ...(after !== undefined && { after }),
+      ...(refusal instanceof BreakerOpen && { heldOff: true }),
+    };
   return { kind: 'fail', failure: 'refused', ...(!sent && { stage: 'start' }), reason };
 }
 

@@ -1,4 +1,7 @@
-import { redactText } from '../../domain/redact.ts';
+import { overBound } from '../../domain/bounds.ts';
+import { clip } from '../../domain/clip.ts';
+import type { Outcome } from '../../domain/job.ts';
+import { cleanText } from './clean.ts';
 import type { Execution } from './execution.ts';
 import { Lines, MAX_LINE } from './lines.ts';
 import type { Templates } from './template.ts';
@@ -7,7 +10,7 @@ import type { Templates } from './template.ts';
 export class Output {
   readonly #execution: Execution;
   readonly #templates: Templates;
-  readonly #exceeded: (reason: string) => void;
+  readonly #exceeded: (end: Outcome) => void;
   readonly #streams: { readonly out: Lines; readonly err: Lines };
   #bytes = 0;
   #open = true;
@@ -15,8 +18,8 @@ export class Output {
   /** The last line on standard error, shortened: most programs say there why they failed. */
   lastError = '';
 
-  /** `exceeded` is called once, with the bound that was passed; nothing is logged after it. */
-  constructor(execution: Execution, templates: Templates, exceeded: (reason: string) => void) {
+  /** `exceeded` is called once, with how that ends the try; nothing is logged after it. */
+  constructor(execution: Execution, templates: Templates, exceeded: (end: Outcome) => void) {
     this.#execution = execution;
     this.#templates = templates;
     this.#exceeded = exceeded;
@@ -33,10 +36,7 @@ export class Output {
     this.#bytes += chunk.length;
     const over = this.#bytes - this.#execution.runbook.bounds.outputBytes;
     this.#streams[stream].write(over > 0 ? chunk.subarray(0, Math.max(0, chunk.length - over)) : chunk);
-    if (over > 0)
-      this.#close(
-        `more than ${this.#execution.runbook.bounds.outputBytes} bytes of output (bounds.outputBytes)`,
-      );
+    if (over > 0) this.#close('bounds.outputBytes');
   }
 
   end(): void {
@@ -46,26 +46,25 @@ export class Output {
 
   #log(stream: 'out' | 'err', line: string): void {
     if (!this.#open) return;
-    const { logLines } = this.#execution.runbook.bounds;
-    if (this.lines >= logLines) return this.#close(`more than ${logLines} lines of output (bounds.logLines)`);
+    if (this.lines >= this.#execution.runbook.bounds.logLines) return this.#close('bounds.logLines');
     this.lines += 1;
     const shown = this.#clean(line);
-    if (stream === 'err' && shown.trim() !== '') this.lastError = shown.slice(0, 200).toWellFormed();
+    if (stream === 'err' && shown.trim() !== '') this.lastError = clip(shown, 200);
     this.#execution.log(stream, shown);
   }
 
-  /** Without secrets and NUL, which PostgreSQL's text cannot hold, and cut to what a log keeps. */
+  /** As it may be kept, and cut to what a log keeps. */
   #clean(line: string): string {
-    const text = redactText(this.#templates.hide(line)).replaceAll('\0', '\uFFFD');
+    const text = cleanText(line, this.#templates);
     if (line.length <= MAX_LINE) return text;
     // The line may have been cut within a secret, whose beginning would then not be found.
     const end = Math.min(MAX_LINE - 1, text.length - this.#templates.longestSecret);
     return `${text.slice(0, end).toWellFormed()}…`;
   }
 
-  #close(reason: string): void {
+  #close(bound: Parameters<typeof overBound>[0]): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#exceeded(reason);
+    this.#exceeded(overBound(bound, this.#execution.runbook));
   }
 }

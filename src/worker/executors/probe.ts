@@ -1,9 +1,9 @@
+import { clip } from '../../domain/clip.ts';
 import { asRefusal, Refusal } from '../../domain/errors.ts';
 import type { Outcome } from '../../domain/job.ts';
 import { assess, type Probe } from '../../domain/probe.ts';
 import type { GuardedResponse } from '../guard.ts';
 import type { Execution, ExecutorDeps } from './execution.ts';
-import { refuseLive } from './sandbox.ts';
 import { Templates } from './template.ts';
 
 /** What a probe reads of a body before it calls it too large. */
@@ -32,13 +32,13 @@ export async function runProbe(execution: Execution, deps: ExecutorDeps): Promis
   if (executor.kind !== 'probe') throw new TypeError(`${execution.runbook.name} is no probe runbook`);
   const probe = deps.probes.get(executor.probe);
   if (probe === undefined) return { kind: 'fail', reason: `There is no probe "${executor.probe}".` };
-  const templates = new Templates({}, deps.env, deps.self);
+  const templates = new Templates({}, deps);
   const startedAt = deps.clock.now();
   try {
     const result = await ask(probe, deps, templates, execution.signal);
     execution.effect({
       kind: 'probe',
-      target: templates.hide(withoutQuery(templates.fill(probe.url, 'url'))).slice(0, 500),
+      target: clip(templates.hide(withoutQuery(templates.fill(probe.url, 'url'))), 500),
       outcome: String(result.status ?? 'no answer'),
       result: { ...result },
       startedAt,
@@ -59,17 +59,13 @@ const withoutQuery = (url: string): string => url.replace(/[?#].*$/s, '');
 
 async function ask(
   probe: Probe,
-  { fetch, sandbox }: ExecutorDeps,
+  { fetch }: ExecutorDeps,
   templates: Templates,
   signal: AbortSignal,
 ): Promise<ProbeResult> {
   const { method, timeout, expect } = probe;
-  const url = templates.fill(probe.url, 'url');
-  const headers = templates.fillAll(probe.headers);
-  refuseLive(sandbox, [
-    ['the address', url],
-    ...Object.entries(headers).map(([name, value]) => [`the header ${name}`, value] as const),
-  ]);
+  const url = templates.fill(probe.url, 'url', 'the address');
+  const headers = templates.fillAll(probe.headers, 'the header');
   const redirect = expect.status.some((status) => status >= 300 && status < 400);
   try {
     const request = { method, url, headers, timeout, maxBytes: MAX_BODY, signal };

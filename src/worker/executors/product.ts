@@ -1,18 +1,12 @@
 import { constants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { basename, resolve, sep } from 'node:path';
-import { MOST_BYTES } from '../../domain/artifact.ts';
+import { MEDIA_TYPES, MOST_BYTES } from '../../domain/artifact.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Product } from '../../domain/job.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { cleanText } from './clean.ts';
 import type { Templates } from './template.ts';
-
-const MEDIA_TYPES: Readonly<Record<Product['kind'], string>> = {
-  text: 'text/plain',
-  json: 'application/json',
-  file: 'application/octet-stream',
-};
 
 /**
  * The artifact that a program announced: `name`, `kind` (text, json or file; file where a path is given and no kind),
@@ -33,7 +27,7 @@ export async function productOf(
   if (typeof mediaType !== 'string') throw unfit(name, 'expected a media type as text');
   if ((path === undefined) === (content === undefined))
     throw unfit(name, 'expected either content or a path');
-  const made = { name, kind, mediaType };
+  const made = { name: cleanText(name, templates), kind, mediaType: cleanText(mediaType, templates) };
   if (typeof path === 'string') {
     const bytes = await readInside(path, directory, name);
     if (kind === 'file') return { ...made, content: bytes.toString('base64') };

@@ -1,17 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { overTime } from '../../domain/bounds.ts';
+import { clip } from '../../domain/clip.ts';
 import { SECOND } from '../../domain/clock.ts';
 import { asRefusal, Refusal } from '../../domain/errors.ts';
 import type { Outcome, Usage } from '../../domain/job.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { ShellExecutor } from '../../domain/runbook.ts';
-import { checkSandbox } from '../../domain/sandbox.ts';
 import { Child, type Ended } from './child.ts';
 import { Control } from './control.ts';
 import type { Execution, ExecutorDeps } from './execution.ts';
 import { Output } from './output.ts';
-import { refuseLive } from './sandbox.ts';
 import { Templates } from './template.ts';
 
 /** `sysexits.h`: a temporary failure, worth another try. */
@@ -28,8 +28,8 @@ export async function runShell(execution: Execution, deps: ExecutorDeps): Promis
   const { executor } = execution.runbook;
   if (executor.kind !== 'shell') throw new TypeError(`${execution.runbook.name} is no shell runbook`);
   if (execution.signal.aborted) return { kind: 'cancelled' };
-  const templates = new Templates(execution.args, deps.env);
-  const directory = await mkdtemp(join(tmpdir(), 'signalbox-job-'));
+  const templates = new Templates(execution.args, deps);
+  const directory = await mkdtemp(deps.warden?.folders ?? join(tmpdir(), 'signalbox-job-'));
   try {
     const child = start(executor, execution, templates, directory, deps);
     return await attend(child, execution, { templates, directory, deps });
@@ -38,24 +38,22 @@ export async function runShell(execution: Execution, deps: ExecutorDeps): Promis
     if (refusal.code === 'internal') throw error;
     return { kind: 'fail', failure: 'refused', stage: 'start', reason: templates.hide(refusal.message) };
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    // A child of its own may still write there, or have taken the right away; what was done stays done.
+    await rm(directory, { recursive: true, force: true }).catch(({ code }: NodeJS.ErrnoException) =>
+      execution.log('info', `the folder of this try could not be removed (${code})`),
+    );
   }
 }
 
 function start(
   executor: ShellExecutor,
-  { runbook, cause, idempotencyKey }: Execution,
+  { cause, idempotencyKey }: Execution,
   templates: Templates,
   cwd: string,
-  { env, sandbox, warden }: ExecutorDeps,
+  { env, warden }: ExecutorDeps,
 ): Child {
-  checkSandbox(sandbox, runbook);
   const argv = filledArgv(executor.argv, templates);
-  const declared = templates.fillAll(executor.env);
-  refuseLive(sandbox, [
-    ...argv.map((text, index) => [`element ${index} of argv`, text] as const),
-    ...Object.entries(declared).map(([name, text]) => [`the variable ${name}`, text] as const),
-  ]);
+  const declared = templates.fillAll(executor.env, 'the variable');
   const whole = {
     PATH: env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
     ...declared,
@@ -66,15 +64,18 @@ function start(
   return new Child(argv, cwd, whole, warden);
 }
 
+/** A negative number; anything else with a dash before it may be an option, `-4` and what follows it too. */
+const NUMBER = /^-\d+(?:\.\d+)?$/;
+
 /** Each element is one argument; a value that would pass for an option needs a `--` before it in the runbook. */
 function filledArgv(argv: readonly string[], templates: Templates): string[] {
   const end = argv.indexOf('--');
   return argv.map((element, index) => {
-    const filled = templates.fill(element);
+    const filled = templates.fill(element, 'text', `element ${index} of argv`);
     if (
       element.startsWith('${args.') &&
       filled.startsWith('-') &&
-      !/^-\d/.test(filled) &&
+      !NUMBER.test(filled) &&
       (end < 0 || index < end)
     )
       throw new Refusal(
@@ -101,43 +102,36 @@ async function attend(child: Child, execution: Execution, around: Around): Promi
     stopped = why;
     child.stop(deps.killGrace ?? KILL_GRACE);
   };
-  const over = (reason: string): void => stop({ kind: 'fail', failure: 'refused', ...bounded(reason) });
-  const output = new Output(execution, templates, over);
-  const control = new Control(execution, templates, over);
-  const reason = `stopped after ${runbook.timeout} ms (timeout)`;
-  const timeout = setTimeout(
-    () => stop({ kind: 'retry', failure: 'timeout', bound: 'timeout', reason }),
-    runbook.timeout,
-  );
-  const cancel = (): void => stop({ kind: 'cancelled' });
+  // Once it has ended by itself, it is done, whoever still holds its output open; what it wrote is held to the bounds.
+  const stopRunning = (why: Outcome): void => (child.exited ? undefined : stop(why));
+  const output = new Output(execution, templates, stop);
+  const control = new Control(execution, templates, stop);
+  const timeout = setTimeout(() => stopRunning(overTime(runbook)), runbook.timeout);
+  const cancel = (): void => stopRunning({ kind: 'cancelled' });
   signal.addEventListener('abort', cancel, { once: true });
   // It may have come while the folder was made.
   if (signal.aborted) cancel();
   const startedAt = deps.clock.now();
+  let word = 'unreadable';
+  let outcome: Outcome | undefined;
   try {
     const ended = await child.ended(output, control);
-    const used = control.usage;
-    const outcome = withUsage(stopped ?? (await outcomeOf(ended, output, control, around)), used);
-    const { argv } = runbook.executor as ShellExecutor;
-    execution.effect({
-      kind: 'shell',
-      target: basename(argv[0] ?? '').slice(0, 200),
-      outcome: stopped ? wordOf(stopped) : wordOfEnd(ended),
-      result: 'result' in outcome && outcome.result ? outcome.result : null,
-      startedAt,
-      endedAt: deps.clock.now(),
-    });
+    word = stopped ? wordOf(stopped) : wordOfEnd(ended);
+    outcome = withUsage(stopped ?? (await outcomeOf(ended, output, control, around)), control.usage);
     return outcome;
   } finally {
+    if (child.began)
+      execution.effect({
+        kind: 'shell',
+        target: clip(basename((runbook.executor as ShellExecutor).argv[0] ?? ''), 200),
+        outcome: word,
+        result: outcome && 'result' in outcome && outcome.result ? outcome.result : null,
+        startedAt,
+        endedAt: deps.clock.now(),
+      });
     clearTimeout(timeout);
     signal.removeEventListener('abort', cancel);
   }
-}
-
-/** The bound stands in the reason: `more than 50 lines of output (bounds.logLines)`. */
-function bounded(reason: string): { reason: string; bound?: string } {
-  const bound = /\((bounds\.\w+)\)$/.exec(reason)?.[1];
-  return bound === undefined ? { reason } : { reason, bound };
 }
 
 const withUsage = (outcome: Outcome, usage: Usage | undefined): Outcome =>
@@ -179,18 +173,23 @@ async function productsOf(
     const artifacts = await control.products(directory);
     return { kind: 'done', result, ...(artifacts.length > 0 && { artifacts }) };
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const reason = `an artifact cannot be taken: ${templates.hide(error.message)}`;
+    const why = error instanceof Refusal ? error.message : (error as NodeJS.ErrnoException).code;
+    const reason = `an artifact cannot be taken: ${templates.hide(why ?? 'it cannot be read')}`;
     return { kind: 'fail', stage: 'report', reason, result };
   }
 }
 
+/** What may be better the next time, and is no fault of the runbook's. */
+const PASSING = new Set(['EAGAIN', 'EMFILE', 'ENFILE', 'ENOMEM']);
+
 function startRefusal(error: unknown, program: string): Refusal {
-  const { code, message } = error as NodeJS.ErrnoException;
+  const { code = '', message, syscall = '' } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return new Refusal('not_found', `The program "${program}" was not found.`);
   if (code === 'EACCES') return new Refusal('forbidden', `The program "${program}" may not be executed.`);
   if (code === 'E2BIG')
     return new Refusal('too_large', 'The arguments and the environment are too long for the system.');
   if (code === 'ERR_INVALID_ARG_VALUE') return new Refusal('invalid_argument', message);
+  if (syscall.startsWith('spawn') && !PASSING.has(code))
+    return new Refusal('invalid_argument', `The program "${program}" cannot be started (${code}).`);
   return asRefusal(error);
 }

@@ -2,7 +2,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { Refusal } from '../../domain/errors.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { SELF } from '../../domain/runbook.ts';
-import { isSecretName, REDACTED } from '../../domain/redact.ts';
+import { holdsLive, isSecretName, REDACTED } from '../../domain/redact.ts';
+import type { ExecutorDeps } from './execution.ts';
 import { formsOf } from './secret-forms.ts';
 
 /** How an argument is written where it lands, so that it stays one value there. */
@@ -19,21 +20,34 @@ export class Templates {
   readonly #args: JsonObject;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #self: string | undefined;
+  readonly #sandboxed: boolean;
   /** In each of their forms, the longest first: one may be a part of another. */
   #secrets: readonly string[] = [];
 
-  constructor(args: JsonObject, env: Readonly<Record<string, string | undefined>>, self?: string) {
+  constructor(args: JsonObject, { env, self, sandbox }: Pick<ExecutorDeps, 'env' | 'self' | 'sandbox'>) {
     this.#args = args;
     this.#env = env;
     this.#self = self;
+    this.#sandboxed = sandbox !== undefined;
   }
 
   /**
    * Fills `${args.name}`, `${env:NAME}` and `${file:/path}`, and `${self}` where a `url` begins with it. In a `url` an argument is percent-encoded unless the URL begins with it;
    * in `json` and `form` it is escaped as those ask. Environment values are the operator's and go in as they are.
-   * @throws Refusal `invalid_argument` for a value that is missing or cannot be written there, or an unknown template.
+   * @throws Refusal `invalid_argument` for a value that is missing or cannot be written there, or an unknown template;
+   * `forbidden`, which names `where` and not the value, where a sandbox would send a live credential.
    */
-  fill(template: string, place: Place = 'text'): string {
+  fill(template: string, place: Place = 'text', where = 'a text'): string {
+    const filled = this.#fill(template, place);
+    if (this.#sandboxed && holdsLive(filled))
+      throw new Refusal(
+        'forbidden',
+        `This workspace is a sandbox, and ${where} holds what looks like a live key; give it one for tests.`,
+      );
+    return filled;
+  }
+
+  #fill(template: string, place: Place): string {
     return template.replace(PART, (whole, name: string, offset: number) => {
       if (name.startsWith('env:')) return this.#fromEnvironment(name.slice(4));
       if (name.startsWith('file:/')) return this.#fromFile(name.slice(5));
@@ -47,8 +61,11 @@ export class Templates {
     });
   }
 
-  fillAll(templates: Readonly<Record<string, string>>): Record<string, string> {
-    return Object.fromEntries(Object.entries(templates).map(([name, value]) => [name, this.fill(value)]));
+  /** `what` they are: `the header`. */
+  fillAll(templates: Readonly<Record<string, string>>, what: string): Record<string, string> {
+    return Object.fromEntries(
+      Object.entries(templates).map(([name, value]) => [name, this.fill(value, 'text', `${what} ${name}`)]),
+    );
   }
 
   /** Text without the secrets that were filled in, however written: references, and arguments whose name tells. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { jobs } from '../../../src/domain/job.ts';
-import { HOUR } from '../../../src/domain/clock.ts';
+import { DAY, HOUR } from '../../../src/domain/clock.ts';
 import type { Source } from '../../../src/domain/catalog.ts';
 import { createHarness, type Harness } from '../../support/harness.ts';
 import { events, identity, job, rows } from '../support.ts';
@@ -25,7 +25,7 @@ let h: Harness;
 beforeEach(async () => {
   h = await createHarness({
     sources: new Map([['ci', ci]]),
-    jobs: { concurrency: 64, queued: 10_000, depth: 3, causedPerHour: 4 },
+    jobs: { concurrency: 64, queued: 10_000, depth: 3, causedPerHour: 4, keepLogs: 30 * DAY },
   });
 });
 afterEach(() => h.close());
@@ -100,6 +100,14 @@ describe('a loop through somebody who drops the header', () => {
     for (let n = 0; n < 6; n += 1) expect((await run('ben', ['JOB-98'])).status).toBe('ok');
     for (let n = 1; n <= 4; n += 1) expect((await deliver(n, ['JOB-1'])).status).toBe('ok');
     expect((await deliver(5, ['JOB-1'])).error?.code).toBe('conflict');
+  });
+
+  test('is not what a schedule asks for, which keeps its own pace, be its author a program', async () => {
+    const scheduled = { channel: 'schedule', causes: ['SCH-1'] } as const;
+    for (let n = 0; n < 6; n += 1)
+      expect((await h.run('bot', 'job run restart', scheduled)).status).toBe('ok');
+    for (let n = 0; n < 4; n += 1) expect((await run('bot', ['JOB-98'])).status).toBe('ok');
+    expect((await run('bot', ['JOB-98'])).error?.code).toBe('conflict');
   });
 
   test('counts for each runbook apart', async () => {

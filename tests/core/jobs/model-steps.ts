@@ -206,7 +206,7 @@ export class Finish extends ByWorker {
     if (this.outcome === 'done') over(one, 'succeeded');
     else if (this.outcome === 'cancelled') over(one, 'cancelled');
     else if (this.outcome === 'refused') over(one, one.cancelRequested ? 'cancelled' : 'failed');
-    else failed(one, model.now, this.outcome === 'limited' ? 5 * SECOND : backoff(one.attempt));
+    else failed(one, model.now, Math.max(this.outcome === 'limited' ? 5 * SECOND : 0, backoff(one.attempt)));
   }
 }
 

@@ -34,18 +34,33 @@ describe('another try', () => {
     const waits = [1, 2, 3, 4, 5, 6].map((attempt) => verdict(busy, {}, { attempt, maxAttempts: 9 }));
     expect(waits.map((each) => each.again && each.wait)).toEqual([1, 2, 4, 8, 10, 10].map((s) => s * SECOND));
     const half = judge(row({ attempt: 3 }), { tries: tries() }, busy, NOW, () => 0.25);
-    expect(half).toEqual({ again: true, wait: SECOND });
+    expect(half).toEqual({ again: true, wait: SECOND, attempt: 3 });
   });
 
-  test('waits for as long as the far side asked, a day at most, and never less than nothing', () => {
+  test('waits for as long as the far side asked, a day at most, and never less than the pause', () => {
     const limited = { ...busy, failure: 'rate_limited' } as const;
-    expect(verdict({ ...limited, after: 90 * SECOND })).toEqual({ again: true, wait: 90 * SECOND });
-    expect(verdict({ ...limited, after: 400 * DAY })).toEqual({ again: true, wait: DAY });
-    expect(verdict({ ...limited, after: -5 })).toEqual({ again: true, wait: 0 });
+    expect(verdict({ ...limited, after: 90 * SECOND })).toMatchObject({ again: true, wait: 90 * SECOND });
+    expect(verdict({ ...limited, after: 400 * DAY })).toMatchObject({ again: true, wait: DAY });
+    expect(verdict({ ...limited, after: 0 }, {}, { attempt: 3 })).toMatchObject({
+      again: true,
+      wait: 4 * SECOND,
+    });
   });
 
   test('follows at once where the worker was lost', () => {
-    expect(verdict({ kind: 'retry', failure: 'lost', reason: 'gone' })).toEqual({ again: true, wait: 0 });
+    expect(verdict({ kind: 'retry', failure: 'lost', reason: 'gone' })).toMatchObject({
+      again: true,
+      wait: 0,
+    });
+  });
+
+  test('of what was held off is the same try, and not all of them at the same instant', () => {
+    const heldOff = { ...busy, after: 30 * SECOND, heldOff: true } as const;
+    expect(verdict(heldOff, {}, { attempt: 5 })).toEqual({ again: true, wait: 40 * SECOND, attempt: 4 });
+    const early = judge(row(), { tries: tries() }, heldOff, NOW, () => 0);
+    expect(early).toEqual({ again: true, wait: 30 * SECOND, attempt: 0 });
+    const over = verdict(heldOff, { budget: 30 * SECOND }, { attempt: 1 });
+    expect(over).toEqual({ again: false, stoppedBy: 'tries.budget' });
   });
 });
 
@@ -58,7 +73,10 @@ describe('no other try', () => {
   test('beyond the budget, however long the far side asked to wait', () => {
     const startedAt = new Date(NOW.getTime() - 50 * SECOND);
     const budget = 60 * SECOND;
-    expect(verdict(busy, { budget }, { startedAt, attempt: 4 })).toEqual({ again: true, wait: 8 * SECOND });
+    expect(verdict(busy, { budget }, { startedAt, attempt: 4 })).toMatchObject({
+      again: true,
+      wait: 8 * SECOND,
+    });
     const asked = { ...busy, after: 11 * SECOND };
     expect(verdict(asked, { budget }, { startedAt })).toEqual({ again: false, stoppedBy: 'tries.budget' });
   });

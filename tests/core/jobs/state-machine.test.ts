@@ -84,7 +84,7 @@ test.each(DATABASES)(
   'whatever happens in whatever order, the invariants of the page hold on %s',
   { timeout: 60_000 },
   async (name, open) => {
-    const jobs = { concurrency: 3, queued: 1_000, depth: 5, causedPerHour: 60 };
+    const jobs = { concurrency: 3, queued: 1_000, depth: 5, causedPerHour: 60, keepLogs: 30 * DAY };
     await fc.assert(
       fc.asyncProperty(fc.commands(commands, { maxCommands: 50, size: 'max' }), async (list) => {
         const h = await open({ jobs });

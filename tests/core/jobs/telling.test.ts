@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { addLines } from '../../../src/core/jobs/log.ts';
 import { noteProgress } from '../../../src/core/jobs/progress.ts';
-import { tellEnd, tellNews } from '../../../src/core/jobs/telling.ts';
+import { requeue } from '../../../src/core/jobs/retrying.ts';
+import { tellEnd, tellNews, tellPause } from '../../../src/core/jobs/telling.ts';
 import type { Tx } from '../../../src/core/store.ts';
 import { SECOND } from '../../../src/domain/clock.ts';
 import { jobLogs, jobs, type JobRow } from '../../../src/domain/job.ts';
@@ -130,6 +131,51 @@ describe('the conversation that asked for a job', () => {
     expect((await messages()).at(-1)).toEqual({ state: 'queued', text: 'JOB-1 is running: restart' });
   });
 
+  test('is told that it is queued again between two tries, and that it waits', async () => {
+    await running();
+    h.clock.pass(5 * SECOND);
+    await news();
+    await deliver('C1:1.5');
+    await act((tx, row) => requeue(tx, row, { reason: 'busy', failure: 'server' }, 1_000));
+    expect((await messages()).at(-1)).toEqual({
+      state: 'queued',
+      text: 'JOB-1 is queued again: restart\nbusy',
+      replaces: 'C1:1.5',
+    });
+    await change({ state: 'waiting', waitFor: { kind: 'approval', approval: 'APR-2' } });
+    await act(tellPause);
+    expect((await messages()).slice(-2)).toEqual([
+      { state: 'withdrawn', text: 'JOB-1 waits for APR-2: restart' },
+      { state: 'queued', text: 'JOB-1 waits for APR-2: restart', replaces: 'C1:1.5' },
+    ]);
+    await deliver('C1:1.5');
+    await change({ state: 'running', runningAt: h.clock.now() });
+    h.clock.pass(5 * SECOND);
+    expect(await news()).toBe(true);
+    expect((await messages()).at(-1)).toMatchObject({
+      text: 'JOB-1 is running: restart',
+      replaces: 'C1:1.5',
+    });
+  });
+
+  test.each([
+    [{ kind: 'event', event: 'build.done', when: undefined, after: 0 }, 'waits for the event build.done'],
+    [{ kind: 'time' }, 'waits until 2026-03-02T09:01:00.000Z'],
+  ] as const)('is told what it waits for: %j', async (waitFor, text) => {
+    await running();
+    h.clock.pass(5 * SECOND);
+    await news();
+    await change({ state: 'waiting', waitFor, waitUntil: new Date('2026-03-02T09:01:00Z') });
+    await act(tellPause);
+    expect((await messages()).at(-1)?.text).toBe(`JOB-1 ${text}: restart`);
+  });
+
+  test('is not told of a pause where there was no news, or by mail', async () => {
+    await running();
+    await act((tx, row) => requeue(tx, row, { reason: 'busy' }, 1_000));
+    expect(await messages()).toEqual([]);
+  });
+
   test('hears only the end by mail', async () => {
     await running(byMail('ben'));
     h.clock.pass(60 * SECOND);
@@ -165,7 +211,7 @@ describe('progress', () => {
   test('stays within bounds, whatever a program says', async () => {
     await running();
     await note({ percent: 900, text: 'x'.repeat(2_000) });
-    expect((await job(h)).progress).toEqual({ percent: 100, text: 'x'.repeat(500) });
+    expect((await job(h)).progress).toEqual({ percent: 100, text: `${'x'.repeat(499)}…` });
     await note({ percent: -5, text: `key ${['gh', 'p_', 'z'.repeat(36)].join('')}` });
     expect((await job(h)).progress).toEqual({ percent: 0, text: 'key [redacted]' });
     await note({ percent: Number.NaN });

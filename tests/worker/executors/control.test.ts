@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Runbook } from '../../../src/domain/runbook.ts';
 import { runShell } from '../../../src/worker/executors/shell.ts';
+import { bounds } from '../../support/runbook.ts';
 import { deps, execution, runbook } from './bench.ts';
 
 const shell = (code: string, changes: Partial<Runbook> = {}): Runbook =>
@@ -8,6 +9,8 @@ const shell = (code: string, changes: Partial<Runbook> = {}): Runbook =>
     { kind: 'shell', argv: [process.execPath, '-e', code], env: { TOKEN: '${env:DEPLOY_TOKEN}' } },
     changes,
   );
+
+const SAYS = "const say = (m) => require('fs').writeSync(3, JSON.stringify(m) + '\\n');";
 
 /** A program that says each of these on file descriptor 3, as it stands. */
 async function say(...lines: readonly unknown[]) {
@@ -29,7 +32,7 @@ describe('file descriptor 3', () => {
       { result: { version: '1' } },
       { progress: { text: 'Done' } },
       { usage: { tokens: 300, minutes: 1.5 } },
-      { result: { version: '2', exitCode: 9 } },
+      { result: { version: '2', exitCode: 9, signal: 'x' } },
     );
     expect(progressed).toEqual([{ percent: 40, text: 'Building' }, { text: 'Done' }]);
     expect(outcome).toEqual({
@@ -37,7 +40,7 @@ describe('file descriptor 3', () => {
       result: { version: '2', exitCode: 0, signal: null, logLines: 0 },
       usage: { units: { tokens: 1_500, minutes: 1.5 }, cost: 12_000 },
     });
-    expect(lines).toEqual([]);
+    expect(lines).toEqual(['err of the result on file descriptor 3, exitCode, signal was passed over']);
   });
 
   test('what is none of these is logged and passed over', async () => {
@@ -56,6 +59,35 @@ describe('file descriptor 3', () => {
     for (const line of lines) expect(line).toMatch(/^err a message on file descriptor 3 was passed over: /);
   });
 
+  test('JSON that is nested without end is one of them', async () => {
+    for (const depth of [64, 3_000, 500_000]) {
+      const deep = `{"result":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}`;
+      const { outcome, lines } = await say(deep, { result: { fine: true } });
+      expect(outcome).toMatchObject({ kind: 'done', result: { fine: true } });
+      expect(lines).toEqual([expect.stringContaining('at most 2 MiB and 64 levels')]);
+    }
+  });
+
+  test('more of them than lines of a log stop it', async () => {
+    const { outcome, lines } = await run('require("fs").writeSync(3, "x\\n".repeat(30000))', {
+      bounds: bounds({ logLines: 50 }),
+    });
+    expect(outcome).toMatchObject({ kind: 'fail', bound: 'bounds.logLines' });
+    expect(lines).toHaveLength(50);
+  });
+
+  test('an error of ours ends the program and not this process', async () => {
+    const tried = execution(shell(`${SAYS}say({ progress: {} }); setInterval(() => {}, 1000)`));
+    const broken = {
+      ...tried,
+      progress: () => {
+        throw new TypeError('broken');
+      },
+    };
+    await expect(runShell(broken, deps({ killGrace: 100 }))).rejects.toThrow('broken');
+    expect(tried.effects).toMatchObject([{ kind: 'shell' }]);
+  });
+
   test('a failure reports its usage too', async () => {
     const code = 'require("fs").writeSync(3, JSON.stringify({usage:{tokens:5}}));process.exit(1)';
     expect((await run(code)).outcome).toMatchObject({ kind: 'fail', usage: { units: { tokens: 5 } } });
@@ -65,10 +97,18 @@ describe('file descriptor 3', () => {
     const { outcome, progressed } = await run(
       `const t = process.env.TOKEN; const say = (m) => require('fs').writeSync(3, JSON.stringify(m) + '\\n');
        say({ progress: { text: 'with ' + t } }); say({ result: { [t]: [t] } });
-       say({ artifact: { name: 'a', content: 'x' + t } }); say({ artifact: { name: 'b', kind: 'json', content: { t } } })`,
+       say({ artifact: { name: t + '.txt', content: 'x' + t } }); say({ artifact: { name: 'b', kind: 'json', content: { t } } })`,
     );
     expect(JSON.stringify([outcome, progressed])).not.toContain('fake-deploy');
     expect(outcome).toMatchObject({ kind: 'done', result: { '[redacted]': ['[redacted]'] } });
+  });
+
+  test('holds none that is a number either', async () => {
+    const tried = execution(
+      shell(`${SAYS}say({ result: { pin: Number(process.env.TOKEN), other: 81273 } })`),
+    );
+    const outcome = await runShell(tried, deps({ env: { ...deps().env, DEPLOY_TOKEN: '81270' } }));
+    expect(outcome).toMatchObject({ result: { pin: '[redacted]', other: 81_273 } });
   });
 
   test.each([

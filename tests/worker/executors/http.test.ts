@@ -294,6 +294,28 @@ describe('the receipt', () => {
   });
 });
 
+test('JSON that is nested too deeply is text, so that what was done is not sent again', async () => {
+  const body = `${'['.repeat(3_000)}${']'.repeat(3_000)}`;
+  const { url, seen } = await answering(200, {}, body);
+  const mapped = await runHttp(execution(book(url, { result: { x: 'body' } })), deps());
+  expect(mapped).toEqual({ kind: 'done', result: { x: body } });
+  const within = await runHttp(execution(book(url, { result: { x: 'body[0]' } })), deps());
+  expect(within).toMatchObject({ kind: 'fail', stage: 'report' });
+  expect(seen).toHaveLength(2);
+});
+
+test('an answer with too large a head is not asked for again', async () => {
+  const { url, seen } = await answering(200, { 'x-large': 'x'.repeat(20_000) });
+  const run = execution(book(url));
+  const outcome = await runHttp(run, deps());
+  expect(outcome).toEqual({
+    kind: 'fail',
+    failure: 'refused',
+    reason: 'The head of the answer is larger than 16384 bytes.',
+  });
+  expect([seen.length, run.effects.length]).toEqual([1, 1]);
+});
+
 test('a webhook that answers after the time-out is not listened to any more', async () => {
   let answer: () => void = () => undefined;
   const closed = Promise.withResolvers<void>();
@@ -328,6 +350,20 @@ describe('in a sandbox', () => {
     expect(
       await runHttp(execution(book(url, { headers: { a: '${env:KEY}' } })), deps({ env: { KEY: LIVE } })),
     ).toMatchObject({ kind: 'done' });
+  });
+
+  test('a live key in base64 does not go out, and what may be a test’s does', async () => {
+    const { url, seen } = await answering(200);
+    const send = (value: string) =>
+      runHttp(
+        execution(book(url, { headers: { authorization: '${env:KEY}' } })),
+        deps({ sandbox, env: { KEY: value } }),
+      );
+    const basic = `Basic ${Buffer.from(`${LIVE}:`).toString('base64')}`;
+    expect(await send(basic)).toMatchObject({ kind: 'fail', stage: 'start' });
+    const jwt = ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiJleGFtcGxlIn0', 'c2ln'].join('.');
+    expect(await send(`Bearer ${jwt}`)).toMatchObject({ kind: 'done' });
+    expect(seen).toHaveLength(1);
   });
 
   test('only what is in its list is reached, not even the public internet', async () => {
@@ -382,8 +418,13 @@ describe('retryAfter', () => {
     [undefined, undefined],
     ['120', 120_000],
     ['Fri, 20 Nov 2026 12:00:30 GMT', 30_000],
+    ['Friday, 20-Nov-26 12:00:30 GMT', 30_000],
     ['Fri, 20 Nov 2026 11:00:00 GMT', 0],
+    ['0', 0],
     ['soon', undefined],
+    ['1.5', undefined],
+    ['-5', undefined],
+    ['3 hours', undefined],
   ])('%s', (value, expected) => {
     expect(retryAfter(value, NOW)).toBe(expected);
   });

@@ -1,12 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { rm } from 'node:fs/promises';
+import { describe, expect, test, vi } from 'vitest';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import type { Runbook, ShellExecutor } from '../../../src/domain/runbook.ts';
 import type { Outcome } from '../../../src/domain/job.ts';
 import type { ExecutorDeps } from '../../../src/worker/executors/execution.ts';
-import { runShell } from '../../../src/worker/executors/shell.ts';
+import { execute } from '../../../src/worker/executors/index.ts';
 import { deps, execution, runbook, type Run } from './bench.ts';
 import { bounds } from '../../support/runbook.ts';
+
+vi.mock('node:fs/promises', { spy: true });
 
 const NODE = process.execPath;
 const shell = (
@@ -24,7 +27,7 @@ async function run(
   changes: Partial<ExecutorDeps> = {},
 ): Promise<Pick<Run, 'lines' | 'effects' | 'progressed'> & { outcome: Outcome }> {
   const tried = execution(book, args, signal);
-  const outcome = await runShell(tried, deps({ killGrace: 100, ...changes }));
+  const outcome = await execute(tried, deps({ killGrace: 100, ...changes }));
   return { outcome, ...tried };
 }
 
@@ -36,7 +39,7 @@ async function cancelAfterFirstLine(book: Runbook): Promise<{ outcome: Outcome; 
     tried.log(stream, line);
     cancel.abort();
   };
-  return { outcome: await runShell({ ...tried, log }, deps({ killGrace: 100 })), lines: tried.lines };
+  return { outcome: await execute({ ...tried, log }, deps({ killGrace: 100 })), lines: tried.lines };
 }
 
 /** A process that ended but that nobody waited for (a container without init) counts as ended. */
@@ -144,6 +147,13 @@ describe('the end', () => {
       { a: '--upload-pack=x' },
       'needs "--" before it',
     ],
+    [
+      'one that begins with a digit',
+      ['ssh', '${args.a}'],
+      { a: '-4oProxyCommand=id' },
+      'needs "--" before it',
+    ],
+    ['a path through a file', ['/etc/passwd/x'], {}, 'cannot be started (ENOTDIR)'],
     ['what no system takes', ['echo', '${args.a}'], { a: 'x'.repeat(3_000_000) }, 'too long'],
   ])('%s fails', async (_what, argv, args, reason) => {
     expect((await run(shell(argv), args)).outcome).toMatchObject({
@@ -156,6 +166,25 @@ describe('the end', () => {
   test('after "--" a value may begin with a dash', async () => {
     const { lines } = await run(shell(['printf', '--', '${args.a}']), { a: '-x' });
     expect(lines).toEqual(['out -x']);
+  });
+});
+
+describe('what is done stays done', () => {
+  /** A child that leaves the group and holds the output open. */
+  const ESCAPED = `const {spawn}=require("child_process");const c=spawn(process.execPath,["-e","setTimeout(()=>{},3000)"],{detached:true,stdio:"inherit"});c.unref();console.log(c.pid);`;
+
+  test('when the time-out comes while a child of its own holds its output open', async () => {
+    const { outcome, lines } = await run(script(`${ESCAPED}process.exit(0)`, { timeout: 700 }));
+    expect(outcome).toMatchObject({ kind: 'done', result: { exitCode: 0 } });
+    process.kill(Number(lines[0]?.slice(4)), 'SIGKILL');
+  });
+
+  test('when its folder cannot be removed', async () => {
+    vi.mocked(rm).mockRejectedValueOnce(Object.assign(new Error(), { code: 'EACCES' }));
+    const { outcome, lines } = await run(script('process.exit(0)'));
+    expect(outcome).toMatchObject({ kind: 'done' });
+    expect(lines).toEqual(['info the folder of this try could not be removed (EACCES)']);
+    await rm(String(vi.mocked(rm).mock.lastCall?.[0]), { recursive: true });
   });
 });
 

@@ -15,7 +15,7 @@ const args = {
   none: null,
 };
 const env = { TOKEN: 'fake-token', SHORT: 'on', KEY: 'line one\nline two' };
-const templates = (): Templates => new Templates(args, env);
+const templates = (): Templates => new Templates(args, { env });
 
 describe('fill', () => {
   test.each([
@@ -48,11 +48,11 @@ describe('fill', () => {
   });
 
   test('what is filled in is not read as a template again', () => {
-    expect(new Templates({ a: '${env:TOKEN}' }, env).fill('${args.a}')).toBe('${env:TOKEN}');
+    expect(new Templates({ a: '${env:TOKEN}' }, { env }).fill('${args.a}')).toBe('${env:TOKEN}');
   });
 
   test('this server’s address begins a URL, and stands nowhere else', () => {
-    const self = new Templates({ up: '${self}' }, {}, 'http://127.0.0.1:4711');
+    const self = new Templates({ up: '${self}' }, { env: {}, self: 'http://127.0.0.1:4711' });
     expect(self.fill('${self}/healthz?of=${args.up}', 'url')).toBe(
       'http://127.0.0.1:4711/healthz?of=%24%7Bself%7D',
     );
@@ -95,7 +95,7 @@ describe('hide', () => {
     ['JSON in ASCII', 'p@ss w\\"rd{1}/\\u00fc\'+%41'],
     ['decoded', 'p@ss w"rd{1}/ü\'+A'],
   ])('hides an environment value as %s', (_form, shown) => {
-    const filled = new Templates({}, { KEY: secret });
+    const filled = new Templates({}, { env: { KEY: secret } });
     filled.fill('${env:KEY}');
     expect(filled.hide(`<${shown}>`)).toBe('<[redacted]>');
     expect(filled.longestSecret).toBeGreaterThanOrEqual(shown.length);
@@ -104,7 +104,7 @@ describe('hide', () => {
   test('hides a URL that is normalized, an argument whose name tells, and the longer of two first', () => {
     const filled = new Templates(
       { api_token: "it's/x" },
-      { HOOK: 'HTTPS://Hooks.test/T0/a b', PART: 'Hooks' },
+      { env: { HOOK: 'HTTPS://Hooks.test/T0/a b', PART: 'Hooks' } },
     );
     filled.fill('${env:PART}${env:HOOK}${args.api_token}', 'url');
     expect(filled.hide('POST https://hooks.test/T0/a%20b?t=it%27s%2Fx -> 200')).toBe(

@@ -1,28 +1,24 @@
-import { countRun } from '../../src/core/budgets.ts';
-import type { Ctx } from '../../src/core/command.ts';
-import { originOf } from '../../src/core/jobs/causes.ts';
-import { queueJob } from '../../src/core/jobs/queueing.ts';
-import { runbookArgs } from '../../src/core/runbook-args.ts';
-import { SECOND } from '../../src/domain/clock.ts';
-import { Refusal } from '../../src/domain/errors.ts';
-import { jobDigest, jobs, type JobRow } from '../../src/domain/job.ts';
-import type { JsonObject } from '../../src/domain/json.ts';
-import type { Runbook } from '../../src/domain/runbook.ts';
-import { calledBy } from '../../src/domain/step.ts';
-import { checkSandbox } from '../../src/domain/sandbox.ts';
+import { jobDigest, jobs, type JobRow } from '../../domain/job.ts';
+import type { JsonObject } from '../../domain/json.ts';
+import type { Runbook } from '../../domain/runbook.ts';
+import { checkSandbox } from '../../domain/sandbox.ts';
+import { calledBy } from '../../domain/step.ts';
+import type { Ctx } from '../command.ts';
+import { runbookArgs } from '../runbook-args.ts';
+import { admitRun, checkRoom } from './admitting.ts';
+import { originOf } from './causes.ts';
+import type { Key } from './keys.ts';
+import { queueJob } from './queueing.ts';
 
 /** What may be asked for besides the runbook's arguments. */
 export interface Wishes {
   /** Not before this instant. */
   readonly runAt?: Date | undefined;
   readonly priority?: number | undefined;
-  readonly key?: string | undefined;
+  readonly key?: Key | undefined;
   readonly notify?: string | undefined;
   readonly repeats?: string | undefined;
 }
-
-/** What a client should wait before it asks a full queue again. */
-const FULL = 10 * SECOND;
 
 /** What is not known of a job before it runs. */
 const UNBEGUN = {
@@ -57,12 +53,11 @@ export async function createJob(
   approval: string | null,
   { runAt = ctx.now, priority = runbook.priority, key, notify, repeats }: Wishes = {},
 ): Promise<JobRow> {
-  await checkRoom(ctx, runbook);
   for (const one of [runbook, ...calledBy(runbook)]) checkSandbox(ctx.catalog.sandbox, one);
   const args = runbookArgs(runbook, given);
   const { causes, causedAt } = await originOf(ctx, runbook.name);
-  // What waits for an approval counts when it is released.
-  if (approval === null) await countRun(ctx, runbook, undefined);
+  // What waits for an approval is let in when it is released; where there is no room already, nobody is asked.
+  await (approval === null ? admitRun(ctx, runbook, undefined) : checkRoom(ctx, runbook));
   const ref = `JOB-${await ctx.tx.next('JOB')}`;
   const made = await ctx.tx.insert(jobs, {
     ...UNBEGUN,
@@ -80,7 +75,8 @@ export async function createJob(
     cause: ctx.cause,
     priority,
     capability: runbook.capability,
-    key: key ?? null,
+    key: key?.name ?? null,
+    asked: key?.asked ?? null,
     causes,
     waitingAt: approval === null ? null : ctx.now,
     causedAt,
@@ -102,16 +98,3 @@ export async function createJob(
   });
   return row;
 }
-
-/** Back-pressure: @throws Refusal `rate_limited` that names the bound of the queue that is met. */
-async function checkRoom({ tx, catalog }: Ctx, { name, bounds }: Runbook): Promise<void> {
-  const most = catalog.jobs.queued;
-  if ((await tx.count(jobs, { state: 'queued' })) >= most)
-    throw full(`${most} jobs are queued, which is the workspace’s bound (jobs.queued)`);
-  if (bounds.queued === undefined) return;
-  if ((await tx.count(jobs, { runbook: name, state: 'queued' })) >= bounds.queued)
-    throw full(`${bounds.queued} runs of ${name} are queued, which is its bound (bounds.queued)`);
-}
-
-const full = (what: string): Refusal =>
-  new Refusal('rate_limited', `${what}; try again once some have run.`, { retryAfter: FULL });

@@ -1,4 +1,4 @@
-import type { JobRow, Wait } from '../../domain/job.ts';
+import { notifyOrigin, type JobRow, type Wait } from '../../domain/job.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import { redact } from '../../domain/redact.ts';
 import { usageView } from '../../domain/usage.ts';
@@ -31,7 +31,7 @@ export function jobView(row: JobRow): JsonObject {
     error: row.error,
     failure: row.failure,
     stoppedBy: row.stoppedBy,
-    notify: row.notify,
+    notify: row.notify && notifyOrigin(row.notify),
     correlationId: row.correlationId,
     createdAt: row.createdAt.toISOString(),
     runAt: row.runAt.toISOString(),

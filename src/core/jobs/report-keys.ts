@@ -1,0 +1,22 @@
+import type { JobRow } from '../../domain/job.ts';
+
+// Keys of the outgoing messages about a job: `job:JOB-12:news:7-1767…`, `job:JOB-12:9:end`, `job:JOB-12:9:notify`.
+
+/** What the keys of all messages about a job begin with. */
+export const aboutJob = ({ ref }: Pick<JobRow, 'ref'>): string => `job:${ref}:`;
+
+/** By the instant, too: what a job logs leaves its version as it is. */
+export const newsKey = (row: JobRow, at: Date): string =>
+  `${aboutJob(row)}news:${row.version}-${at.getTime()}`;
+
+/** By version: a job that is asked for again after its end ends again, and that may be in the same attempt. */
+export const endKey = (row: JobRow): string => `${aboutJob(row)}${row.version}:end`;
+export const notifyKey = (row: JobRow): string => `${aboutJob(row)}${row.version}:notify`;
+
+const NEWS = /^job:[^:]+:news:/;
+const REPORT = /^job:(JOB-\d+):\d+:(?:end|notify)$/;
+
+export const isNews = (key: string): boolean => NEWS.test(key);
+
+/** The job whose end a message of this key reports; undefined where it is about something else. */
+export const reportedJob = (key: string): string | undefined => REPORT.exec(key)?.[1];
