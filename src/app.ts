@@ -10,6 +10,7 @@ import { checkCatalog, type Config } from './config/index.ts';
 import type { Adapter } from './core/adapter.ts';
 import { createAuthenticator, type BearerAuthenticator } from './core/bearer.ts';
 import { syncCatalog } from './core/catalog-sync.ts';
+import { lastMoment, settled } from './core/deadline.ts';
 import { createDispatcher } from './core/dispatch.ts';
 import { createFeed } from './core/live-feed.ts';
 import { systemClock, type Clock } from './domain/clock.ts';
@@ -193,15 +194,13 @@ async function stopAll(
 ): Promise<void> {
   const { adapters, http, workers, authenticator, store, grace, log } = parts;
   const deadline = AbortSignal.timeout(grace);
-  const settle = async (steps: readonly Promise<unknown>[]) => {
-    for (const result of await Promise.allSettled(steps)) {
-      if (result.status === 'rejected') log.warn({ err: result.reason as unknown }, 'while stopping');
-    }
-  };
+  const last = lastMoment(deadline);
+  const settle = (steps: readonly Promise<unknown>[]) =>
+    settled(steps, last, (err) => log.warn({ err }, 'while stopping'));
   await settle([...adapters.map((a) => a.stop(deadline)), http.close(deadline)]);
   await settle([workers.stop(deadline)]);
   authenticator.close();
-  await store.close();
+  await settle([store.close()]);
 }
 
 function once<A, R>(work: (argument: A) => Promise<R>): (argument: A) => Promise<R> {

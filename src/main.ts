@@ -13,6 +13,7 @@ import {
   runCheck,
   type Config,
 } from './config/index.ts';
+import { SECOND } from './domain/clock.ts';
 import { Refusal } from './domain/errors.ts';
 import { returnMemory } from './memory.ts';
 
@@ -143,7 +144,13 @@ async function work(config: Config): Promise<number> {
   returnMemory();
   await signalled;
   await running.stop();
-  return 0;
+  return endBy(0);
+}
+
+/** Ends the process also where a connection to a database that does not answer would keep it. */
+function endBy(code: number): number {
+  setTimeout(() => process.exit(code), SECOND).unref();
+  return code;
 }
 
 /** Resolves at the first signal to stop; a second one ends at once: what was acknowledged is durable already. */
@@ -171,7 +178,7 @@ async function start(config: Config, runsJobs: boolean): Promise<number> {
   returnMemory();
   const code = await stopped.promise;
   await app.stop();
-  return code;
+  return endBy(code);
 }
 
 try {

@@ -4,8 +4,9 @@ import { lackingApprovers } from './approvers.ts';
 import { approverNotes, checkCatalog, type Config } from './config/index.ts';
 import { verifyChains } from './domain/chains.ts';
 import { Refusal } from './domain/errors.ts';
+import type { Location } from './domain/location.ts';
 import { principals } from './domain/principal.ts';
-import { isThere, nameOf, openDatabase, readJournalAt, type Location } from './store/open.ts';
+import { isThere, nameOf, openDatabase, readJournalAt } from './store/open.ts';
 
 // Subcommands that work on the database itself, with or without a running server.
 

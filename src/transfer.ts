@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util';
 import { EXPECTED } from './config/index.ts';
 import { systemClock } from './domain/clock.ts';
 import { Refusal } from './domain/errors.ts';
+import type { Location } from './domain/location.ts';
 import { copyDatabase, type Copied, type CopyOptions } from './store/copy/index.ts';
-import { nameOf, type Location } from './store/open.ts';
+import { nameOf } from './store/open.ts';
 
 // Subcommands that carry a whole database from one place to another: backup, restore, migrate --from --to.
 

@@ -3,6 +3,7 @@ import { createHttp, type Http } from '../adapters/http.ts';
 import { mountOperations } from '../adapters/http/operations.ts';
 import { createLog, createMember, createServices, VERSION } from './assembly.ts';
 import type { Config } from './config/index.ts';
+import { lastMoment, settled } from './core/deadline.ts';
 import { systemClock } from './domain/clock.ts';
 import { Metrics } from './metrics.ts';
 import { readiness } from './readiness.ts';
@@ -47,9 +48,12 @@ export async function startWork(config: Config): Promise<Work> {
     workers.start();
     const stop = async () => {
       const deadline = AbortSignal.timeout(settings.grace);
-      await workers.stop(deadline);
-      await health?.close(AbortSignal.abort());
-      await store.close();
+      const last = lastMoment(deadline);
+      const settle = (step: Promise<unknown> | undefined) =>
+        settled(step ? [step] : [], last, (err) => log.warn({ err }, 'while stopping'));
+      await settle(workers.stop(deadline));
+      await settle(health?.close(AbortSignal.abort()));
+      await settle(store.close());
     };
     let stopping: Promise<void> | undefined;
     return { line: line(config, health?.port), stop: () => (stopping ??= stop()) };

@@ -7,6 +7,7 @@ import type { Metrics } from './metrics.ts';
 import type { Adapter, Notifier } from './core/adapter.ts';
 import type { Services } from './core/services.ts';
 import { asksSelf, type Catalog } from './domain/catalog.ts';
+import { lastMoment, settled } from './core/deadline.ts';
 import { workerLease } from './core/workers-alive.ts';
 import { Breakers } from './worker/breakers.ts';
 import { execute } from './worker/executors/index.ts';
@@ -14,7 +15,7 @@ import { Warden } from './worker/executors/warden.ts';
 import { createGuardedFetch, type GuardOptions } from './worker/guard.ts';
 import { createJobNotifier } from './worker/job-notifier.ts';
 import { JobWorker } from './worker/jobs.ts';
-import { outboxLease, OutboxWorker } from './worker/outbox.ts';
+import { OutboxWorker } from './worker/outbox.ts';
 import { Router } from './worker/router.ts';
 import { Scheduler } from './worker/schedules.ts';
 import { Sweeper } from './worker/sweep.ts';
@@ -49,9 +50,6 @@ interface Background {
   stop(deadline: AbortSignal): Promise<void>;
 }
 
-/** Without a terminal nobody sits at the prompt: what was to be told there is not kept for a later start. */
-const NOBODY: Notifier = { send: async (_to, { key }) => ({ externalId: key }) };
-
 /** Runs jobs, and lets the others know that it is alive. */
 export function createJobRunner(options: JobsOptions): Workers {
   const { services, env, metrics, self, owner, own, jobs: settings } = options;
@@ -80,26 +78,23 @@ export function createJobRunner(options: JobsOptions): Workers {
 
 /** What a server does besides its channels: jobs where it is to run them, deliveries, subscriptions, time-outs. */
 export function createWorkers({ jobs: settings, adapters, ...options }: WorkersOptions): Workers {
-  const { services, metrics, owner, own } = options;
+  const { services, metrics, own } = options;
   const { store, catalog, clock, log, directory } = services;
   const { workspace } = catalog;
   const jobs = settings && createJobRunner({ ...options, jobs: settings });
   const notifiers = new Map<string, Notifier>([
-    ['terminal', NOBODY],
     ...adapters.flatMap((a) => (a.notifier ? [[a.name, a.notifier] as const] : [])),
     ...notifierOfEnds(options),
   ]);
   const delivered = metrics.delivered;
-  const outbox = new OutboxWorker({ store, workspace, owner, clock, log, notifiers, delivered });
-  const router = new Router({ store, workspace, owner, directory, log });
-  const sweeper = new Sweeper(services, workspace);
+  const outbox = new OutboxWorker({ store, workspace, own, clock, log, notifiers, delivered });
+  const router = new Router({ store, workspace, own, directory, log });
+  const sweeper = new Sweeper(services, workspace, own);
   const scheduler = new Scheduler({ services, workspace, own });
   const waits = new Waits(services, workspace);
-  // Where somebody sits at a prompt, no process without one may answer for it.
-  const prompt = adapters.some((a) => a.name === 'terminal') ? [own(outboxLease('terminal'), {})] : [];
   const parts = [...(jobs ? [jobs] : []), router, sweeper, waits, scheduler];
   // The outbox ends last, so that what the others told on their way out may still go out with the next start.
-  return together([[...prompt, ...parts], [outbox]], log, () => jobs?.sinceLook());
+  return together([parts, [outbox]], log, () => jobs?.sinceLook());
 }
 
 /** Posts how jobs ended, where there is a secret to sign it with. */
@@ -131,12 +126,14 @@ function together(
     },
     sinceLook,
     stop: async (deadline) => {
-      for (const stage of stages) {
-        for (const result of await Promise.allSettled(stage.map((part) => part.stop(deadline)))) {
-          if (result.status === 'rejected')
-            log.warn({ err: result.reason as unknown }, 'a worker did not stop cleanly');
-        }
-      }
+      const last = lastMoment(deadline);
+      const failed = (err: unknown) => log.warn({ err }, 'a worker did not stop cleanly');
+      for (const stage of stages)
+        await settled(
+          stage.map((part) => part.stop(deadline)),
+          last,
+          failed,
+        );
     },
   };
 }

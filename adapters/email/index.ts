@@ -1,5 +1,5 @@
 import type { Adapter, Health } from '../../src/core/adapter.ts';
-import { ownAlone } from '../../src/core/owned.ts';
+import { ownAlone, standsBy } from '../../src/core/owned.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import type { EmailOptions } from './options.ts';
 
@@ -43,7 +43,7 @@ export async function createEmailAdapter(options: EmailOptions): Promise<Adapter
     },
     health(): Health {
       if (state === 'started' && !owned.held && notifier.trouble() === undefined)
-        return { state: 'standby', reason: 'another process reads the mailbox' };
+        return standsBy(owned, 'reads the mailbox');
       const reason = mailbox.trouble() ?? notifier.trouble();
       return reason === undefined ? { state: 'on' } : { state: 'deaf', reason };
     },

@@ -42,7 +42,7 @@ export async function receiveWaiting(
   // Before the first look, so that what comes between two of them is heard.
   const arrival = new Arrival(options, (entry) => waits.wakes(entry, args, catalog));
   res.once('close', () => arrival.close());
-  const again = repeated(message, { command, args: waits.again?.(args) ?? args }, waits);
+  const again = repeated(message, command, args, waits);
   let letGo: (() => void) | undefined;
   try {
     for (let answer = await receive(message); ; ) {
@@ -65,9 +65,10 @@ export async function receiveWaiting(
 }
 
 /** What has done something is not done again under its key; what only looked may find something under it. */
-function repeated({ dedupeKey, ...message }: Inbound, body: Inbound['body'], { again }: Waits): Inbound {
-  const key = again || dedupeKey === undefined ? {} : { dedupeKey };
-  return { ...message, ...key, body, counted: true };
+function repeated(message: Inbound, command: string, args: JsonObject, waits: Waits): Inbound {
+  const { dedupeKey, ...unkeyed } = message;
+  const other = waits.again?.(args);
+  return { ...(other ? unkeyed : message), body: { command, args: other ?? args }, counted: true };
 }
 
 const isIdle = ({ status, reply }: Answer, waits: Waits): boolean =>

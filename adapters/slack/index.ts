@@ -154,9 +154,7 @@ function assemble(
       if (state !== 'started') return { state: 'off', reason: state === 'new' ? 'not started' : 'stopped' };
       const reason = account.problem ?? socket?.problem;
       if (reason !== undefined) return { state: 'deaf', reason };
-      if (socket?.standsBy)
-        return { state: 'standby', reason: 'another process holds the Socket Mode connection' };
-      return { state: 'on' };
+      return socket?.standby ?? { state: 'on' };
     },
   };
 }

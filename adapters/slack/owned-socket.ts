@@ -1,4 +1,5 @@
-import type { Own, Owned } from '../../src/core/owned.ts';
+import type { Health } from '../../src/core/adapter.ts';
+import { standsBy, type Own, type Owned } from '../../src/core/owned.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import type { SocketMode } from './socket-mode.ts';
 
@@ -22,8 +23,9 @@ export class OwnedSocket {
     return this.#owned.held ? this.#socket?.problem : undefined;
   }
 
-  get standsBy(): boolean {
-    return !this.#owned.held;
+  /** Set while it is not ours. */
+  get standby(): Health | undefined {
+    return this.#owned.held ? undefined : standsBy(this.#owned, 'holds the Socket Mode connection');
   }
 
   /** Resolves after the first try. @throws Refusal `unauthenticated` when Slack refuses the app token. */

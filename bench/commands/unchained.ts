@@ -1,7 +1,7 @@
 import { hash as digestOf } from 'node:crypto';
 import pg from 'pg';
 import { newId, newSalt } from '../../src/core/ids.ts';
-import { clientConfig } from '../../src/store/postgres/connections.ts';
+import { serverConfig } from '../../src/store/postgres/client.ts';
 import { migrate } from '../../src/store/postgres/migrate.ts';
 
 /** As long as the real ones. */
@@ -43,7 +43,7 @@ export async function openUnchained(url: string, callers: number) {
       `CREATE SEQUENCE IF NOT EXISTS ${name} CACHE 100; GRANT USAGE ON SEQUENCE ${name} TO PUBLIC`,
     );
   await admin.end();
-  const pool = new pg.Pool({ ...clientConfig({ url, lockTimeout: 5_000 }), max: callers });
+  const pool = new pg.Pool({ ...serverConfig({ url, lockTimeout: 5_000 }), max: callers });
   return {
     create: async (key: string) => {
       const client = await pool.connect();

@@ -23,7 +23,7 @@ const log = pino({ level: 'warn' }, pino.destination(2));
 
 const catalog: Catalog = testCatalog({
   runbooks: new Map([[RUNBOOK, testRunbook({ name: RUNBOOK })]]),
-  limits: { perSender: MANY, perChannel: MANY, perWorkspace: MANY },
+  limits: { perSender: MANY, perChannel: MANY, perWorkspace: MANY, heartbeats: MANY },
   jobs: { concurrency: 10_000, queued: MANY, depth: 5, causedPerHour: MANY, keepLogs: 30 * DAY },
 });
 

@@ -25,14 +25,16 @@ export const jobEffects = command({
       orderBy: [{ column: 'id' }],
       limit: most,
     });
-    const lines = rows.map(({ attempt, step, kind, target, outcome }) =>
-      [`try ${attempt}`, step, `${kind} ${target}`, outcome].filter(Boolean).join(' · '),
-    );
+    const lines = rows.map(({ attempt, step, phase, kind, target, outcome }) => {
+      const what = phase === 'compensating' ? `undoing ${step}` : step;
+      return [`try ${attempt}`, what, `${kind} ${target}`, outcome].filter(Boolean).join(' · ');
+    });
     const items = rows.map((row) => ({
       id: row.id,
       job: row.job,
       attempt: row.attempt,
       step: row.step,
+      phase: row.phase,
       kind: row.kind,
       target: row.target,
       inboundKey: row.inboundKey,

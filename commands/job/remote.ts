@@ -1,23 +1,12 @@
 import { z } from 'zod';
 import { command, type Ctx, type Waits } from '../../src/core/command.ts';
-import { renew } from '../../src/core/jobs/claiming.ts';
-import { addLines } from '../../src/core/jobs/log.ts';
-import { noteProgress } from '../../src/core/jobs/progress.ts';
-import { tellNews } from '../../src/core/jobs/telling.ts';
+import { beat, stopDue } from '../../src/core/jobs/remote-beat.ts';
+import { claimOf, HEARTBEAT } from '../../src/core/jobs/remote-claim.ts';
+import { claimRemote, remoteRunbooks, workDue } from '../../src/core/jobs/remote-work.ts';
 import { outboundKey } from '../../src/core/jobs/receipts.ts';
-import {
-  boundMet,
-  claimedJob,
-  claimOf,
-  claimRemote,
-  endClaim,
-  HEARTBEAT,
-  nextDue,
-  receiptOf,
-} from '../../src/core/jobs/remote.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { jobs, type JobRow } from '../../src/domain/job.ts';
-import type { JsonObject } from '../../src/domain/json.ts';
+import type { JobRow, Progress } from '../../src/domain/job.ts';
+import type { Json, JsonObject } from '../../src/domain/json.ts';
 import { may } from '../../src/domain/permission.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import { ref } from '../shared/fields.ts';
@@ -30,16 +19,24 @@ const LONGEST_LINE = 8_192;
 const wait = (most: number) => z.number().min(0).max(most).default(0);
 
 const CLAIMS: Waits = {
-  events: ['job.queued', 'job.retrying'],
   idle: ({ items }) => Array.isArray(items) && items.length === 0,
-  next: ({ nextAt }) => nextAt,
+  wakes: ({ event, details: { runbook } }, { capabilities }, catalog) =>
+    (event === 'job.queued' || event === 'job.retrying') &&
+    remoteRunbooks(catalog, textsIn(capabilities)).some(({ name }) => name === runbook),
+  due: ({ tx, catalog }, { capabilities }) => workDue(tx, remoteRunbooks(catalog, textsIn(capabilities))),
 };
 /** What was told with the first look is not told again. */
 const HEARTBEATS: Waits = {
-  events: ['job.cancelling'],
   idle: ({ stop }) => stop === null,
+  wakes: ({ event, target }, { id }) => event.startsWith('job.') && target === id,
+  due: ({ tx, catalog }, { id, claim: token }) => stopDue(tx, catalog, textIn(id), textIn(token)),
   again: ({ id = null, claim: token = null }) => ({ id, claim: token }),
 };
+
+// Arguments as they were sent: what is no text or no list of texts was refused by then.
+const textIn = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
+const textsIn = (value: Json | undefined): string[] =>
+  Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
 
 const jobClaim = command({
   name: 'job.claim',
@@ -61,10 +58,15 @@ const jobClaim = command({
     checkCapabilities(ctx, capabilities, mine);
     const rows = await claimRemote(ctx, capabilities, max, mine);
     const lines = rows.map((row) => `${row.ref} ${row.runbook}, claim ${claimOf(row)}`);
-    const nextAt = rows.length > 0 ? undefined : await nextDue(ctx.tx, capabilities);
+    const due =
+      rows.length > 0
+        ? undefined
+        : await workDue(ctx.tx, remoteRunbooks(ctx.catalog, capabilities).filter(mine));
+    // One that is due waits for room, and nobody knows how long.
+    const nextAt = due && due > ctx.now ? due.toISOString() : null;
     return {
       text: lines.join('\n') || 'No job is due.',
-      data: { items: rows.map((row) => workView(ctx, row)), nextAt: nextAt?.toISOString() ?? null },
+      data: { items: rows.map((row) => workView(ctx, row)), nextAt },
     };
   },
 });
@@ -134,39 +136,31 @@ const jobHeartbeat = command({
   needs: 'job:work',
   risk: 'write',
   unrecorded: true,
+  beats: true,
   route: { method: 'post', path: '/v1/jobs/{id}/heartbeat', waits: HEARTBEATS },
   examples: [
     { text: 'job heartbeat JOB-5 1', json: { command: 'job.heartbeat', args: { id: 'JOB-5', claim: '1' } } },
   ],
   async run(ctx, { progress, lines, ...args }) {
-    const { tx } = ctx;
-    const row = await claimedJob(tx, named(ctx, args));
-    const runbook = ctx.catalog.runbooks.get(row.runbook);
-    const met = runbook && (await boundMet(tx, row, runbook, lines.length));
-    if (met) {
-      const receipt = receiptOf(tx, row, ctx.who.name, met.bound, null);
-      const ended = await endClaim(tx, row, runbook, { kind: stopKind(met.failure), ...met }, [receipt]);
-      return { text: `Stop: ${met.reason}.`, data: standing(ended, met.bound) };
-    }
-    await addLines(
-      tx,
-      row.ref,
-      lines.map((each) => ({ ...each, at: tx.now })),
-    );
-    const noted = progress ? await noteProgress(tx, row, progressed(progress)) : row;
-    await tellNews(tx, noted);
-    await renew(tx, [noted]);
-    const kept = (await tx.get(jobs, { id: row.id })) ?? noted;
-    const stop = kept.cancelRequested ? 'cancelled' : null;
+    const { tx, catalog } = ctx;
+    const runbookOf = (name: string) => catalog.runbooks.get(name);
+    const news = { progress: progress && definedOf(progress), lines };
+    const { row, stop } = await beat(tx, named(ctx, args), runbookOf, news);
+    const why = stop === 'cancelled' ? 'was cancelled' : (row.error ?? stop);
     return {
-      text: stop ? `Stop: ${row.ref} was cancelled.` : `${row.ref} is yours.`,
-      data: standing(kept, stop),
+      text: stop === null ? `${row.ref} is yours.` : `Stop: ${row.ref} ${why}.`,
+      data: standing(row, stop),
     };
   },
 });
 
-const stopKind = (failure: 'timeout' | 'refused') => (failure === 'timeout' ? 'retry' : 'fail');
-const progressed = ({ percent, text }: { percent?: number | undefined; text?: string | undefined }) => ({
+const definedOf = ({
+  percent,
+  text,
+}: {
+  percent?: number | undefined;
+  text?: string | undefined;
+}): Progress => ({
   ...(percent !== undefined && { percent }),
   ...(text !== undefined && { text }),
 });

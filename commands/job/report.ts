@@ -1,18 +1,23 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
-import { claimedJob, endClaim, once, receiptOf, type Claim } from '../../src/core/jobs/remote.ts';
-import { jobView } from '../../src/core/jobs/job-json.ts';
-import { measureAll } from '../../src/domain/artifact.ts';
+import type { Claim } from '../../src/core/jobs/remote-claim.ts';
+import { report } from '../../src/core/jobs/remote-report.ts';
+import { measureAll, MEDIA_TYPES } from '../../src/domain/artifact.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { FAILURE_CLASSES, PASSES } from '../../src/domain/failure.ts';
-import type { Outcome, Product } from '../../src/domain/job.ts';
+import { PASSES, type FailureClass } from '../../src/domain/failure.ts';
+import { MOST_RESULT, type Outcome, type Product } from '../../src/domain/job.ts';
 import { isObject, type JsonObject } from '../../src/domain/json.ts';
 import { readUsage } from '../../src/domain/usage.ts';
 import { ref } from '../shared/fields.ts';
 
-/** Characters of a result, as JSON. */
-const MOST_RESULT = 65_536;
-
+/** What a worker can know of a failure; that it was lost, or that something here is at fault, is not for it to say. */
+const SAID = [
+  'refused',
+  'server',
+  'network',
+  'timeout',
+  'rate_limited',
+] as const satisfies readonly FailureClass[];
 /** Bytes, as JSON: all that a run may make, as files in base64. */
 const MOST_BODY = 8 * 1024 * 1024;
 
@@ -61,8 +66,6 @@ const jobComplete = command({
     },
   ],
   async run(ctx, { result, usage: used, artifacts, ...args }) {
-    const { tx } = ctx;
-    const which = named(ctx, args);
     checkResult(result);
     const products = artifacts.map(product);
     // Here its worker can still mend what is wrong with them.
@@ -73,9 +76,7 @@ const jobComplete = command({
       ...usageOf(used),
       ...(products.length > 0 && { artifacts: products }),
     } satisfies Outcome;
-    return once(tx, which, { command: 'job.complete', outcome: outcome as unknown as JsonObject }, () =>
-      finishAs(ctx, which, outcome, 'done'),
-    );
+    return report(ctx, named(ctx, args), { outcome, word: 'done' });
   },
 });
 
@@ -86,10 +87,7 @@ const jobFail = command({
     id: ref('The job'),
     claim,
     reason: z.string().trim().min(1).max(2_000).describe('Why, for those who asked for it'),
-    failure: z
-      .enum(FAILURE_CLASSES)
-      .default('refused')
-      .describe('What kind of failure; `refused` unless told'),
+    failure: z.enum(SAID).default('refused').describe('What kind of failure; `refused` unless told'),
     retry: z.boolean().optional().describe('Whether another try may help; by its kind unless told'),
     result: json.optional().describe('What came of it all the same'),
     usage,
@@ -106,33 +104,16 @@ const jobFail = command({
     },
   ],
   async run(ctx, { reason, failure, retry = PASSES[failure], result, usage: used, ...args }) {
-    const which = named(ctx, args);
     if (result) checkResult(result);
     const said = { reason, failure, ...usageOf(used) };
     const outcome = retry
       ? ({ kind: 'retry', ...said } satisfies Outcome)
       : ({ kind: 'fail', ...said, ...(result && { result }) } satisfies Outcome);
-    return once(ctx.tx, which, { command: 'job.fail', outcome: outcome as unknown as JsonObject }, () =>
-      finishAs(ctx, which, outcome, failure),
-    );
+    return report(ctx, named(ctx, args), { outcome, word: failure });
   },
 });
 
 export const reportCommands = [jobComplete, jobFail] as const;
-
-/** Ends the claim. @throws Refusal `conflict` where it was lost. */
-async function finishAs(
-  ctx: Ctx,
-  which: Claim,
-  outcome: Exclude<Outcome, { kind: 'wait' }>,
-  word: string,
-): Promise<{ text: string; data: JsonObject }> {
-  const row = await claimedJob(ctx.tx, which);
-  const result = 'result' in outcome && outcome.result ? outcome.result : null;
-  const receipt = receiptOf(ctx.tx, row, which.worker, word, result);
-  const ended = await endClaim(ctx.tx, row, ctx.catalog.runbooks.get(row.runbook), outcome, [receipt]);
-  return { text: `${ended.ref} is ${ended.state}.`, data: jobView(ended) };
-}
 
 /** @throws Refusal `too_large`. */
 function checkResult(result: JsonObject): void {
@@ -145,12 +126,6 @@ function checkResult(result: JsonObject): void {
 }
 
 const usageOf = (used: unknown) => (isObject(used) ? { usage: readUsage(used) } : {});
-
-const MEDIA_TYPES = {
-  text: 'text/plain',
-  json: 'application/json',
-  file: 'application/octet-stream',
-} as const;
 
 const product = (given: Omit<Product, 'mediaType'> & { mediaType?: string | undefined }): Product => ({
   ...given,

@@ -129,8 +129,8 @@ async function expand(from: Expanding, { runbook, args: own, preset, again }: Gi
     const saved = await findPreset(from.tx, preset);
     sameRunbook(runbook, saved.runbook, `The preset ${preset}`);
     const { preset: _, ...given } = from.given;
-    const args = { ...given, runbook: saved.runbook, args: { ...saved.args, ...(own as JsonObject) } };
-    return { args, authors: saved.chain };
+    const filled = { ...saved.args, ...(own as JsonObject) };
+    return { args: { ...given, runbook: saved.runbook, args: filled }, authors: saved.chain };
   }
   if (again === undefined) return { args: from.given };
   if (!may(from.who, 'job:read')) throw new Refusal('forbidden', 'it needs the permission job:read');

@@ -7,14 +7,17 @@ export interface Work {
   readonly runbook: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly attempt: number;
+  readonly maxAttempts: number;
   /** The same on every try of the job, for what is done elsewhere in turn. */
   readonly idempotencyKey: string;
   /** To be sent on as the header `Signalbox-Cause`, so that loops are seen. */
   readonly cause: string;
   /** Milliseconds. */
   readonly timeout: number;
-  /** Seconds. */
+  /** Seconds; the claim holds for three times as long from the last heartbeat. */
   readonly heartbeatEvery: number;
+  /** Until when it holds, by the server's clock. */
+  readonly leaseUntil: string;
 }
 
 export interface Report {
@@ -40,7 +43,10 @@ export interface Standing {
   readonly stop: string | null;
 }
 
-/** Signalbox refused a request: `code` is stable, the message says what was expected. */
+/**
+ * Signalbox refused a request: `code` is stable, the message says what was expected. `malformed` also where what answered
+ * is no Signalbox.
+ */
 export class Refused extends Error {
   readonly code: string;
 
@@ -51,7 +57,7 @@ export class Refused extends Error {
   }
 }
 
-const SECOND = 1_000;
+export const SECOND = 1_000;
 const REQUEST_TIMEOUT = 45 * SECOND;
 const LONGEST_PAUSE = 30 * SECOND;
 
@@ -117,12 +123,23 @@ export class Client {
       body: JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    const said = (await response.json()) as { code?: string; detail?: string };
-    if (response.ok) return { body: said };
-    if (response.status !== 429 && response.status < 500)
-      throw new Refused(said.code ?? 'unknown', said.detail ?? `status ${response.status}`);
+    const said = jsonOf(await response.text());
+    if (response.ok && said) return { body: said };
+    if (response.status !== 429 && response.status < 500) {
+      const { code = 'malformed', detail = `status ${response.status} without JSON: is this Signalbox?` } =
+        said ?? {};
+      throw new Refused(code, detail);
+    }
     const asked = Number(response.headers.get('retry-after')) * SECOND;
     return { again: Math.min(asked || 0, LONGEST_PAUSE) };
+  }
+}
+
+function jsonOf(text: string): { code?: string; detail?: string } | undefined {
+  try {
+    return JSON.parse(text) as { code?: string; detail?: string };
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,13 +1,4 @@
-import {
-  type Beat,
-  type Client,
-  plain,
-  Refused,
-  type Report,
-  sleep,
-  type Standing,
-  type Work,
-} from './client.ts';
+import { type Beat, type Client, plain, Refused, type Report, SECOND, sleep, type Work } from './client.ts';
 
 /** What a job may tell of itself while it runs. */
 export interface Told {
@@ -24,8 +15,8 @@ export type Handler = (work: Work, told: Told, signal: AbortSignal) => Promise<R
 /** A failure that may pass: the job is tried again, after a while. */
 export class PassingFailure extends Error {}
 
-/** The shortest time between two heartbeats that carry news, in milliseconds: each counts against `limits.perSender`. */
-const NEWS_EVERY = 1_000;
+/** The shortest time between two heartbeats that carry news, in milliseconds: each counts against `limits.heartbeats`. */
+const NEWS_EVERY = 5_000;
 /** Lines that one heartbeat carries, and characters of each. */
 const MOST_LINES = 500;
 const LONGEST_LINE = 8_000;
@@ -51,23 +42,40 @@ export async function work(
 }
 
 async function run(client: Client, job: Work, handler: Handler): Promise<void> {
-  const stop = new AbortController();
-  const pulse = new Pulse(client, job, stop);
-  const end = await handler(job, pulse, stop.signal).then(
-    (report) => () => client.complete(job, report),
-    (error: unknown) => () =>
-      client.fail(job, said(error), error instanceof PassingFailure ? 'server' : 'refused'),
+  const pulse = new Pulse(client, job);
+  const end = await handler(job, pulse, pulse.signal).then(
+    // What was done is told also where it comes too late: what it used counts.
+    (report) => () => complete(client, job, report),
+    (error: unknown) => () => fail(client, job, pulse.stop, error),
   );
   await pulse.end();
   try {
-    // Whoever stopped for a cancel says so; where the claim is lost, nobody is to be told.
-    if (pulse.stop === 'cancelled') await client.fail(job, 'stopped as asked');
-    else if (pulse.stop === undefined) await end();
+    await end();
   } catch (error) {
-    // The claim was lost on the way: somebody else has the job now.
-    if (!(error instanceof Refused) || error.code !== 'conflict') throw error;
+    if (!isLost(error)) throw error;
   }
 }
+
+/** What cannot be told as it is (a result too large, a unit nobody knows) fails the job instead of leaving it claimed. */
+async function complete(client: Client, job: Work, report: Report): Promise<void> {
+  try {
+    await client.complete(job, report);
+  } catch (error) {
+    if (!(error instanceof Refused) || isLost(error)) throw error;
+    await client.fail(job, `its end was refused: ${error.message}`);
+  }
+}
+
+/** Whoever stopped for a cancel says so; where the claim is lost or its time over, there is nothing to say. */
+async function fail(client: Client, job: Work, stop: string | undefined, error: unknown): Promise<void> {
+  if (stop === 'cancelled') await client.fail(job, 'stopped as asked');
+  else if (stop === undefined)
+    await client.fail(job, said(error), error instanceof PassingFailure ? 'server' : 'refused');
+}
+
+/** Somebody else has the job now, or it is over. */
+const isLost = (error: unknown): boolean =>
+  error instanceof Refused && (error.code === 'conflict' || error.code === 'not_found');
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -75,19 +83,28 @@ const said = (error: unknown): string => (error instanceof Error ? error.message
 class Pulse implements Told {
   readonly #client: Client;
   readonly #job: Work;
-  readonly #stop: AbortController;
+  readonly #stop = new AbortController();
   readonly #over = new AbortController();
   readonly #beating: Promise<unknown>;
+  #lease: NodeJS.Timeout | undefined;
   #lines: { stream: 'out' | 'err' | 'info'; line: string }[] = [];
   #progress: Beat['progress'];
-  /** Why the work has to stop: `cancelled`, `timeout`, a bound, `lost`. */
-  stop: string | undefined;
 
-  constructor(client: Client, job: Work, stop: AbortController) {
+  constructor(client: Client, job: Work) {
     this.#client = client;
     this.#job = job;
-    this.#stop = stop;
+    this.#hold(performance.now());
     this.#beating = Promise.all([this.#listen(), this.#tell()]);
+  }
+
+  /** Aborted when the work has to stop. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** Why the work has to stop: `cancelled`, `timeout`, a bound, `lost`. */
+  get stop(): string | undefined {
+    return this.signal.aborted ? (this.signal.reason as Error).message : undefined;
   }
 
   log(text: string, stream: 'out' | 'err' | 'info' = 'out'): void {
@@ -97,7 +114,7 @@ class Pulse implements Told {
 
   progress(percent: number, text?: string): void {
     this.#progress = {
-      percent: Math.min(100, Math.max(0, percent)),
+      ...(Number.isFinite(percent) && { percent: Math.min(100, Math.max(0, percent)) }),
       ...(text !== undefined && { text: plain(text, 500) }),
     };
   }
@@ -106,22 +123,27 @@ class Pulse implements Told {
   async end(): Promise<void> {
     this.#over.abort();
     await this.#beating;
-    while (this.#lines.length > 0 && this.stop === undefined) await this.#beat();
+    while (this.#hasNews && this.stop === undefined) await this.#beat();
+    clearTimeout(this.#lease);
   }
 
   get #goesOn(): boolean {
     return !this.#over.signal.aborted && this.stop === undefined;
   }
 
+  get #hasNews(): boolean {
+    return this.#lines.length > 0 || this.#progress !== undefined;
+  }
+
   async #listen(): Promise<void> {
     const wait = this.#job.heartbeatEvery;
-    while (this.#goesOn) await this.#heard(this.#client.heartbeat(this.#job, { wait }, this.#over.signal));
+    while (this.#goesOn) await this.#send({ wait }, this.#over.signal);
   }
 
   async #tell(): Promise<void> {
     while (this.#goesOn) {
       await sleep(NEWS_EVERY, this.#over.signal).catch(() => undefined);
-      if (this.#goesOn && (this.#lines.length > 0 || this.#progress)) await this.#beat();
+      if (this.#goesOn && this.#hasNews) await this.#beat();
     }
   }
 
@@ -129,23 +151,33 @@ class Pulse implements Told {
     const lines = this.#lines.splice(0, MOST_LINES);
     const progress = this.#progress;
     this.#progress = undefined;
-    await this.#heard(this.#client.heartbeat(this.#job, { lines, ...(progress && { progress }) }));
+    await this.#send({ lines, ...(progress && { progress }) });
   }
 
-  async #heard(answer: Promise<Standing>): Promise<void> {
+  async #send(beat: Beat & { readonly wait?: number }, over?: AbortSignal): Promise<void> {
+    const sent = performance.now();
+    const signals = over ? [over, this.signal] : [this.signal];
     try {
-      const { stop } = await answer;
-      if (stop !== null) this.#halt(stop);
+      const { stop } = await this.#client.heartbeat(this.#job, beat, AbortSignal.any(signals));
+      if (stop === null) this.#hold(sent);
+      else this.#halt(stop);
     } catch (error) {
-      if (this.#over.signal.aborted && !(error instanceof Refused)) return;
-      // Refused: the claim is lost, or the job is over.
-      if (!(error instanceof Refused)) throw error;
-      this.#halt('lost');
+      if (signals.some(({ aborted }) => aborted)) return;
+      if (isLost(error)) return this.#halt('lost');
+      // It may still be ours: what this heartbeat told is left out, and the next one is sent in time, not at once.
+      console.error(`${this.#job.id}: a heartbeat was refused: ${said(error)}`);
+      await sleep(this.#job.heartbeatEvery * SECOND, AbortSignal.any(signals)).catch(() => undefined);
     }
   }
 
+  /** The claim holds for three heartbeats from this one; who cannot tell any more whether it is theirs has to stop. */
+  #hold(from: number): void {
+    clearTimeout(this.#lease);
+    const left = from + 3 * this.#job.heartbeatEvery * SECOND - performance.now();
+    this.#lease = setTimeout(() => this.#halt('lost'), left);
+  }
+
   #halt(why: string): void {
-    this.stop ??= why;
     this.#stop.abort(new Error(why));
   }
 }

@@ -45,6 +45,14 @@ CREATE TABLE job_steps (
 );
 CREATE UNIQUE INDEX job_steps_position ON job_steps (workspace, job, phase, position);
 
+CREATE TABLE claims (
+  workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
+  job text NOT NULL, attempt bigint NOT NULL, started_at bigint NOT NULL, lines bigint NOT NULL, bytes bigint NOT NULL,
+  progress_at bigint, said text, answer text, expires_at bigint NOT NULL,
+  PRIMARY KEY (workspace, id)
+);
+CREATE INDEX claims_expiry ON claims (workspace, expires_at);
+
 CREATE TABLE dead_letters (
   workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
   job text NOT NULL, runbook text NOT NULL, stage text NOT NULL, reason text NOT NULL, message text,
@@ -56,7 +64,7 @@ CREATE INDEX dead_letters_open ON dead_letters (workspace, redriven_at, id);
 
 CREATE TABLE effects (
   workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
-  job text NOT NULL, attempt bigint NOT NULL, step text, kind text NOT NULL, target text NOT NULL,
+  job text NOT NULL, attempt bigint NOT NULL, step text, phase text, kind text NOT NULL, target text NOT NULL,
   inbound_key text, outbound_key text NOT NULL, outcome text NOT NULL, digest text NOT NULL,
   started_at bigint NOT NULL, ended_at bigint NOT NULL,
   PRIMARY KEY (workspace, id)

@@ -45,6 +45,14 @@ CREATE TABLE job_steps (
 ) WITHOUT ROWID, STRICT;
 CREATE UNIQUE INDEX job_steps_position ON job_steps (workspace, job, phase, position);
 
+CREATE TABLE claims (
+  workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
+  job TEXT NOT NULL, attempt INTEGER NOT NULL, started_at INTEGER NOT NULL, lines INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  progress_at INTEGER, said TEXT, answer TEXT, expires_at INTEGER NOT NULL,
+  PRIMARY KEY (workspace, id)
+) WITHOUT ROWID, STRICT;
+CREATE INDEX claims_expiry ON claims (workspace, expires_at);
+
 CREATE TABLE dead_letters (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   job TEXT NOT NULL, runbook TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, message TEXT,
@@ -56,7 +64,7 @@ CREATE INDEX dead_letters_open ON dead_letters (workspace, redriven_at, id);
 
 CREATE TABLE effects (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
-  job TEXT NOT NULL, attempt INTEGER NOT NULL, step TEXT, kind TEXT NOT NULL, target TEXT NOT NULL,
+  job TEXT NOT NULL, attempt INTEGER NOT NULL, step TEXT, phase TEXT, kind TEXT NOT NULL, target TEXT NOT NULL,
   inbound_key TEXT, outbound_key TEXT NOT NULL, outcome TEXT NOT NULL, digest TEXT NOT NULL,
   started_at INTEGER NOT NULL, ended_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, id)

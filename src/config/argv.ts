@@ -69,7 +69,7 @@ function codeAfter(program: string, rest: readonly Template[]): readonly Templat
 
 /** All that follows; of ssh neither where it goes nor, besides `-o` and the like, its options. */
 function joined(program: string, rest: readonly Template[]): readonly Template[] {
-  if (!/ssh$/.test(program)) return rest;
+  if (!program.endsWith('ssh')) return rest;
   const at = rest.findIndex(
     ({ text }, index) => !text.startsWith('-') && !SSH_VALUED.test(rest[index - 1]?.text ?? ''),
   );

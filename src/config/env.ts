@@ -9,7 +9,8 @@ import {
   type SlackSettings,
   type Switch,
 } from './channels.ts';
-import { readDatabase, type DatabaseSettings } from './database.ts';
+import type { Location } from '../domain/location.ts';
+import { readDatabase } from './database.ts';
 import { deepFreeze } from './freeze.ts';
 import type { Problem } from './problem.ts';
 import { suggest } from './suggest.ts';
@@ -19,7 +20,7 @@ export interface Settings {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  readonly database: DatabaseSettings;
+  readonly database: Location;
   /** As set; undefined: `signalbox.yaml`, or the example where there is none. */
   readonly configFile: string | undefined;
   readonly adminToken: string | undefined;

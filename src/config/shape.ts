@@ -219,14 +219,6 @@ export const budget = z.strictObject({
   approval: approval.optional(),
 });
 
-export const jobRules = z.strictObject({
-  concurrency: whole(1, 10_000).default(64),
-  queued: whole(1, 1_000_000).default(10_000),
-  depth: whole(1, 50).default(5),
-  causedPerHour: whole(1, 100_000).default(60),
-  keepLogs: duration(3_660 * DAY).default(30 * DAY),
-});
-
 const perMinute = whole(1, 1_000_000_000);
 export const limits = z.strictObject({
   perSender: perMinute.default(120),
@@ -237,11 +229,20 @@ export const limits = z.strictObject({
 
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([1-9]\d{0,4}))?$/;
 /** Written as no URL would be understood, it would open nothing. */
-const isHost = (text: string): boolean =>
-  Number(HOST.exec(text)?.[1] ?? 1) <= 65_535 && HOST.test(text) && URL.canParse(`http://${text}`);
+const isHost = (entry: string): boolean =>
+  Number(HOST.exec(entry)?.[1] ?? 1) <= 65_535 && HOST.test(entry) && URL.canParse(`http://${entry}`);
 
 export const allowedHosts = z.array(z.string().refine(isHost, 'expected a host or host:port'), {
   error: 'expected a list of hosts',
+});
+
+export const jobRules = z.strictObject({
+  concurrency: whole(1, 10_000).default(64),
+  queued: whole(1, 1_000_000).default(10_000),
+  depth: whole(1, 50).default(5),
+  causedPerHour: whole(1, 100_000).default(60),
+  notify: allowedHosts.optional(),
+  keepLogs: duration(3_660 * DAY).default(30 * DAY),
 });
 
 export const sandbox = z.strictObject({ allow: allowedHosts.default([]), shell: strings.default([]) });

@@ -4,6 +4,7 @@ import { runbookArgs } from '../core/runbook-args.ts';
 import { Refusal } from '../domain/errors.ts';
 import { isObject, type Json, type JsonObject } from '../domain/json.ts';
 import { DEFAULT_CAPABILITY, RISKS, type Runbook, type Step, type StepWait } from '../domain/runbook.ts';
+import { isSecretName } from '../domain/redact.ts';
 import { referencesIn, type Reference } from '../domain/step-template.ts';
 import { checkApproval, type Staff } from './approvers.ts';
 import { checkCel } from './cel.ts';
@@ -51,13 +52,12 @@ export function checkSteps({ steps }: StepsEntry, around: Around, path: Path): v
     earlier.add(step.name);
     if (compensate) checkCall(compensate, earlier, around, [...at, 'compensate']);
   }
-  const least = steps.length + steps.filter((step) => step.compensate).length;
-  if (outer.bounds && outer.bounds.steps < least)
+  if (outer.bounds && outer.bounds.steps < steps.length)
     report(
       'SBX006',
       [...path.slice(0, 2), 'bounds', 'steps'],
-      `${least} steps and compensations do not fit into bounds.steps: ${outer.bounds.steps}.`,
-      'Raise the bound, so that what was done can be undone.',
+      `${steps.length} steps do not fit into bounds.steps: ${outer.bounds.steps}.`,
+      'Raise the bound.',
     );
 }
 
@@ -144,10 +144,20 @@ function checkReferences(
           `"${whole}": there is no earlier step "${from[1]}".`,
           suggest(from[1], earlier, `Earlier steps: ${[...earlier].join(', ') || 'none'}.`),
         );
+      else if (from.slice(2).some(isNeverKept))
+        report(
+          'SBX016',
+          at,
+          `"${whole}" is named as a secret, and what steps return is kept without its secrets.`,
+          'Let the runbook that is called read the secret itself, from ${env:NAME} or ${file:/run/secrets/name}.',
+        );
     }
     return found;
   });
 }
+
+/** A count may be named so in the plural (`tokens: 812`), and is kept. */
+const isNeverKept = (name: string): boolean => isSecretName(name) && !name.endsWith('s');
 
 function textsIn(value: Json, at: Path): { text: string; at: Path }[] {
   if (typeof value === 'string') return [{ text: value, at }];

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { DAY, MINUTE, SECOND } from '../domain/clock.ts';
 import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
-import { EXPECTED, isPostgres, readDatabase } from './database.ts';
+import { EXPECTED, isPostgres, missingFile, readDatabase } from './database.ts';
 import { parseDuration } from './duration.ts';
 import { isName, NAME_RULE } from './shape.ts';
 
@@ -98,7 +98,16 @@ const certificates = (cwd: string) =>
     return z.NEVER;
   });
 
-const database = (cwd: string) => line.refine((value) => readDatabase(value, cwd) !== undefined, EXPECTED);
+const database = (cwd: string) => located(cwd, (value) => readDatabase(value, cwd) !== undefined, EXPECTED);
+
+/** Where a database is, with the files that it names looked at, so that a wrong path shows at the start. */
+const located = (cwd: string, accepts: (value: string) => boolean, expected: string) =>
+  line.superRefine((value, ctx) => {
+    const missing = accepts(value) ? missingFile(value, cwd) : undefined;
+    if (!accepts(value)) ctx.addIssue({ code: 'custom', message: expected });
+    else if (missing !== undefined)
+      ctx.addIssue({ code: 'custom', message: `expected a readable file in ${missing}` });
+  });
 
 const interval = z.string().transform((value, ctx) => {
   const parsed = parseDuration(value);
@@ -115,9 +124,11 @@ export const variablesIn = (cwd: string) =>
     HOST: host.default('127.0.0.1'),
     PORT: number(0, 65_535).default(8080),
     SIGNALBOX_DB: database(cwd).default('./data/signalbox.db'),
-    SIGNALBOX_DB_OWNER: line
-      .refine(isPostgres, 'expected postgres://user:password@host:port/database')
-      .optional(),
+    SIGNALBOX_DB_OWNER: located(
+      cwd,
+      isPostgres,
+      'expected postgres://user:password@host:port/database with one host',
+    ).optional(),
     SIGNALBOX_CONFIG: line.optional(),
     SIGNALBOX_CAPABILITIES: list(isName, `capabilities, each ${NAME_RULE}`)
       .refine((items) => items.length > 0, 'expected one capability at least')

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ApprovalPolicy } from '../domain/approval.ts';
 import type { Catalog } from '../domain/catalog.ts';
-import type { Json, JsonObject } from '../domain/json.ts';
+import type { JsonObject } from '../domain/json.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import type { Permission } from '../domain/permission.ts';
 import type { Assurance, Principal } from '../domain/principal.ts';

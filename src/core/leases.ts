@@ -1,7 +1,6 @@
-import type { Logger } from 'pino';
 import { leases } from '../domain/records.ts';
 import type { Row } from '../domain/table.ts';
-import type { Store, Tx } from './store.ts';
+import type { Tx } from './store.ts';
 
 export interface Lease {
   readonly name: string;
@@ -37,45 +36,16 @@ export async function holdLease(
   holder: string,
   ttl: number,
 ): Promise<Lease | undefined> {
-  return (await holdLeases(tx, [name], holder, ttl)).get(name);
-}
-
-/** Takes or keeps those of several leases that nobody else holds. */
-export async function holdLeases(
-  tx: Tx,
-  names: readonly string[],
-  holder: string,
-  ttl: number,
-): Promise<Map<string, Lease>> {
-  const rows = new Map((await tx.find(leases, { where: { id: { in: names } } })).map((row) => [row.id, row]));
-  const held = new Map<string, Lease>();
-  const expiresAt = new Date(tx.now.getTime() + ttl);
-  for (const name of names) {
-    const row = rows.get(name);
-    const is = standing(row, holder, tx.now, ttl);
-    if (is === 'taken') continue;
-    if (row && is === 'kept') held.set(name, { ...row, name });
-    else held.set(name, await take(tx, row, { name, holder, expiresAt }));
-  }
-  return held;
-}
-
-async function take(
-  tx: Tx,
-  row: Row<typeof leases> | undefined,
-  { name, holder, expiresAt }: Omit<Lease, 'fence'>,
-): Promise<Lease> {
+  const row = await tx.get(leases, { id: name });
+  const is = standing(row, holder, tx.now, ttl);
+  if (is === 'taken') return undefined;
+  if (row && is === 'kept') return { ...row, name };
   const mine = row?.holder === holder && row.expiresAt > tx.now;
   const fence = mine ? row.fence : (row?.fence ?? 0) + 1;
+  const expiresAt = new Date(tx.now.getTime() + ttl);
   if (row) await tx.update(leases, row, { holder, fence, expiresAt });
   else await tx.insert(leases, { id: name, holder, fence, expiresAt });
   return { name, holder, fence, expiresAt };
-}
-
-/** Whether this very lease still holds: not lost, not over, nobody after it. */
-export async function leaseHolds(tx: Tx, { name, fence }: Pick<Lease, 'name' | 'fence'>): Promise<boolean> {
-  const row = await tx.get(leases, { id: name });
-  return row?.fence === fence && row.expiresAt > tx.now;
 }
 
 /** Gives a lease up at once, so that another need not wait for its end. Returns whether it was still held. */
@@ -84,22 +54,4 @@ export async function releaseLease(tx: Tx, { name, fence }: Pick<Lease, 'name' |
   if (row?.fence !== fence || row.expiresAt <= tx.now) return false;
   await tx.update(leases, row, { expiresAt: tx.now });
   return true;
-}
-
-/** On the way out of a worker: leases that cannot be given up now run out by themselves. */
-export async function letGo(
-  store: Store,
-  workspace: string,
-  held: Iterable<Lease | undefined>,
-  log: Logger,
-): Promise<void> {
-  const mine = [...held].filter((lease) => lease !== undefined);
-  if (mine.length === 0) return;
-  try {
-    await store.transaction(workspace, async (tx) => {
-      for (const lease of mine) await releaseLease(tx, lease);
-    });
-  } catch (err) {
-    log.warn({ err }, 'a lease was not given up; it runs out by itself');
-  }
 }

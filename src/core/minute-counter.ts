@@ -1,12 +1,16 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 
+/** What all processes together have counted under a key. */
+export interface Count {
+  readonly counted: number;
+  /** Milliseconds until the key's present minute is over. */
+  readonly msBeforeNext: number;
+}
+
 /** Counts the messages of all processes in one place. */
 export interface SharedCounts {
-  /**
-   * Adds to what anybody has counted under this key in its present minute; returns the sum, and the milliseconds until
-   * it starts anew.
-   */
-  add(key: string, messages: number): Promise<{ counted: number; msBeforeNext: number }>;
+  /** Adds to what anybody has counted under these keys in their present minute; returns the sums. */
+  add(messages: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, Count>>;
 }
 
 /** How often this process tells the others what it counted, in milliseconds: by so much a shared limit may be overrun. */
@@ -22,7 +26,8 @@ export class MinuteCounter {
   readonly #own: RateLimiterMemory;
   readonly #shared: SharedCounts | undefined;
   /** Counted here and told nobody yet. */
-  readonly #due = new Map<string, number>();
+  #due = new Map<string, number>();
+  #telling = false;
 
   constructor(points: number, shared: SharedCounts | undefined) {
     this.points = points;
@@ -39,21 +44,32 @@ export class MinuteCounter {
       return met.msBeforeNext;
     }
     if (this.#shared) {
-      if (this.#due.size === 0) setTimeout(() => this.#tell(), TELL_EVERY).unref();
       this.#due.set(key, (this.#due.get(key) ?? 0) + 1);
+      this.#tellSoon(this.#shared);
     }
     return undefined;
   }
 
-  #tell(): void {
-    for (const [key, messages] of this.#due) {
-      this.#shared?.add(key, messages).then(
-        ({ counted, msBeforeNext }) => {
-          if (counted >= this.points) void this.#own.block(key, msBeforeNext / 1_000);
-        },
-        () => undefined, // away; what was counted here holds
-      );
+  /** One exchange at a time, however long it takes: what is counted meanwhile goes with the next. */
+  #tellSoon(shared: SharedCounts): void {
+    if (this.#telling || this.#due.size === 0) return;
+    this.#telling = true;
+    setTimeout(() => {
+      void this.#tell(shared).then(() => {
+        this.#telling = false;
+        this.#tellSoon(shared);
+      });
+    }, TELL_EVERY).unref();
+  }
+
+  async #tell(shared: SharedCounts): Promise<void> {
+    const told = this.#due;
+    this.#due = new Map();
+    try {
+      for (const [key, { counted, msBeforeNext }] of await shared.add(told))
+        if (counted >= this.points && msBeforeNext > 0) await this.#own.block(key, msBeforeNext / 1_000);
+    } catch {
+      // Away; what was counted here holds.
     }
-    this.#due.clear();
   }
 }

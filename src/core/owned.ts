@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { SECOND } from '../domain/clock.ts';
 import { leases } from '../domain/records.ts';
-import { holdLease, letGo, standing, type Lease } from './leases.ts';
+import { holdLease, releaseLease, standing, type Lease } from './leases.ts';
+import type { Health } from './adapter.ts';
 import type { Store } from './store.ts';
 
 /** Milliseconds that a lease holds unless it is renewed. */
@@ -21,11 +22,19 @@ export interface Holding {
 export interface Owned {
   /** Whether it is ours, as far as can be known from here: a lease that could not be renewed in time counts as lost. */
   readonly held: boolean;
+  /** Whether it is known to be somebody else's; with `held` false too, nobody has been able to look for a while. */
+  readonly taken: boolean;
   /** Resolves after the first look, with `begin` done if it is ours. @throws what `begin` throws then. */
   start(): Promise<void>;
   /** Ends what was begun and lets go. Never rejects. */
   stop(): Promise<void>;
 }
+
+/** How a channel is that listens only while that is its own, and does not. */
+export const standsBy = ({ taken }: Pick<Owned, 'taken'>, others: string): Health =>
+  taken
+    ? { state: 'standby', reason: `another process ${others}` }
+    : { state: 'deaf', reason: 'the database cannot be reached, so nobody knows whose turn it is to listen' };
 
 /** Makes something owned, under the name that all processes know it by. */
 export type Own = (name: string, holding: Holding) => Owned;
@@ -56,6 +65,7 @@ export const ownAlone: Own = (_name, holding) => {
     get held() {
       return held;
     },
+    taken: false,
     async start() {
       held = true;
       await holding.begin?.();
@@ -75,6 +85,7 @@ class LeasedOwned implements Owned {
   #lease: Lease | undefined;
   /** By the process's own steady clock, which no change of the time of day moves. */
   #heldUntil = 0;
+  #takenUntil = 0;
   #begun = false;
   #stopped = false;
   #next: NodeJS.Timeout | undefined;
@@ -94,6 +105,10 @@ class LeasedOwned implements Owned {
     return performance.now() < this.#heldUntil;
   }
 
+  get taken(): boolean {
+    return performance.now() < this.#takenUntil;
+  }
+
   async start(): Promise<void> {
     this.#lookNow();
     await this.#looking;
@@ -111,18 +126,19 @@ class LeasedOwned implements Owned {
     await this.#looking;
     this.#release();
     await this.#change();
-    const { store, workspace, log } = this.#options;
-    await letGo(store, workspace, [this.#lease], log);
-    this.#lease = undefined;
+    await this.#letGo();
   }
 
   #lookNow(): void {
     this.#looking = this.#look().then(() => {
       if (this.#stopped) return;
+      const every = this.#ttl / 4;
+      // All that a process owns is looked at together, so that renewals share a commit.
+      const wait = every - (performance.now() % every);
       this.#next = setTimeout(() => {
         this.#lookNow();
         void this.#looking.then(() => this.#changeSoon());
-      }, this.#ttl / 4);
+      }, wait);
     });
   }
 
@@ -130,6 +146,7 @@ class LeasedOwned implements Owned {
     const asked = performance.now();
     try {
       const left = await this.#hold();
+      this.#takenUntil = left <= 0 ? asked + this.#ttl : 0;
       if (left <= 0) return this.#release();
       // Reckoned from before the question, so that it is over here before it is over in the database.
       this.#heldUntil = asked + left - this.#ttl / MARGIN;
@@ -152,6 +169,17 @@ class LeasedOwned implements Owned {
     if (look.is === 'taken') return 0;
     this.#lease = await store.transaction(workspace, (tx) => holdLease(tx, this.#name, owner, this.#ttl));
     return this.#lease ? this.#ttl : 0;
+  }
+
+  /** So that another need not wait for its end. */
+  async #letGo(): Promise<void> {
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (!lease) return;
+    const { store, workspace } = this.#options;
+    await store
+      .transaction(workspace, (tx) => releaseLease(tx, lease))
+      .catch((err: unknown) => this.#warn(err, 'its lease was not given up; it runs out by itself'));
   }
 
   #release(): void {

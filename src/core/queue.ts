@@ -8,6 +8,8 @@ export interface Wanted {
   readonly limit: number;
   /** How many more of a runbook may start, where that is limited; what is not named may start freely. */
   readonly room: ReadonlyMap<string, number>;
+  /** Whether jobs of a runbook can be run here, `planned` those that carry their plan with them; all unless told. */
+  readonly takes?: (runbook: string, planned: boolean) => boolean;
 }
 
 /** A queued job that was handed to a worker. */
@@ -26,7 +28,9 @@ export interface Taken {
  */
 export interface Queue {
   /** Puts a job that becomes queued, not before its `runAt`. Returns the ticket to keep in its row. */
-  put(job: Pick<JobRow, 'id' | 'runbook' | 'priority' | 'capability' | 'runAt'>): Promise<string | null>;
+  put(
+    job: Pick<JobRow, 'id' | 'runbook' | 'priority' | 'capability' | 'runAt' | 'plan'>,
+  ): Promise<string | null>;
   /** Takes jobs that are due: the highest priority first, then those that have waited longest. */
   take(wanted: Wanted): Promise<Taken[]>;
   /** Says that the claims are still worked on. */

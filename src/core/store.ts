@@ -45,6 +45,11 @@ export interface ReadTx {
   get<T extends Table>(table: T, where: Where<T>): Promise<Row<T> | undefined>;
   find<T extends Table>(table: T, query?: Query<T>): Promise<Row<T>[]>;
   count<T extends Table>(table: T, where?: Where<T>): Promise<number>;
+  /**
+   * The same number as before only if no row of these tables has changed since, as seen here: what was made of them then
+   * still holds. A store that cannot tell answers NaN.
+   */
+  revision(tables: readonly Table[]): number;
 }
 
 /** Reads and writes of one workspace inside one transaction, at one instant. */
@@ -66,11 +71,6 @@ export interface Tx extends ReadTx {
   remove<T extends Table>(table: T, where: Where<T>): Promise<number>;
   /** Appends to the workspace's journal; the entry is chained, redacted and numbered here. */
   append(entry: NewEntry): Promise<JournalEntry>;
-  /**
-   * The same number as before only if no row of these tables has changed since, as this transaction sees them: what was
-   * made of them then still holds. A store that cannot tell answers NaN.
-   */
-  revision(tables: readonly Table[]): number;
   /** Runs `work`; if it throws, only its own writes are undone and the error is passed on. */
   attempt<T>(work: () => Promise<T>): Promise<T>;
 }

@@ -23,3 +23,7 @@ export const overTime = ({ timeout }: Pick<Runbook, 'timeout'>) =>
     bound: 'timeout',
     reason: `stopped after ${timeout} ms (timeout)`,
   }) as const satisfies Outcome;
+
+/** What is said of steps that took longer together than their runbook allows. */
+export const tooLong = ({ name, timeout }: Pick<Runbook, 'name' | 'timeout'>): string =>
+  `${name} was stopped after ${timeout} ms (timeout)`;

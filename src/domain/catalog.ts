@@ -35,6 +35,8 @@ export interface JobRules {
   readonly depth: number;
   /** Runs of one runbook in an hour that were caused by other runs or by webhooks, and not by a person. */
   readonly causedPerHour: number;
+  /** Hosts, or `host:port`, that ends of jobs may be posted to; any unless told. */
+  readonly notify?: readonly string[] | undefined;
   /** Milliseconds for which log lines are kept after their job's end, and sent messages, those a month at least. */
   readonly keepLogs: number;
 }

@@ -14,8 +14,9 @@ export interface Effect {
 
 /** An effect, with what it was done under. */
 export interface Receipt extends Effect {
-  /** The step's name; null where the runbook has none. */
+  /** The step's name, and whether it was made or undone; null and absent where the runbook has none. */
   readonly step: string | null;
+  readonly phase?: 'forward' | 'compensating';
   /** The `Idempotency-Key` that went out with it. */
   readonly key: string;
 }

@@ -111,8 +111,9 @@ export const deadLetters = table('dead_letters', {
 export const effects = table('effects', {
   job: text(), // jobs.ref
   attempt: int(),
-  /** The step's name; null where the runbook has none. */
+  /** The step's name, and whether it was made or undone; null where the runbook has none. */
   step: maybe(text()),
+  phase: maybe(text<'forward' | 'compensating'>()),
   kind: text<'http' | 'shell' | 'probe' | 'remote' | 'notify'>(),
   /** Where to: an origin and path, a program, a worker. */
   target: text(),

@@ -48,7 +48,7 @@ export interface Tries {
 export interface Bounds {
   readonly logLines: number;
   readonly outputBytes: number;
-  /** Steps that may be taken, compensation and repeats included; for `steps` only. */
+  /** Tries of steps, waits included and what undoes them not; for `steps` only. */
   readonly steps: number;
   /** Runs of this runbook at the same time, over all workers; undefined: as many as there are workers. */
   readonly concurrency: number | undefined;

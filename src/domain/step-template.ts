@@ -1,5 +1,6 @@
 import { Refusal } from './errors.ts';
 import { isObject, type Json, type JsonObject } from './json.ts';
+import { REDACTED } from './redact.ts';
 
 /** A placeholder in the arguments of a step: `${args.service}`, `${steps.build.body.id}`, `${steps.list.items.0}`. */
 export interface Reference {
@@ -35,7 +36,7 @@ export interface Values {
 
 /**
  * The arguments of a step with their placeholders filled. What is filled in is never read for placeholders again.
- * @throws Refusal `invalid_argument` naming a placeholder that has no value.
+ * @throws Refusal `invalid_argument` naming a placeholder that has no value, or whose value was not kept.
  */
 export function fillArgs(args: JsonObject, values: Values): JsonObject {
   return fill(args, values) as JsonObject;
@@ -67,5 +68,7 @@ function lookUp({ text, path }: Reference, values: Values): Json {
     at = inside ? (at as JsonObject)[key] : undefined;
   }
   if (at === undefined) throw new Refusal('invalid_argument', `${text} has no value.`);
+  if (path?.[0] === 'steps' && JSON.stringify(at).includes(REDACTED))
+    throw new Refusal('invalid_argument', `${text} holds what looks like a secret, which is not handed on.`);
   return at;
 }

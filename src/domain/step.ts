@@ -12,8 +12,11 @@ export const jobSteps = table('job_steps', {
   position: int(),
   name: text(),
   phase: text<Phase>(),
-  /** `waiting`: for its event, approval or time, or for its next try. `skipped`: there was nothing to undo it with. */
-  state: text<'running' | 'waiting' | 'done' | 'failed' | 'skipped'>(),
+  /**
+   * `queued`: for a try. `waiting`: for its event, approval or time. `done` with an error: it was done, and nothing can go
+   * on with what it returned. `skipped`: there was nothing to undo it with.
+   */
+  state: text<'queued' | 'running' | 'waiting' | 'done' | 'failed' | 'skipped'>(),
   attempt: int(),
   /** Sent as `Idempotency-Key` on every try of this step. */
   key: text(),
@@ -69,7 +72,7 @@ function backward(steps: readonly Step[], rows: readonly JobStepRow[]): Move {
   for (const [position, step] of [...steps.entries()].toReversed()) {
     if (rowOf(rows, 'forward', position)?.state !== 'done') continue;
     const row = rowOf(rows, 'compensating', position);
-    if (row && row.state !== 'running' && row.state !== 'waiting') continue;
+    if (row && row.state !== 'running' && row.state !== 'queued') continue;
     const at = { position, name: step.name };
     const call = 'wait' in step ? undefined : step.compensate;
     return call ? { kind: 'call', ...at, call, row } : { kind: 'skip', ...at };
@@ -83,9 +86,35 @@ export function outputsOf(rows: readonly JobStepRow[]): JsonObject {
   return Object.fromEntries(done.map((row) => [row.name, row.output]));
 }
 
-/** Tries of steps and compensations so far: what `bounds.steps` counts. */
+/** Tries of steps so far: what `bounds.steps` counts. */
 export const triesOf = (rows: readonly JobStepRow[]): number =>
-  rows.reduce((sum, row) => sum + row.attempt, 0);
+  rows.reduce((sum, row) => sum + (row.phase === 'forward' ? row.attempt : 0), 0);
+
+/** When the first of the steps since the last wait began; undefined before that. */
+export function begunAt(steps: readonly Step[], rows: readonly JobStepRow[]): Date | undefined {
+  const isOver = (position: number) => rowOf(rows, 'forward', position)?.state === 'done';
+  const wait = steps.findLastIndex((step, position) => 'wait' in step && isOver(position));
+  const first = rowOf(rows, 'forward', wait + 1);
+  return first && first.attempt > 0 ? first.startedAt : undefined;
+}
+
+/** The step after which nothing goes on, if there is one. */
+export const brokenBy = (rows: readonly JobStepRow[]): JobStepRow | undefined =>
+  rows.find(
+    ({ phase, state, error }) =>
+      phase === 'forward' && (state === 'failed' || (state === 'done' && error !== null)),
+  );
+
+/** The steps that are done and not undone, the last first, each with what was begun to undo it. */
+export function notUndone(
+  rows: readonly JobStepRow[],
+): { readonly step: JobStepRow; readonly undo: JobStepRow | undefined }[] {
+  return rows
+    .filter(({ phase, state }) => phase === 'forward' && state === 'done')
+    .toSorted((a, b) => b.position - a.position)
+    .map((step) => ({ step, undo: rowOf(rows, 'compensating', step.position) }))
+    .filter(({ undo }) => undo?.state !== 'done' && undo?.state !== 'skipped');
+}
 
 export interface StepSummary {
   readonly step: string;

@@ -1,6 +1,7 @@
 import { approvals, voteTokens, votes } from './approval.ts';
 import { artifacts } from './artifact.ts';
 import { breakers } from './breaker.ts';
+import { claims } from './claim.ts';
 import { jobLogs, jobs } from './job.ts';
 import { journal } from './journal.ts';
 import { identities, keys, principals, roles } from './principal.ts';
@@ -45,6 +46,7 @@ export const TABLES: readonly Table[] = [
   jobs,
   jobSteps,
   jobLogs,
+  claims,
   deadLetters,
   effects,
   artifacts,

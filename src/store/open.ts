@@ -1,12 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { Clock } from '../domain/clock.ts';
 import type { JournalEntry } from '../domain/journal.ts';
+import type { Location } from '../domain/location.ts';
 import type { Database } from './database.ts';
-
-/** Where a database is. */
-export type Location =
-  | { readonly kind: 'sqlite'; readonly path: string }
-  | { readonly kind: 'postgres'; readonly url: string; readonly owner?: string | undefined };
 
 export interface OpenOptions {
   /** The system's, or that of the PostgreSQL server, unless told. */

@@ -31,7 +31,7 @@ export interface AttemptParts {
 const askNobody: Ask = () => Promise.reject(new Refusal('unavailable', 'Nobody can be asked from here.'));
 
 /** Why a try is stopped from outside its executor. */
-export type Stop = 'cancelled' | 'lost' | 'stopping' | 'bounds.logLines';
+export type Stop = 'cancelled' | 'lost' | 'stopping';
 
 /** One try of one claimed job: runs it and gathers what has to be written down with its end. */
 export class Attempt {
@@ -44,6 +44,8 @@ export class Attempt {
   readonly watch: JobWatch;
   readonly #parts: AttemptParts;
   readonly #stop = new AbortController();
+  /** Aborted, with the outcome, when the try meets a bound of its runbook. */
+  readonly #bound = new AbortController();
 
   constructor(parts: AttemptParts, job: JobRow) {
     const { store, catalog } = parts;
@@ -55,7 +57,7 @@ export class Attempt {
       workspace: catalog.workspace,
       job: job.ref,
       limit: this.runbook?.bounds.logLines ?? 0,
-      exceeded: () => this.stop('bounds.logLines'),
+      exceeded: () => this.runbook && this.#bound.abort(overBound('bounds.logLines', this.runbook)),
     });
     this.watch = new JobWatch(job, this.log);
   }
@@ -74,8 +76,8 @@ export class Attempt {
     const start = this.#start();
     if (!('execution' in start)) return start;
     const outcome = await this.#execute(start.execution);
-    if (outcome.kind !== 'cancelled' || this.stopped !== 'bounds.logLines') return outcome;
-    return overBound('bounds.logLines', start.execution.runbook);
+    const { aborted, reason } = this.#bound.signal;
+    return outcome.kind === 'cancelled' && aborted && !this.stopped ? (reason as Outcome) : outcome;
   }
 
   /** What is to be executed, or why it cannot start. */
@@ -97,7 +99,7 @@ export class Attempt {
       attempt: job.attempt,
       idempotencyKey: key,
       cause: job.ref,
-      signal: this.#stop.signal,
+      signal: AbortSignal.any([this.#stop.signal, this.#bound.signal]),
       log: (stream, line) => {
         this.log.add(stream, line, clock.now());
         this.watch.line();
@@ -113,9 +115,19 @@ export class Attempt {
     if (execution.runbook.executor.kind !== 'steps') return once(execution);
     const { job, receipts } = this;
     const { workspace } = catalog;
-    return this.#guard(() =>
-      runSteps({ ...execution, job, receipts, store, workspace, execute: once, ask, random, giveUp }),
+    const signals = { signal: this.#stop.signal, bound: this.#bound.signal };
+    const run = { ...execution, ...signals, job, receipts, store, workspace, execute: once, ask, random };
+    return this.#guard(
+      () => runSteps({ ...run, giveUp }).catch((err: unknown) => this.#unwritten(err)),
+      'its steps could not be written down; see the server log',
     );
+  }
+
+  /** Where the database is away until the process ends, what was begun is for somebody else to go on with. */
+  #unwritten(error: unknown): Outcome {
+    if (!(error instanceof Refusal) || error.code !== 'unavailable') throw error;
+    this.stop('lost');
+    return { kind: 'cancelled' };
   }
 
   /** What was done outside before something went wrong is not done again. */
@@ -126,12 +138,14 @@ export class Attempt {
     return { kind: 'fail', stage: 'report', reason: `it was done, but ${outcome.reason}` };
   }
 
-  async #guard(work: () => Promise<Outcome>): Promise<Outcome> {
+  async #guard(
+    work: () => Promise<Outcome>,
+    reason = 'the executor failed unexpectedly; see the server log',
+  ): Promise<Outcome> {
     try {
       return await work();
     } catch (err) {
-      this.#parts.log.error({ err, job: this.job.ref }, 'an executor failed unexpectedly');
-      const reason = 'the executor failed unexpectedly; see the server log';
+      this.#parts.log.error({ err, job: this.job.ref }, 'a try failed unexpectedly');
       return { kind: 'retry', failure: 'unexpected', reason };
     }
   }

@@ -1,5 +1,9 @@
+import { finish, giveBack } from '../core/jobs/finishing.ts';
+import { writeReceipts } from '../core/jobs/receipts.ts';
 import type { Store, Tx } from '../core/store.ts';
-import { jobs, type JobRow } from '../domain/job.ts';
+import { jobs, type JobRow, type Outcome } from '../domain/job.ts';
+import type { Attempt, AttemptParts } from './attempt.ts';
+import { insistOn } from './insist.ts';
 
 /** What is to be written of one job; it is given the job's row as the transaction sees it. */
 type Work<T> = (tx: Tx, row: JobRow | undefined) => Promise<T>;
@@ -21,12 +25,52 @@ const MOST = 64;
 export class Endings {
   readonly #store: Store;
   readonly #workspace: string;
+  readonly #giveUp: AbortSignal;
+  readonly #random: () => number;
   /** What has been asked for since the last transaction began. */
   #joining: Waiting[] | undefined;
 
-  constructor(store: Store, workspace: string) {
+  constructor(
+    { store, catalog, giveUp }: Pick<AttemptParts, 'store' | 'catalog' | 'giveUp'>,
+    random: () => number,
+  ) {
     this.#store = store;
-    this.#workspace = workspace;
+    this.#workspace = catalog.workspace;
+    this.#giveUp = giveUp;
+    this.#random = random;
+  }
+
+  /**
+   * Writes how a try ended, with its last lines and its receipts, however long the database is away. Resolves when it is
+   * durable: to false when the claim was lost, which leaves the receipts alone.
+   */
+  finish(attempt: Attempt, ended: Outcome): Promise<boolean> {
+    const write = (outcome: Outcome) => {
+      let row: JobRow | undefined;
+      return attempt.log.with(
+        (tx) => this.#finish(tx, attempt, outcome, row),
+        (work) =>
+          this.write(attempt.job.id, (tx, found) => {
+            row = found;
+            return work(tx);
+          }),
+      );
+    };
+    return insistOn(ended, write, this.#giveUp);
+  }
+
+  /** `row`: the job as the transaction found it. */
+  async #finish(tx: Tx, attempt: Attempt, outcome: Outcome, row: JobRow | undefined): Promise<boolean> {
+    const { job, runbook, receipts, stopped } = attempt;
+    const changed = await attempt.watch.end(tx);
+    const ending = { runbook, receipts, random: this.#random, ...(row && !changed && { row }) };
+    if (outcome.kind === 'wait') {
+      await writeReceipts(tx, job, receipts);
+      return true;
+    }
+    // What was counted as lost and is nobody else's yet goes on elsewhere all the same.
+    const elsewhere = outcome.kind === 'cancelled' && (stopped === 'stopping' || stopped === 'lost');
+    return elsewhere ? giveBack(tx, job, ending, outcome.usage) : finish(tx, job, { ...ending, outcome });
   }
 
   /** Resolves when it is durable. @throws what `work` throws, with nothing of it written. */

@@ -33,7 +33,7 @@ export class JobLog {
 
   add(stream: Line['stream'], line: string, at: Date): void {
     if (stream !== 'info') this.#output += 1;
-    if (this.#output > this.#options.limit) {
+    if (stream !== 'info' && this.#output > this.#options.limit) {
       if (this.#output === this.#options.limit + 1) this.#options.exceeded();
       return;
     }

@@ -1,17 +1,14 @@
 import type { Logger } from 'pino';
 import { LEASE, needRenewal, type Claims } from '../core/jobs/claiming.ts';
 import { isDue } from '../core/jobs/due.ts';
-import { finish, giveBack } from '../core/jobs/finishing.ts';
-import { writeReceipts } from '../core/jobs/receipts.ts';
 import { needRecovery } from '../core/jobs/recovering.ts';
-import { release } from '../core/jobs/releasing.ts';
-import type { Commit, Tx } from '../core/store.ts';
+import { release } from '../core/jobs/finishing.ts';
+import type { Commit } from '../core/store.ts';
 import type { JobRow, Outcome } from '../domain/job.ts';
 import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
 import { Attempt, type AttemptParts } from './attempt.ts';
 import { Endings } from './endings.ts';
-import { insistOn } from './insist.ts';
-import { keepClaims, recoverClaims, takeJobs, type Room, type Taker } from './taking.ts';
+import { keepClaims, localRunbooks, recoverClaims, takeJobs, type Room, type Taker } from './taking.ts';
 
 export interface JobWorkerOptions extends Omit<AttemptParts, 'giveUp'> {
   readonly log: Logger;
@@ -72,10 +69,10 @@ export class JobWorker {
   readonly #parts: AttemptParts;
   /** From then on what could not be written down is left to others. */
   readonly #over = new AbortController();
-  /** By `jobs.id`. */
-  readonly #running = new Map<string, Running>();
-  /** Those whose executor has not come to an end yet, by `jobs.ref`. */
-  readonly #atWork = new Set<string>();
+  /** By claim: a job that it lost, or that is to go on at once, it may have claimed again meanwhile. */
+  readonly #running = new Map<JobRow, Running>();
+  /** Those whose executor has not come to an end yet. */
+  readonly #atWork = new Set<JobRow>();
   /** Claimed and not begun, the first to begin first. */
   #ahead: JobRow[] = [];
   #unlisten: () => void = () => undefined;
@@ -93,9 +90,11 @@ export class JobWorker {
     this.#options = options;
     this.#workspace = options.catalog.workspace;
     const { lease = LEASE, capabilities = [DEFAULT_CAPABILITY], random = Math.random } = options;
-    this.#taker = { catalog: options.catalog, owner: options.owner, lease, capabilities, random };
-    this.#endings = new Endings(options.store, this.#workspace);
+    const { catalog, owner } = options;
+    const runbooks = localRunbooks(catalog);
+    this.#taker = { catalog, owner, runbooks, lease, capabilities, random };
     this.#parts = { ...options, giveUp: this.#over.signal };
+    this.#endings = new Endings(this.#parts, random);
   }
 
   start(): void {
@@ -149,9 +148,14 @@ export class JobWorker {
     const due = told || (this.#more && entries.some((entry) => OVER.has(entry.event)));
     // A job at work that went on without us was lost.
     const claims = entries.some(
-      ({ event, target }) => event === 'job.cancelling' || (OVER.has(event) && this.#atWork.has(target)),
+      ({ event, target }) => event === 'job.cancelling' || (OVER.has(event) && this.#isAtWork(target)),
     );
     if (due || claims) this.#pump({ due, claims, told });
+  }
+
+  #isAtWork(target: string): boolean {
+    for (const { ref } of this.#atWork) if (ref === target) return true;
+    return false;
   }
 
   #pump(sure: Partial<Look> = {}): void {
@@ -192,7 +196,7 @@ export class JobWorker {
   }
 
   get #claims(): readonly JobRow[] {
-    return [...Array.from(this.#running.values(), ({ attempt }) => attempt.job), ...this.#ahead];
+    return [...this.#running.keys(), ...this.#ahead];
   }
 
   /** Whether there is anything to do: looked up without the write lock, so that idle workers disturb nobody. */
@@ -200,7 +204,7 @@ export class JobWorker {
     const { run, ahead } = this.#room;
     return this.#options.store.read(this.#workspace, async (tx) => {
       const [due, worn, lost] = await Promise.all([
-        run + ahead > 0 && isDue(tx, this.#taker.capabilities),
+        run + ahead > 0 && isDue(tx, this.#taker.capabilities, this.#taker.runbooks),
         needRenewal(tx, this.#claims, this.#taker.lease),
         this.#recovers && needRecovery(tx, this.#taker.lease),
       ]);
@@ -224,8 +228,8 @@ export class JobWorker {
     });
     // Reckoned from before the question, so that it is over here before it is over in the database.
     const until = asked + this.#taker.lease;
-    const gone = new Set([...next.map((job) => job.id), ...(kept?.lost ?? []), ...(kept?.cancelled ?? [])]);
-    this.#ahead = [...this.#ahead.filter((job) => !gone.has(job.id)), ...(claimed?.ahead ?? [])];
+    const gone = new Set([...next, ...(kept?.lost ?? []), ...(kept?.cancelled ?? [])]);
+    this.#ahead = [...this.#ahead.filter((job) => !gone.has(job)), ...(claimed?.ahead ?? [])];
     this.#more = claimed?.more ?? this.#more;
     if (kept) this.#tell(kept, until);
     for (const job of claimed?.started ?? []) this.#launch(job, until);
@@ -240,31 +244,31 @@ export class JobWorker {
   }
 
   #tell({ lost, cancelled, renewed }: Claims, until: number): void {
-    for (const id of renewed) {
-      const running = this.#running.get(id);
+    for (const job of renewed) {
+      const running = this.#running.get(job);
       if (running) running.until = until;
     }
-    for (const id of lost) this.#running.get(id)?.attempt.stop('lost');
-    for (const id of cancelled) this.#running.get(id)?.attempt.stop('cancelled');
+    for (const job of lost) this.#running.get(job)?.attempt.stop('lost');
+    for (const job of cancelled) this.#running.get(job)?.attempt.stop('cancelled');
     if (renewed.length > 0) this.#options.counted?.('renewal', renewed.length);
   }
 
   #launch(job: JobRow, until: number): void {
     const attempt = new Attempt(this.#parts, job);
-    this.#atWork.add(job.ref);
+    this.#atWork.add(job);
     const done = this.#run(attempt)
       .catch((err: unknown) =>
         this.#options.log.error({ err, job: job.ref }, 'a job could not be finished; its lease will run out'),
       )
-      .finally(() => this.#running.delete(job.id));
-    this.#running.set(job.id, { attempt, done, until });
+      .finally(() => this.#running.delete(job));
+    this.#running.set(job, { attempt, done, until });
   }
 
   async #run(attempt: Attempt): Promise<void> {
     const { job } = attempt;
     const outcome = await attempt.run();
-    this.#atWork.delete(job.ref);
-    const written = this.#finish(attempt, outcome);
+    this.#atWork.delete(job);
+    const written = this.#endings.finish(attempt, outcome);
     // Its end and the next beginning share one commit.
     this.#fill();
     if (await written) {
@@ -274,36 +278,6 @@ export class JobWorker {
         { job: job.ref, fence: job.fence },
         'a result came after its claim was lost; it was dropped',
       );
-  }
-
-  #finish(attempt: Attempt, ended: Outcome): Promise<boolean> {
-    const write = (outcome: Outcome) => {
-      let row: JobRow | undefined;
-      return attempt.log.with(
-        (tx) => this.#write(tx, attempt, outcome, row),
-        (work) =>
-          this.#endings.write(attempt.job.id, (tx, found) => {
-            row = found;
-            return work(tx);
-          }),
-      );
-    };
-    return insistOn(ended, write, this.#over.signal);
-  }
-
-  /** `row`: the job as the transaction found it. */
-  async #write(tx: Tx, attempt: Attempt, outcome: Outcome, row: JobRow | undefined): Promise<boolean> {
-    const { job, runbook, receipts } = attempt;
-    const changed = await attempt.watch.end(tx);
-    const ending = { runbook, receipts, random: this.#taker.random, ...(row && !changed && { row }) };
-    if (outcome.kind === 'wait') {
-      await writeReceipts(tx, job, receipts);
-      return true;
-    }
-    const { stopped } = attempt;
-    // Nobody has taken what was counted as lost: it goes on elsewhere all the same.
-    const elsewhere = outcome.kind === 'cancelled' && (stopped === 'stopping' || stopped === 'lost');
-    return elsewhere ? giveBack(tx, job, ending, outcome.usage) : finish(tx, job, { ...ending, outcome });
   }
 
   async #releaseAhead(): Promise<void> {

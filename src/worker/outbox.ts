@@ -1,23 +1,24 @@
 import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
 import type { Notifier } from '../core/adapter.ts';
-import { holdLeases, leaseHolds, letGo, standing, type Lease } from '../core/leases.ts';
 import { buryReport } from '../core/jobs/dead-letters.ts';
 import { reportedJob } from '../core/jobs/report-keys.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
+import type { Own, Owned } from '../core/owned.ts';
 import type { ReadTx, Store, Tx } from '../core/store.ts';
 import { clip } from '../domain/clip.ts';
 import { DAY, HOUR, SECOND, type Clock } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { leases, outbox } from '../domain/records.ts';
 import type { Patch, Row } from '../domain/table.ts';
+import { insist } from './insist.ts';
 
 export interface OutboxOptions {
   readonly store: Store;
   readonly workspace: string;
-  /** Unique among processes: one of them delivers for a channel, so that each destination's order and pace hold. */
-  readonly owner: string;
+  /** One process delivers for a channel, so that each destination's order and pace hold. */
+  readonly own: Own;
   readonly clock: Clock;
   readonly log: Logger;
   readonly notifiers: ReadonlyMap<string, Notifier>;
@@ -44,8 +45,6 @@ const MOST_LANES = 50;
 const LOOK_EVERY = 1_000;
 /** What the process holds that delivers for a channel. */
 export const outboxLease = (channel: string): string => `outbox:${channel}`;
-/** Milliseconds after which another process takes over from one that is gone. */
-const LEASE_TIME = 10 * SECOND;
 const FIRST_WAIT = 2 * SECOND;
 const LONGEST_WAIT = 4 * HOUR;
 /** How long a message is tried before it is given up (RFC 5321 section 4.5.4.1 asks for days). */
@@ -62,21 +61,29 @@ export class OutboxWorker {
   #pumping: Promise<void> | undefined;
   #again = false;
   #stopped = false;
-  /** By channel: those that this process delivers for. */
-  #leases: ReadonlyMap<string, Lease> = new Map();
+  /** By channel: what this process delivers for while it is its own. */
+  readonly #owned: ReadonlyMap<string, Owned>;
   readonly #sending = new Set<Promise<void>>();
+  /** From then on it is not insisted on what could not be recorded. */
+  readonly #giveUp = new AbortController();
 
   constructor(options: OutboxOptions) {
+    const { own, notifiers } = options;
     this.#options = options;
+    const begin = () => this.wake();
+    this.#owned = new Map(
+      Array.from(notifiers.keys(), (channel) => [channel, own(outboxLease(channel), { begin })]),
+    );
   }
 
-  start(): void {
-    if (this.#options.notifiers.size === 0) return;
+  /** Resolves after the first look at what is its own. */
+  async start(): Promise<void> {
+    if (this.#owned.size === 0) return;
     this.#unlisten = this.#options.store.onCommit((commit) => {
       if (commit.workspace === this.#options.workspace && commit.tables.has(outbox.name)) this.wake();
     });
     this.#timer = setInterval(() => this.wake(), LOOK_EVERY);
-    this.wake();
+    await Promise.all(Array.from(this.#owned.values(), (owned) => owned.start()));
   }
 
   wake(): void {
@@ -84,15 +91,17 @@ export class OutboxWorker {
     this.#pumping ??= this.#pump();
   }
 
-  /** Starts no more deliveries and waits for those under way; the rest stays queued. */
-  async stop(): Promise<void> {
+  /** Starts no more deliveries and waits for those under way, until the deadline to record them; the rest stays queued. */
+  async stop(deadline: AbortSignal): Promise<void> {
     this.#stopped = true;
+    const giveUp = () => this.#giveUp.abort();
+    if (deadline.aborted) giveUp();
+    else deadline.addEventListener('abort', giveUp, { once: true });
     clearInterval(this.#timer);
     this.#unlisten();
     await this.#pumping;
     await Promise.all(this.#sending);
-    const { store, workspace, log } = this.#options;
-    await letGo(store, workspace, this.#leases.values(), log);
+    await Promise.all(Array.from(this.#owned.values(), (owned) => owned.stop()));
   }
 
   async #pump(): Promise<void> {
@@ -108,41 +117,20 @@ export class OutboxWorker {
     }
   }
 
-  /** What is to be sent now, looked for without the write lock: with nothing to do no process disturbs another. */
+  /** What is to be sent now on lanes that are free, of the channels that are ours. */
   async #due(): Promise<Message[]> {
-    const { store, workspace, owner } = this.#options;
-    const { due, channels } = await store.read(workspace, (tx) => this.#look(tx));
-    if (channels.length === 0) return [];
-    return store.transaction(workspace, async (tx) => {
-      this.#leases = await holdLeases(tx, channels.map(outboxLease), owner, LEASE_TIME);
-      const rows = await tx.find(outbox, { where: { id: { in: due }, state: 'queued' }, limit: due.length });
-      return rows.filter((m) => this.#leases.has(outboxLease(m.channel)) && m.nextAt <= tx.now);
-    });
-  }
-
-  /**
-   * What is due on lanes that are free. With it the channels to deliver for, those with messages on their way included,
-   * less those of other processes.
-   */
-  async #look(tx: ReadTx): Promise<{ due: string[]; channels: string[] }> {
-    const { notifiers, owner } = this.#options;
-    const heads = (
-      await Promise.all([...notifiers.keys()].map((channel) => this.#dueOn(tx, channel)))
-    ).flat();
-    const wanted = new Set([...heads.map((m) => m.channel), ...this.#busy.values()]);
-    if (wanted.size === 0) return { due: [], channels: [] };
-    const rows = await tx.find(leases, { where: { id: { in: [...wanted].map(outboxLease) } } });
-    const taken = new Set(
-      rows.filter((row) => standing(row, owner, tx.now, LEASE_TIME) === 'taken').map((row) => row.id),
+    const { store, workspace } = this.#options;
+    const ours = [...this.#owned].flatMap(([channel, owned]) => (owned.held ? [channel] : []));
+    if (ours.length === 0) return [];
+    const due = await store.read(workspace, (tx) =>
+      Promise.all(ours.map((channel) => this.#dueOn(tx, channel))),
     );
-    const due = heads.filter((m) => !taken.has(outboxLease(m.channel))).map((m) => m.id);
-    return { due, channels: [...wanted].filter((channel) => !taken.has(outboxLease(channel))) };
+    return due.flat();
   }
 
   /** The oldest message of each lane; one that waits for its next try holds its lane where there is an order to keep. */
   async #dueOn(tx: ReadTx, channel: string): Promise<Message[]> {
     const busy = [...this.#busy.values()].filter((each) => each === channel).length;
-    if (busy >= MOST_LANES) return [];
     const due = { nextAt: { atMost: tx.now } };
     const queued = { state: 'queued', channel } as const;
     const of = UNORDERED.has(channel) ? { ...queued, ...due } : queued;
@@ -181,16 +169,10 @@ export class OutboxWorker {
   }
 
   async #deliver(message: Message): Promise<void> {
-    const { store, workspace, notifiers, delivered, log } = this.#options;
+    const { notifiers, delivered, log } = this.#options;
     const { reply, replaces } = message.reply as { reply: Reply; replaces?: string };
     const outbound = { key: message.key, reply, ...(replaces !== undefined && { replaces }) };
-    // While it waited for its turn it may have been withdrawn, or become another process's to send.
-    const lease = this.#leases.get(outboxLease(message.channel));
-    const due = await store.transaction(workspace, async (tx) => {
-      const row = await tx.get(outbox, { id: message.id });
-      return row?.state === 'queued' && lease !== undefined && (await leaseHolds(tx, lease));
-    });
-    if (!due) return;
+    if (!(await this.#isDue(message))) return;
     let change: Change;
     try {
       const sent = await notifiers.get(message.channel)?.send(message.address as Address, outbound);
@@ -203,8 +185,24 @@ export class OutboxWorker {
         'a message was not accepted',
       );
     }
-    await store.transaction(workspace, (tx) => record(tx, message, change));
+    await this.#record(message, change);
     delivered?.(message.channel, change.result);
+  }
+
+  /** While it waited for its turn it may have been withdrawn, or become another process's to send. */
+  async #isDue({ id, channel }: Message): Promise<boolean> {
+    const { store, workspace } = this.#options;
+    const row = await store.read(workspace, (tx) => tx.get(outbox, { id }));
+    return row?.state === 'queued' && this.#owned.get(channel)?.held === true;
+  }
+
+  /** Its lane stays taken until that is done: nobody would know otherwise that it was sent. */
+  #record(message: Message, change: Change): Promise<void> {
+    const { store, workspace } = this.#options;
+    return insist(
+      () => store.transaction(workspace, (tx) => record(tx, message, change)),
+      this.#giveUp.signal,
+    );
   }
 
   #failed(message: Message, error: unknown): Change {
@@ -236,10 +234,23 @@ export async function giveUpOld(tx: Tx, limit: number): Promise<boolean> {
   return old.length === limit;
 }
 
+/** What is to be told at a prompt, where nobody sits at one: it is not kept for a later start. */
+export async function findUnheard(tx: ReadTx, limit: number): Promise<Message[]> {
+  const unheard = await tx.find(outbox, { where: { state: 'queued', channel: 'terminal' }, limit });
+  const prompt = unheard.length > 0 && (await tx.get(leases, { id: outboxLease('terminal') }));
+  return prompt && prompt.expiresAt > tx.now ? [] : unheard;
+}
+
+export async function settleUnheard(tx: Tx, limit: number): Promise<void> {
+  for (const row of await findUnheard(tx, limit)) await tx.update(outbox, row, SENT);
+}
+
 async function record(tx: Tx, message: Message, { result, patch }: Change): Promise<void> {
   const row = await tx.get(outbox, { id: message.id });
   if (!row) return;
   if (row.state === 'withdrawn') return replaceWithdrawn(tx, row, patch.externalId ?? null);
+  // Whoever had the channel meanwhile has told how it ended.
+  if (row.state !== 'queued') return;
   const { key: target, channel, lane } = row;
   const dead = result === 'dead';
   // The report of a job's end is kept as it is, for whoever redrives it.

@@ -1,20 +1,20 @@
 import type { Logger } from 'pino';
 import type { Directory } from '../core/directory.ts';
 import { mayRead, topicMatches } from '../core/feed.ts';
-import { holdLease, letGo, standing, type Lease } from '../core/leases.ts';
 import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
+import type { Own, Owned } from '../core/owned.ts';
 import type { ReadTx, Store, Tx } from '../core/store.ts';
 import { SECOND } from '../domain/clock.ts';
 import { journal } from '../domain/journal.ts';
-import { leases, subscriptions } from '../domain/records.ts';
+import { subscriptions } from '../domain/records.ts';
 import type { Row } from '../domain/table.ts';
 
 export interface RouterOptions {
   readonly store: Store;
   readonly workspace: string;
-  /** Unique among processes: one of them routes at a time. */
-  readonly owner: string;
+  /** One process routes at a time, to spare the others; that each entry is routed once does not depend on it. */
+  readonly own: Own;
   readonly directory: Directory;
   readonly log: Logger;
 }
@@ -23,8 +23,6 @@ type Subscription = Row<typeof subscriptions>;
 type Entry = Row<typeof journal>;
 
 const PAGE = 200;
-const LEASE = 'router';
-const LEASE_TIME = 10 * SECOND;
 /** Milliseconds in which entries gather, so that a busy journal costs one more commit now and then. */
 const GATHER = 50;
 /** Milliseconds until a look that came to nothing is repeated. */
@@ -39,35 +37,42 @@ const TOLD_DEAD = 'dead:';
  */
 export class Router {
   readonly #options: RouterOptions;
+  readonly #owned: Owned;
   #unlisten: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
-  #lease: Lease | undefined;
-  #stopped = false;
 
   constructor(options: RouterOptions) {
     this.#options = options;
+    this.#owned = options.own('router', { begin: () => this.#begin(), end: () => this.#end() });
   }
 
-  start(): void {
+  start(): Promise<void> {
+    return this.#owned.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#owned.stop();
+  }
+
+  #begin(): void {
     const { store, workspace } = this.#options;
     this.#unlisten = store.onCommit((commit) => {
       if (commit.workspace === workspace && commit.entries.length > 0) this.#soon();
     });
+    // What was left undone by whoever routed before has no entry that would come again.
     this.#soon();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
+  async #end(): Promise<void> {
     this.#unlisten();
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     await this.#running;
-    const { store, workspace, log } = this.#options;
-    await letGo(store, workspace, [this.#lease], log);
   }
 
   #soon(wait = GATHER): void {
-    if (this.#stopped) return;
+    if (!this.#owned.held) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       const before = this.#running;
@@ -81,24 +86,16 @@ export class Router {
 
   /** Looks without the write lock first: most entries are of interest to nobody. */
   async #route(): Promise<void> {
-    const { store, workspace, owner } = this.#options;
-    const look = await store.read(workspace, async (tx) => {
-      if (!(await findPage(tx)).due) return 'done';
-      const lease = await tx.get(leases, { id: LEASE });
-      return standing(lease, owner, tx.now, LEASE_TIME) === 'taken' ? 'not ours' : 'due';
-    });
-    const next = look === 'due' ? await store.transaction(workspace, (tx) => this.#page(tx)) : look;
-    if (next === 'more') this.#soon();
-    // Whoever holds the lease may be gone, and what it left undone has no entry that would come again.
-    if (next === 'not ours') this.#soon(AGAIN);
+    const { store, workspace } = this.#options;
+    const { due } = await store.read(workspace, findPage);
+    if (due && (await store.transaction(workspace, (tx) => this.#page(tx)))) this.#soon();
   }
 
-  async #page(tx: Tx): Promise<'more' | 'done' | 'not ours'> {
-    this.#lease = await holdLease(tx, LEASE, this.#options.owner, LEASE_TIME);
-    if (!this.#lease) return 'not ours';
+  /** Routes what one page holds. Returns whether there may be more. */
+  async #page(tx: Tx): Promise<boolean> {
     const page = await findPage(tx);
     for (const sub of page.subs) await this.#deliver(tx, sub, page);
-    return page.full ? 'more' : 'done';
+    return page.full;
   }
 
   /** Moves the cursor when something was sent, or when a whole page held nothing of interest. */

@@ -139,11 +139,11 @@ export class Scheduler {
     }
   }
 
-  /** Changes a schedule that is as it was seen, and not paused; false when it is not. */
+  /** Changes a schedule that is as it was seen; false when somebody used the time up, paused or removed it in between. */
   #change(seen: ScheduleRow, work: (tx: Tx, row: ScheduleRow) => Promise<void>): Promise<boolean> {
     return this.#services.store.transaction(this.#workspace, async (tx) => {
       const row = await tx.get(schedules, { id: seen.id });
-      if (row?.version !== seen.version || row.paused) return false;
+      if (row?.version !== seen.version) return false;
       await work(tx, row);
       return true;
     });

@@ -1,5 +1,6 @@
 import { advance, type StepsDeps, type StepTry, type Tried, type Turn } from '../core/jobs/steps.ts';
 import type { Store } from '../core/store.ts';
+import { tooLong } from '../domain/bounds.ts';
 import type { Effect, Receipt } from '../domain/effect.ts';
 import type { JobRow, Outcome } from '../domain/job.ts';
 import type { Runbook } from '../domain/runbook.ts';
@@ -14,6 +15,8 @@ export interface StepsRun extends StepsDeps, Pick<Execution, 'signal' | 'log' | 
   /** The job's plan, or before its first step the runbook as the configuration has it. */
   readonly runbook: Runbook;
   readonly execute: (execution: Execution) => Promise<Outcome>;
+  /** Aborted, with the outcome, when the steps meet a bound of the whole. What undoes them has only bounds of its own. */
+  readonly bound: AbortSignal;
   /** What was done outside and is not written down yet. */
   readonly receipts: Receipt[];
   /** Aborts when the process ends: what is not written down by then is somebody else's to do again. */
@@ -22,19 +25,13 @@ export interface StepsRun extends StepsDeps, Pick<Execution, 'signal' | 'log' | 
 
 /**
  * Makes one step after the other, each try between two transactions, until the job is over, waits, or is no longer to
- * be run here. `timeout` bounds the steps of this turn together; what undoes them has only the bounds of its own.
+ * be run here.
  */
 export async function runSteps(run: StepsRun): Promise<Outcome> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), run.runbook.timeout);
-  try {
-    for (let tried: Tried | undefined; ; ) {
-      const turn = await write(run, tried);
-      if (turn.kind === 'over') return turn.outcome;
-      tried = await attempt(run, turn, late.signal);
-    }
-  } finally {
-    clearTimeout(timer);
+  for (let tried: Tried | undefined; ; ) {
+    const turn = await write(run, tried);
+    if (turn.kind === 'over') return turn.outcome;
+    tried = await attempt(run, turn);
   }
 }
 
@@ -49,9 +46,11 @@ async function write(run: StepsRun, tried: Tried | undefined): Promise<Turn> {
   return turn;
 }
 
-async function attempt(run: StepsRun, step: StepTry, late: AbortSignal): Promise<Tried> {
-  const { row, runbook, args, total } = step;
+async function attempt(run: StepsRun, step: StepTry): Promise<Tried> {
+  const { row, runbook, args, total, left } = step;
   const { receipts, signal, cause } = run;
+  const late = new AbortController();
+  const timer = left === undefined ? undefined : setTimeout(() => late.abort(), left);
   const what = row.phase === 'forward' ? row.name : `undoing ${row.name}`;
   const percent = Math.floor((100 * row.position) / total);
   run.log('info', `${what}: ${runbook.name}, try ${row.attempt} of ${runbook.tries.max}`);
@@ -62,18 +61,20 @@ async function attempt(run: StepsRun, step: StepTry, late: AbortSignal): Promise
     attempt: row.attempt,
     idempotencyKey: row.key,
     cause,
-    signal: row.phase === 'forward' ? AbortSignal.any([signal, late]) : signal,
+    signal: row.phase === 'forward' ? AbortSignal.any([signal, run.bound, late.signal]) : signal,
     log: run.log,
     progress: ({ text }) => run.progress({ percent, text: text === undefined ? what : `${what}: ${text}` }),
-    effect: (effect: Effect) => receipts.push({ ...effect, step: row.name, key: row.key }),
+    effect: (effect: Effect) => receipts.push({ ...effect, step: row.name, phase: row.phase, key: row.key }),
   });
-  const timedOut = outcome.kind === 'cancelled' && late.aborted && !signal.aborted;
-  return { ...step, receipts: [...receipts], outcome: timedOut ? tooLate(run.runbook) : outcome };
+  clearTimeout(timer);
+  const met = outcome.kind === 'cancelled' && !signal.aborted ? boundMet(run, late.signal) : undefined;
+  return { ...step, receipts: [...receipts], outcome: met ?? outcome };
 }
 
-const tooLate = ({ name, timeout }: Runbook): Outcome => ({
-  kind: 'fail',
-  stage: 'run',
-  failure: 'timeout',
-  reason: `${name} was stopped after ${timeout} ms (timeout)`,
-});
+/** How a step ends that was stopped by a bound of the whole: no policy of its own runbook lets it try again. */
+function boundMet({ bound, runbook }: StepsRun, late: AbortSignal): Outcome | undefined {
+  if (late.aborted) return { kind: 'fail', reason: tooLong(runbook) };
+  if (!bound.aborted) return undefined;
+  const { reason } = bound.reason as Extract<Outcome, { kind: 'fail' }>;
+  return { kind: 'fail', reason };
+}

@@ -1,14 +1,16 @@
 import type { Logger } from 'pino';
 import { settle } from '../core/approvals.ts';
+import { ownAlone, type Own, type Owned } from '../core/owned.ts';
 import { systemContext } from '../core/system-context.ts';
 import type { Services } from '../core/services.ts';
 import type { ReadTx } from '../core/store.ts';
 import { forgetWorkers } from '../core/workers-alive.ts';
 import { approvals, voteTokens } from '../domain/approval.ts';
+import { claims } from '../domain/claim.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { confirmations, linkCodes, receipts, refreshTokens, tickets } from '../domain/records.ts';
-import { giveUpOld } from './outbox.ts';
+import { findUnheard, giveUpOld, settleUnheard } from './outbox.ts';
 import { pruneLogs, pruneSent } from './pruning.ts';
 import { Rounds } from './rounds.ts';
 
@@ -21,33 +23,39 @@ const MEND_EVERY = MINUTE;
 const KEEP_SENT = 31 * DAY;
 const PAGE = 500;
 
-/** Ends what has run out: requests for approval are denied by time-out, expired rows are deleted. */
+/**
+ * Ends what has run out: requests for approval are denied by time-out, expired rows are deleted. One process does, to
+ * spare the others; that each thing ends once does not depend on it.
+ */
 export class Sweeper {
   readonly #services: Services;
   readonly #workspace: string;
   readonly #log: Logger;
-  readonly #rounds = new Rounds(() => this.sweep(), EXPIRE_EVERY);
+  readonly #owned: Owned;
   #cleared = 0;
   #mended = 0;
 
-  constructor(services: Services, workspace: string) {
+  constructor(services: Services, workspace: string, own: Own = ownAlone) {
     this.#services = services;
     this.#workspace = workspace;
     this.#log = services.log;
+    const rounds = new Rounds(() => this.sweep(), EXPIRE_EVERY);
+    this.#owned = own('sweeper', { begin: () => rounds.start(), end: () => rounds.stop() });
   }
 
-  start(): void {
-    this.#rounds.start();
+  start(): Promise<void> {
+    return this.#owned.start();
   }
 
   stop(): Promise<void> {
-    return this.#rounds.stop();
+    return this.#owned.stop();
   }
 
   /** One look. Never rejects. */
   async sweep(): Promise<void> {
     try {
       await this.#expireApprovals();
+      await this.#settleUnheard();
       const now = this.#services.clock.now().getTime();
       // Also where the clock was put back.
       if (Math.abs(now - this.#mended) > MEND_EVERY) {
@@ -81,6 +89,12 @@ export class Sweeper {
     });
   }
 
+  async #settleUnheard(): Promise<void> {
+    const { store } = this.#services;
+    if ((await store.read(this.#workspace, (tx) => findUnheard(tx, 1))).length > 0)
+      await store.transaction(this.#workspace, (tx) => settleUnheard(tx, PAGE));
+  }
+
   async #mend(): Promise<void> {
     const found = await this.#services.store.transaction(this.#workspace, (tx) => tx.queue.mend());
     if (found > 0) this.#log.warn({ jobs: found }, 'the job engine had lost jobs; they were put back');
@@ -88,7 +102,15 @@ export class Sweeper {
 
   async #clear(): Promise<void> {
     const { store, catalog } = this.#services;
-    for (const table of [receipts, confirmations, tickets, linkCodes, refreshTokens, voteTokens] as const) {
+    for (const table of [
+      receipts,
+      claims,
+      confirmations,
+      tickets,
+      linkCodes,
+      refreshTokens,
+      voteTokens,
+    ] as const) {
       // In pages, so that after a long time away no command waits for all of it.
       for (let more = true; more; ) {
         more = await store.transaction(this.#workspace, async (tx) => {

@@ -1,6 +1,6 @@
 import { begin, claim, renew, type Claims } from '../core/jobs/claiming.ts';
+import { release } from '../core/jobs/finishing.ts';
 import { recover } from '../core/jobs/recovering.ts';
-import { release } from '../core/jobs/releasing.ts';
 import { within } from '../core/jobs/room.ts';
 import type { Tx } from '../core/store.ts';
 import { runbookOf, type Catalog } from '../domain/catalog.ts';
@@ -9,12 +9,18 @@ import type { JobRow } from '../domain/job.ts';
 /** Who takes jobs, and which. */
 export interface Taker {
   readonly catalog: Catalog;
+  /** The runbooks that workers run. */
+  readonly runbooks: readonly string[];
   readonly owner: string;
   readonly capabilities: readonly string[];
   /** Milliseconds that a claim holds unless it is renewed. */
   readonly lease: number;
   readonly random: () => number;
 }
+
+/** The names of those that no program elsewhere runs. */
+export const localRunbooks = ({ runbooks }: Catalog): string[] =>
+  [...runbooks.values()].flatMap(({ name, executor }) => (executor.kind === 'remote' ? [] : [name]));
 
 /** How many jobs may run now, and how many may be claimed besides. */
 export interface Room {
@@ -39,8 +45,7 @@ export async function keepClaims(
   ahead: readonly JobRow[],
 ): Promise<Claims> {
   const kept = await renew(tx, claims, lease);
-  const cancelled = new Set(kept.cancelled);
-  for (const job of ahead) if (cancelled.has(job.id)) await release(tx, job);
+  for (const job of kept.cancelled) if (ahead.includes(job)) await release(tx, job);
   return kept;
 }
 

@@ -27,9 +27,22 @@ budgets:
   once: { per: month, runs: 1 }
 `;
 
-test('artifacts, usage and budgets over REST, from a program to its reader', async () => {
+const REMOTE = `
+runbooks:
+  render:
+    summary: Render five frames
+    risk: write
+    permission: runbook:render
+    timeout: 30s
+    tries: { max: 1 }
+    bounds: { logLines: 10, outputBytes: 10000 }
+    capability: gpu
+    executor: { kind: remote }
+`;
+
+async function serve(config: string) {
   const folder = tempFolder();
-  writeFileSync(join(folder, 'signalbox.yaml'), CONFIG);
+  writeFileSync(join(folder, 'signalbox.yaml'), config);
   const server = await startServer({
     folder,
     env: { SIGNALBOX_ADMIN_TOKEN: 'an-example-token-of-the-administrator' },
@@ -44,6 +57,41 @@ test('artifacts, usage and budgets over REST, from a program to its reader', asy
       data: (await response.json()) as Record<string, unknown>,
     };
   };
+  return { server, ask };
+}
+
+test('artifacts as large as their bounds over REST, and no larger', async () => {
+  const { ask } = await serve(REMOTE);
+  await ask('POST', '/v1/jobs', { runbook: 'render' });
+  const { data } = await ask('POST', '/v1/jobs/claim', { capabilities: ['gpu'] });
+  const [{ claim }] = data['items'] as [{ claim: string }];
+  const complete = (artifacts: object[]) =>
+    ask('POST', '/v1/jobs/JOB-1/complete', { claim, result: {}, artifacts });
+  const file = (n: number, bytes: number) => ({
+    name: `${n}.bin`,
+    kind: 'file',
+    content: Buffer.alloc(bytes, n).toString('base64'),
+  });
+  const most = [1, 2, 3, 4, 5].map((n) => file(n, 1_000_000));
+  const beyond = await complete([...most, file(6, 1)]);
+  expect([beyond.status, beyond.data['detail']]).toEqual([
+    413,
+    'The artifacts of a run have at most 5000000 bytes; these have 5000001.',
+  ]);
+  expect((await complete([...most, ...most])).data['detail']).toBe('The body is larger than 8388608 bytes.');
+  expect((await complete(most)).status).toBe(200);
+  const edit = (content: string) => ask('PATCH', '/v1/artifacts/ART-1', { content }, { 'if-match': '*' });
+  expect(await edit(file(7, 1_000_000).content)).toMatchObject({ status: 200, data: { size: 1_000_000 } });
+  const over = await edit(file(7, 1_000_001).content);
+  expect([over.status, over.data['detail']]).toEqual([
+    413,
+    'An artifact has at most 1000000 bytes; this has 1000001.',
+  ]);
+  expect((await ask('POST', '/v1/commands', { text: 'x'.repeat(1_048_576) })).status).toBe(413);
+});
+
+test('artifacts, usage and budgets over REST, from a program to its reader', async () => {
+  const { server, ask } = await serve(CONFIG);
 
   expect((await ask('POST', '/v1/jobs', { runbook: 'write' })).status).toBe(201);
   await soon(

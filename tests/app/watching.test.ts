@@ -59,7 +59,8 @@ test('a job asked for over REST is watched to its end, which is posted signed; a
 
   const asked = await call('POST', '/v1/jobs', { runbook: 'count', notify, priority: 7 });
   expect([asked.status, asked.headers.get('location')]).toEqual([201, '/v1/jobs/JOB-1']);
-  expect(await asked.json()).toMatchObject({ id: 'JOB-1', priority: 7, state: 'queued', notify });
+  const { origin } = new URL(notify);
+  expect(await asked.json()).toMatchObject({ id: 'JOB-1', priority: 7, state: 'queued', notify: origin });
 
   const stream = await (await call('GET', '/v1/jobs/JOB-1/logs/stream')).text();
   const events = stream.split('\n\n').flatMap((frame) => /^event: (\w+)$/m.exec(frame)?.[1] ?? []);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { jobCancel, jobRetry } from '../../commands/job/change.ts';
 import { deadCommands } from '../../commands/job/dead.ts';
 import { jobEffects } from '../../commands/job/effects.ts';
+import { ownAlone } from '../../src/core/owned.ts';
 import { claim, LEASE } from '../../src/core/jobs/claiming.ts';
 import { finish } from '../../src/core/jobs/finishing.ts';
 import { recover } from '../../src/core/jobs/recovering.ts';
@@ -222,7 +223,7 @@ test('a report that cannot be delivered dies, and is sent again under its own ke
   const worker = new OutboxWorker({
     store: h.store,
     workspace: 'main',
-    owner: 'w1',
+    own: ownAlone,
     clock: h.clock,
     log: silent,
     notifiers: new Map([
@@ -243,14 +244,14 @@ test('a report that cannot be delivered dies, and is sent again under its own ke
   if (!claimed) throw new Error('nothing to claim');
   const ending = { outcome: { kind: 'done', result: {} } as const, runbook: undefined, receipts: [], random };
   await h.store.transaction('main', (tx) => finish(tx, claimed, ending));
-  worker.start();
+  await worker.start();
   const stage: Stage = 'report';
   await soon(async () => expect(await letters()).toMatchObject([{ stage, reason: 'no such channel' }]));
   expect((await run('job dead list --stage report')).reply.text).toContain('JOB-1 [report] restart');
   away = false;
   expect((await run('job dead redrive JOB-1')).reply.text).toBe('1 redriven.');
   await soon(() => expect(sent).toEqual(['job:JOB-1:4:end JOB-1 succeeded: restart']));
-  await worker.stop();
+  await worker.stop(AbortSignal.abort());
   expect((await job(h)).state).toBe('succeeded');
   expect(await rows(h, outbox, { where: { state: 'sent' } })).toHaveLength(1);
   expect(code(await run('job dead redrive JOB-1'))).toBe('conflict');

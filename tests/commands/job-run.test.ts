@@ -1,16 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { jobCommands } from '../../commands/job/index.ts';
 import type { Answer } from '../../src/core/message.ts';
-import type { Catalog } from '../../src/domain/catalog.ts';
 import { MINUTE } from '../../src/domain/clock.ts';
 import { jobs } from '../../src/domain/job.ts';
 import type { Json } from '../../src/domain/json.ts';
-import { presets } from '../../src/domain/records.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
-import { approval, events, job, onSlack, outgoing, rows } from '../core/support.ts';
+import { approval, job, rows } from '../core/support.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
-import { bounds, testRunbook, tries } from '../support/runbook.ts';
-import { endTry } from '../support/tries.ts';
+import { testRunbook } from '../support/runbook.ts';
 
 let h: Harness;
 beforeEach(async () => {
@@ -98,6 +95,16 @@ test('priority is the runbook’s own unless told', async () => {
   await run('job run restart --priority 9');
   expect(data(await run('job show JOB-1'))).toMatchObject({ priority: 4, capability: 'gpu' });
   expect(data(await run('job show JOB-2'))).toMatchObject({ priority: 9 });
+});
+
+test('a capability that not every worker offers is told of, as perhaps none does', async () => {
+  runbook({ capability: 'gpu' });
+  expect((await run('job run restart')).reply.text).toBe(
+    'JOB-1 is queued for a worker that offers gpu: restart.',
+  );
+  expect((await run('job show JOB-1')).reply.text).toBe(
+    'JOB-1 [queued] restart · ben · for a worker that offers gpu',
+  );
 });
 
 describe('--key', () => {
@@ -195,142 +202,34 @@ describe('--again', () => {
   });
 });
 
-describe('presets', () => {
-  test('save arguments, which single ones given at the run win over', async () => {
-    const saved = await run('job preset add staging-api deploy --env staging --service api');
-    expect(saved.reply.text).toBe('Saved: `job run --preset staging-api` runs deploy.');
-    const answer = await run('job run --preset staging-api --env production');
-    expect(answer).toMatchObject({
-      status: 'pending_approval',
-      invocation: { args: { runbook: 'deploy', args: { env: 'production', service: 'api' } } },
-    });
-    // What is approved names no preset, which could be another by then.
-    expect((await approval(h)).args).toEqual({
-      runbook: 'deploy',
-      args: { env: 'production', service: 'api' },
-    });
-    expect(await job(h)).toMatchObject({ args: { env: 'production', service: 'api' } });
-    expect((await run('job preset list', 'vic')).reply.text).toBe(
-      'staging-api: job run deploy --env staging --service api',
-    );
-    expect(data(await run('job preset show staging-api', 'vic'))).toMatchObject({
-      id: 'staging-api',
-      runbook: 'deploy',
-      args: { env: 'staging', service: 'api' },
-      createdBy: 'ben',
-    });
-    await run('job preset remove staging-api');
-    expect((await run('job preset list')).reply.text).toBe('No presets.');
-    expect((await events(h, /^job\.preset/)).map((e) => `${e.event} ${e.target}`)).toEqual([
-      'job.preset_added staging-api',
-      'job.preset_removed staging-api',
-    ]);
-  });
-
-  test.each([
-    ['job preset add x deploy', 'invalid_argument', '--env is missing'],
-    ['job preset add x deploy --env moon', 'invalid_argument', 'env: expected staging or production'],
-    ['job preset add x deplyo --env staging', 'not_found', 'Did you mean deploy?'],
-    ['job preset add x restart --api-key fake-1234', 'invalid_argument', 'api-key looks like a secret'],
-    ['job preset add "Bad Name" restart', 'invalid_argument', 'preset: expected lower-case letters'],
-    ['job preset add known restart', 'conflict', 'There is a preset known already'],
-    ['job preset show knwon', 'not_found', 'Did you mean known?'],
-    ['job run --preset knwon', 'not_found', 'Did you mean known?'],
-    [
-      'job run deploy --preset known',
-      'invalid_argument',
-      'The preset known is of the runbook restart, not deploy.',
-    ],
-    ['job preset', 'unknown_command', 'job preset needs a verb: add, list, show or remove.'],
-  ])('%s', async (text, expected, message) => {
-    await run('job preset add known restart');
-    const answer = await run(text);
-    expect([code(answer), answer.reply.text]).toEqual([expected, expect.stringContaining(message)]);
-    expect(await rows(h, presets)).toHaveLength(1);
-    expect(JSON.stringify(await h.entries())).not.toContain('fake-1234');
-  });
-
-  test('are for whoever may run the runbook', async () => {
-    await run('role add starter job:*', 'ana');
-    await run('person add eve --roles starter', 'ana');
-    await run('job preset add known restart');
-    expect(code(await run('job preset add mine restart', 'eve'))).toBe('forbidden');
-    expect(await run('job run --preset known', 'eve')).toMatchObject({
-      error: { code: 'forbidden' },
-      reply: { text: 'You may not run job run: it needs the permission runbook:restart.' },
-    });
-    expect(code(await run('job preset remove known', 'vic'))).toBe('forbidden');
-  });
-
-  test('are read anew at each run, against the runbook of that day', async () => {
-    await run('job preset add known restart');
-    runbook({ args: { type: 'object', required: ['zone'], properties: { zone: { type: 'string' } } } });
-    expect((await run('job run --preset known')).reply.text).toContain('--zone is missing');
-    expect((await run('job run --preset known --zone a')).status).toBe('ok');
-  });
-});
-
-describe('back-pressure', () => {
-  test('refuses a further run when as many wait as the runbook allows', async () => {
-    runbook({ bounds: bounds({ queued: 2 }) });
-    for (let n = 0; n < 2; n += 1) expect((await run('job run restart')).status).toBe('ok');
-    expect(await run('job run restart')).toMatchObject({
-      error: { code: 'rate_limited', retryAfter: 10_000 },
-      reply: {
-        text: '2 runs of restart are queued, which is its bound (bounds.queued); try again once some have run.',
-      },
-    });
-    expect((await run('probe run api')).status).toBe('ok');
-    await run('job cancel JOB-1');
-    expect((await run('job run restart')).status).toBe('ok');
-  });
-
-  test('also of what is tried again or redriven', async () => {
-    runbook({ bounds: bounds({ queued: 1 }), tries: tries({ max: 1 }) });
-    for (let n = 0; n < 3; n += 1) {
-      await run('job run restart');
-      await endTry(h, { kind: 'fail', reason: 'broken', failure: 'refused' });
-    }
-    expect((await run('job dead redrive --runbook restart')).reply.text).toContain(
-      '1 runs of restart are queued, which is its bound (bounds.queued)',
-    );
-    expect(await rows(h, jobs, { where: { state: 'queued' } })).toHaveLength(1);
-    const [left] = await rows(h, jobs, { where: { state: 'failed' } });
-    expect(code(await run(`job retry ${left?.ref}`))).toBe('rate_limited');
-    expect(await job(h, left?.ref)).toEqual(left);
-  });
-
-  test('also of what is approved: the approval is void, and its requester is told why', async () => {
-    const deploy = h.catalog.runbooks.get('deploy');
-    if (!deploy) throw new Error('no deploy');
-    (h.catalog.runbooks as Map<string, Runbook>).set('deploy', { ...deploy, bounds: bounds({ queued: 1 }) });
-    for (let n = 0; n < 2; n += 1) await h.run('', 'job run deploy --env staging', onSlack('ana'));
-    for (const who of ['ben', 'cho']) await run('approve APR-1', who);
-    expect((await job(h)).state).toBe('queued');
-    for (const who of ['ben', 'cho']) await run('approve APR-2', who);
-    const why =
-      '1 runs of deploy are queued, which is its bound (bounds.queued); try again once some have run.';
-    expect(await job(h, 'JOB-2')).toMatchObject({ state: 'cancelled', error: why });
-    expect((await outgoing(h))['approval:APR-2:outcome']).toBe(`APR-2 approved.\n${why}`);
-  });
-
-  test('and the workspace', async () => {
-    const rules = h.catalog.jobs as { queued: Catalog['jobs']['queued'] };
-    rules.queued = 1;
-    await run('probe run api');
-    expect((await run('job run restart')).reply.text).toContain(
-      '1 jobs are queued, which is the workspace’s bound (jobs.queued)',
-    );
-    expect(code(await run('probe run api'))).toBe('rate_limited');
-    expect(await count()).toBe(1);
-  });
-});
-
 test('without a secret to sign with, no end is posted', async () => {
   (h.catalog as { notify: boolean }).notify = false;
   const answer = await run('job run restart --notify https://example.test/hook');
   expect(answer).toMatchObject({ error: { code: 'conflict' } });
   expect(answer.reply.text).toContain('SIGNALBOX_NOTIFY_SECRET');
+});
+
+test('posting to hosts that are not listed is refused, where there is a list', async () => {
+  (h.catalog.jobs as { notify?: readonly string[] | undefined }).notify = [
+    'ci.example.test',
+    'HOOKS.example.test:8443',
+  ];
+  const to = async (url: string) => (await run(`job run restart --notify ${url}`)).reply.text;
+  const refused =
+    'notify: expected a host that is allowed (jobs.notify): ci.example.test, HOOKS.example.test:8443.';
+  for (const url of [
+    'https://CI.example.test/a',
+    'http://ci.example.test:81',
+    'https://hooks.example.test:8443/',
+  ])
+    expect(await to(url)).toContain('is queued');
+  for (const url of [
+    'https://hooks.example.test/',
+    'https://ci.example.test.evil.test/',
+    'https://evil.test/#ci.example.test',
+  ])
+    expect(await to(url)).toBe(refused);
+  expect(await count()).toBe(3);
 });
 
 describe('every example of running, presets and reading', () => {

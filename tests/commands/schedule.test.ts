@@ -3,7 +3,7 @@ import { scheduleCommands } from '../../commands/schedule/index.ts';
 import type { Answer, Inbound } from '../../src/core/message.ts';
 import type { Json } from '../../src/domain/json.ts';
 import { schedules } from '../../src/domain/schedule.ts';
-import { events, onSlack, rows } from '../core/support.ts';
+import { events, identity, onSlack, rows } from '../core/support.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 let h: Harness;
@@ -97,6 +97,9 @@ describe('schedule add', () => {
     ['schedule add x "schedule list" --cron "@daily"', 'is for people to run there and then'],
     ['schedule add x "job run restart --token hunter2" --cron "@daily"', 'args.token looks like a secret'],
     ['schedule add Bad "job list" --cron "@daily"', 'name: expected lower-case letters'],
+    // `schedule remove sch-2` would remove SCH-2, which may be somebody else's.
+    ['schedule add sch-2 "job list" --cron "@daily"', 'name: expected one that is not like an id'],
+    ['schedule add x "breaker reset a.test" --cron "@daily"', 'is for people to run there and then'],
   ])('refuses %s', async (text, message) => {
     const answer = await run(text);
     expect(code(answer)).toBe('invalid_argument');
@@ -117,6 +120,28 @@ describe('schedule add', () => {
   test('a name once', async () => {
     await run(nightly);
     expect(await run(nightly)).toMatchObject({ error: { code: 'conflict' } });
+  });
+
+  test('500 at most', async () => {
+    await run(nightly);
+    const [first] = await rows(h, schedules);
+    if (!first) throw new Error('no schedule');
+    const { version: _, ...one } = first;
+    await h.store.transaction('main', async (tx) => {
+      for (let n = 0; n < 498; n += 1)
+        await tx.insert(schedules, { ...one, id: tx.id(), ref: `SCH-X${n}`, name: `x${n}` });
+    });
+    expect((await run('schedule add last "job list" --cron "@daily"')).status).toBe('ok');
+    expect((await run('schedule add more "job list" --cron "@daily"')).reply.text).toContain(
+      'There are 500 schedules, which is the most',
+    );
+  });
+
+  test('the key that it was written with', async () => {
+    const made = await run('key create laptop');
+    const { id } = data(made) as { id: string };
+    await run(nightly, 'ana', { from: identity('key', id) });
+    expect(await rows(h, schedules)).toMatchObject([{ key: id, createdBy: 'ana' }]);
   });
 });
 

@@ -133,7 +133,7 @@ describe.each(DATABASES)('on %s', (_database, open) => {
       );
     });
 
-    test.each(['2026-13', '2026-02-30x', 'week', '2026', '2026-3-1'])(
+    test.each(['2026-13', '2026-02-30', '2026-02-30x', '2026-00', 'week', '2026', '2026-3-1'])(
       'refuses the period %s',
       async (period) => {
         expect(await show(period)).toMatchObject({

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { approverNotes } from '../../src/config/approvers.ts';
 import { CODES } from '../../src/config/problem.ts';
 import { asksSelf } from '../../src/domain/catalog.ts';
+import { DAY } from '../../src/domain/clock.ts';
 import { permits } from '../../src/domain/permission.ts';
 import { RUNBOOK } from './fixture.ts';
 import { FIXTURES } from './fixtures.ts';
@@ -240,6 +241,15 @@ describe('what is compiled', () => {
     expect((await loadYaml('sandbox:\n')).catalog.sandbox).toEqual({ allow: [], shell: [] });
   });
 
+  test('log lines are kept for a month unless written', async () => {
+    expect((await loadYaml('')).catalog.jobs.keepLogs).toBe(30 * DAY);
+    expect((await loadYaml('jobs: { keepLogs: 7d }')).catalog.jobs.keepLogs).toBe(7 * DAY);
+    const { problems } = await refusal(loadYaml('jobs: { keepLogs: 0s }'));
+    expect(problems).toMatchObject([
+      { code: 'SBX006', message: expect.stringContaining('more than nothing') },
+    ]);
+  });
+
   test('breakers have usual bounds', async () => {
     expect((await loadYaml('breakers: { failures: 2 }')).catalog.breakers).toEqual({
       failures: 2,
@@ -248,9 +258,15 @@ describe('what is compiled', () => {
     });
   });
 
-  test('a script may take arguments after its text', async () => {
+  test.each([
+    `[sh, -c, 'echo "$1"', sh, "\${args.id}"]`,
+    `[timeout, "5", bash, -lc, 'echo "$1"', bash, "\${args.id}"]`,
+    `[docker, run, -e, "ID=\${args.id}", node, app.js, "\${args.id}"]`,
+    `[ssh, -p, "\${args.id}", -i, key, "app@\${args.id}.test", uptime]`,
+    `[tar, -c, "\${args.id}"]`,
+  ])('an argument may be one: %s', async (argv) => {
     const { catalog } = await loadYaml(
-      `runbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    args: { required: [id], properties: { id: { type: integer } } }\n    executor: { kind: shell, argv: [sh, -c, 'echo "$1"', sh, "\${args.id}"] }\n`,
+      `runbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    args: { required: [id], properties: { id: { type: integer } } }\n    executor: { kind: shell, argv: ${argv} }\n`,
     );
     expect(catalog.runbooks.size).toBe(1);
   });

@@ -96,9 +96,12 @@ describe('values', () => {
 
   test('a broken address is refused without its password', () => {
     const password = 'example-password';
-    const { problems } = read({ SIGNALBOX_DB: `postgres://u:${password}@h` });
-    expect(JSON.stringify(problems)).toContain('SIGNALBOX_DB');
-    expect(JSON.stringify(problems)).not.toContain(password);
+    for (const written of [`postgres://u:${password}@h`, `host=db dbname=box password=${password}`]) {
+      const { problems, settings } = read({ SIGNALBOX_DB: written });
+      expect(settings).toBeUndefined();
+      expect(JSON.stringify(problems)).toContain('SIGNALBOX_DB: expected');
+      expect(JSON.stringify(problems)).not.toContain(password);
+    }
   });
 
   test.for([
@@ -114,6 +117,11 @@ describe('values', () => {
     ['SIGNALBOX_HEALTH_PORT', '70000', /65535/],
     ['SIGNALBOX_DB', 'postgres://h', /port\/database/],
     ['SIGNALBOX_DB_OWNER', './data/signalbox.db', /postgres:/],
+    ['SIGNALBOX_DB', 'postgres:///d?host=/run/postgresql', /one host/],
+    ['SIGNALBOX_DB', 'postgres://u@%2Frun%2Fpostgresql/d', /one host/],
+    ['SIGNALBOX_DB', 'postgres://a,b/d', /one host/],
+    ['SIGNALBOX_DB', 'postgres://h/d?sslrootcert=/nowhere/ca.pem', /file in sslrootcert=\/nowhere\/ca\.pem/],
+    ['SIGNALBOX_DB_OWNER', 'postgres://h/d?sslkey=/nowhere/key.pem', /file in sslkey=/],
     ['SIGNALBOX_DB', 'mysql://h/d', /SQLite file/],
     ['SIGNALBOX_DB', ':memory:', /SQLite file/],
     ['SIGNALBOX_ADMIN_TOKEN', 'short', /32 to 256/],

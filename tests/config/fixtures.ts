@@ -1,4 +1,5 @@
 import { SHELL, complete, without, withLine, args, source, rule, fixture, type Fixture } from './fixture.ts';
+import { ARGV_FIXTURES } from './argv-fixtures.ts';
 import { fake, together } from './support.ts';
 
 export const FIXTURES: readonly Fixture[] = [
@@ -247,100 +248,7 @@ export const FIXTURES: readonly Fixture[] = [
     /"\$\{args\.name"/,
     complete(args, '    executor: { kind: shell, argv: [echo, "${args.name"] }'),
   ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument as the program',
-    /choose the program/,
-    complete(args, '    executor: { kind: shell, argv: ["${args.name}"] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in a shell script',
-    /program text/,
-    complete(args, '    executor: { kind: shell, argv: [/bin/sh, -c, "echo ${args.name}"] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in a Node script',
-    /program text/,
-    complete(args, '    executor: { kind: shell, argv: [node, --eval, "f(${args.name})"] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in a script given with =',
-    /program text/,
-    complete(args, '    executor: { kind: shell, argv: [node, "--eval=f(${args.name})"] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in a script behind another program',
-    /program text/,
-    complete(args, '    executor: { kind: shell, argv: [timeout, "5", sh, -c, "echo ${args.name}"] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in a script in a container',
-    /program text/,
-    complete(
-      args,
-      '    executor: { kind: shell, argv: [docker, exec, web, bash, -lc, "echo ${args.name}"] }',
-    ),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in a script after further options',
-    /program text/,
-    complete(args, '    executor: { kind: shell, argv: [bash, -c, --, "echo ${args.name}"] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in a command of ssh',
-    /program text/,
-    complete(args, '    executor: { kind: shell, argv: [ssh, -p, "22", web, "deploy ${args.name}"] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in an option of ssh that names a program',
-    /program text/,
-    complete(args, '    executor: { kind: shell, argv: [ssh, -o, "ProxyCommand=${args.name}", web] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in a variable of env that chooses the program',
-    /PATH could choose/,
-    complete(args, '    executor: { kind: shell, argv: [env, "PATH=${args.name}", tar] }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in PATH',
-    /PATH could choose/,
-    complete(args, '    executor: { kind: shell, argv: [tar], env: { PATH: "${args.name}" } }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in LD_PRELOAD',
-    /LD_PRELOAD could choose/,
-    complete(args, '    executor: { kind: shell, argv: [tar], env: { LD_PRELOAD: "${args.name}" } }'),
-  ),
-  fixture(
-    'SBX016',
-    10,
-    'an argument in BASH_ENV',
-    /BASH_ENV could choose/,
-    complete(args, '    executor: { kind: shell, argv: [tar], env: { BASH_ENV: "${args.name}" } }'),
-  ),
+  ...ARGV_FIXTURES,
   fixture(
     'SBX016',
     3,
@@ -421,6 +329,13 @@ export const FIXTURES: readonly Fixture[] = [
     'a sandbox that names no host',
     /expected a host/,
     'sandbox:\n  allow: ["https://x.test/"]\n',
+  ),
+  fixture(
+    'SBX006',
+    2,
+    'ends that are posted to no host',
+    /expected a host/,
+    'jobs:\n  notify: ["https://x.test/"]\n',
   ),
   fixture('SBX006', 2, 'breakers that never open', /at least 1/, 'breakers:\n  failures: 0\n'),
   fixture(

@@ -205,7 +205,7 @@ export function adapterContract(channel: Channel): void {
 
     test('a sender who sends too much is told how long to wait; what is dropped is counted, not recorded', async () => {
       await close();
-      await open({ limits: { perSender: 3, perChannel: 1_000, perWorkspace: 1_000 } });
+      await open({ limits: { perSender: 3, perChannel: 1_000, perWorkspace: 1_000, heartbeats: 1_000 } });
       await begin();
       for (const n of [1, 2, 3, 4, 5, 6]) await line.say('member', create(`Task ${n}`), `k${n}`);
       await answered(6);

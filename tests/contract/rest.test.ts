@@ -28,6 +28,8 @@ adapterContract({
         commands: harness.commands,
         receive,
         feed: createFeed(harness.store),
+        catalog: harness.catalog,
+        store: harness.store,
         clock: harness.clock,
         log: silent,
         publicUrl: http.url,

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Http } from '../../adapters/http.ts';
 import { issueKey } from '../../src/admin.ts';
+import { ownAlone } from '../../src/core/owned.ts';
 import type { Adapter, Receive } from '../../src/core/adapter.ts';
 import type { Authenticator } from '../../src/core/authenticator.ts';
 import { createAuthenticator } from '../../src/core/bearer.ts';
@@ -75,12 +76,12 @@ export async function createWorld(over: Partial<Catalog>): Promise<World> {
     deliverBy({ name, notifier }) {
       if (!notifier) return;
       const notifiers = new Map([[name, notifier]]);
-      outbox = new OutboxWorker({ store, workspace, owner: 'contract', clock, log: silent, notifiers });
-      outbox.start();
+      outbox = new OutboxWorker({ store, workspace, own: ownAlone, clock, log: silent, notifiers });
+      void outbox.start();
     },
     async close() {
       gate.release();
-      await outbox?.stop();
+      await outbox?.stop(AbortSignal.abort());
       await http.close(AbortSignal.abort());
       authenticator.close();
       await harness.close();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { holdLease, leaseHolds, releaseLease } from '../../src/core/leases.ts';
+import { holdLease, releaseLease } from '../../src/core/leases.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
 describe('leases', () => {
@@ -10,8 +10,8 @@ describe('leases', () => {
   afterEach(() => h.close());
   const hold = (holder: string) =>
     h.store.transaction('main', (tx) => holdLease(tx, 'mailbox', holder, 1_000));
-  const holds = (fence: number) =>
-    h.store.transaction('main', (tx) => leaseHolds(tx, { name: 'mailbox', fence }));
+  const release = (fence: number) =>
+    h.store.transaction('main', (tx) => releaseLease(tx, { name: 'mailbox', fence }));
 
   test('one holder at a time, and its fence stays while it keeps the lease', async () => {
     expect(await hold('a')).toMatchObject({ holder: 'a', fence: 1 });
@@ -25,10 +25,10 @@ describe('leases', () => {
   test('after its time another takes over with a higher fence, and the earlier one no longer holds', async () => {
     await hold('a');
     h.clock.pass(1_000);
-    expect(await holds(1)).toBe(false);
+    expect(await release(1)).toBe(false);
     expect(await hold('b')).toMatchObject({ holder: 'b', fence: 2 });
-    expect([await holds(1), await holds(2)]).toEqual([false, true]);
     expect(await hold('a')).toBeUndefined();
+    expect([await release(1), await release(2)]).toEqual([false, true]);
   });
 
   test('the same holder that let it run out gets a new fence', async () => {
@@ -43,8 +43,6 @@ describe('leases', () => {
 
   test('given up, it is free at once; a lost one cannot be given up', async () => {
     await hold('a');
-    const release = (fence: number) =>
-      h.store.transaction('main', (tx) => releaseLease(tx, { name: 'mailbox', fence }));
     expect(await release(7)).toBe(false);
     expect(await release(1)).toBe(true);
     expect(await release(1)).toBe(false);

@@ -12,6 +12,7 @@ const limits = (over: Partial<Limits>): Limits => ({
   perSender: MANY,
   perChannel: MANY,
   perWorkspace: MANY,
+  heartbeats: MANY,
   ...over,
 });
 
@@ -55,6 +56,15 @@ describe('incoming messages', () => {
     await expect(admit('websocket', identity('key', 'cho'))).rejects.toThrow(/This workspace/);
     await admit('rest', identity('key', 'ana', { workspace: 'other' }));
     expect(drops).toEqual(['websocket workspace']);
+  });
+
+  test('heartbeats are counted by themselves, for each sender', async () => {
+    const { admit } = admission({ perSender: 1, perChannel: 1, perWorkspace: 1, heartbeats: 3 });
+    await admit('rest', ana);
+    for (let n = 0; n < 3; n++) await admit('rest', ana, true);
+    await expect(admit('rest', ana, true)).rejects.toThrow(/more heartbeats than .* \(3 a minute\)/);
+    await admit('rest', ben, true);
+    expect(drops).toEqual(['rest heartbeats']);
   });
 
   test('of one who sends too much do not use up what others share', async () => {

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createOwn, ownAlone, type Holding, type Owned } from '../../src/core/owned.ts';
 import type { Store } from '../../src/core/store.ts';
 import { leases } from '../../src/domain/records.ts';
-import { openDatabase, type Location } from '../../src/store/open.ts';
+import { openDatabase } from '../../src/store/open.ts';
+import type { Location } from '../../src/domain/location.ts';
 import { flaky, silent, soon } from '../worker/support.ts';
 import { createDatabase } from '../support/postgres.ts';
 
@@ -91,6 +92,7 @@ describe.each(databases)('on %s', (name, ttl, create) => {
     await renewed();
     await renewed();
     expect([a.held, b.held]).toEqual([true, false]);
+    expect([a.taken, b.taken]).toEqual([false, true]);
     await a.stop();
     expect(a.held).toBe(false);
     await soon(() => expect(told).toEqual(['a begins', 'a ends', 'b begins']));
@@ -115,6 +117,8 @@ describe.each(databases)('on %s', (name, ttl, create) => {
     await owned.start();
     reach.away = true;
     await soon(() => expect(told).toEqual(['a begins', 'a ends']));
+    // Nobody can tell whose it is.
+    expect([owned.held, owned.taken]).toEqual([false, false]);
     reach.away = false;
     await soon(() => expect(told).toEqual(['a begins', 'a ends', 'a begins']));
     expect(owned.held).toBe(true);
@@ -166,8 +170,13 @@ describe.each(databases)('on %s', (name, ttl, create) => {
     const { owned, reach } = await process('a');
     await owned.start();
     reach.away = true;
+    const warn = vi.spyOn(silent, 'warn');
     await owned.stop();
     expect(told).toEqual(['a begins', 'a ends']);
+    expect(warn).toHaveBeenCalledWith(
+      expect.objectContaining({ lease: 'mailbox' }),
+      expect.stringContaining('its lease was not given up'),
+    );
   });
 });
 

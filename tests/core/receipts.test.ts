@@ -151,7 +151,7 @@ describe('a key is not consumed', () => {
 
   test('by a rate limit', async () => {
     await h.close();
-    h = await createHarness({ limits: { perSender: 1, perChannel: 9, perWorkspace: 9 } });
+    h = await createHarness({ limits: { perSender: 1, perChannel: 9, perWorkspace: 9, heartbeats: 9 } });
     await h.run('ana', 'status');
     expect(code(await send('task create one'))).toBe('rate_limited');
     expect(await rows(h, receipts)).toEqual([]);

@@ -39,7 +39,7 @@ test('a PEM block that is cut off is hidden to the end', () => {
 });
 
 test('a password in a URL is hidden, and the rest of it is not', () => {
-  const url = 'postgres://app:fake-word@db.test/x?a=b:c@d';
+  const url = fake('postgres:', '//app:fake-word', '@db.test/x?a=b:c@d');
   expect(redactText(url)).toBe(`postgres://app:${REDACTED}@db.test/x?a=b:c@d`);
 });
 

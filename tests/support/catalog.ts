@@ -80,7 +80,7 @@ export function testCatalog(over: Partial<Catalog> = {}): Catalog {
     budgets: [],
     notify: false,
     breakers: { failures: 5, open: 30 * SECOND, cap: 600 * SECOND },
-    limits: { perSender: 100_000, perChannel: 100_000, perWorkspace: 100_000 },
+    limits: { perSender: 100_000, perChannel: 100_000, perWorkspace: 100_000, heartbeats: 100_000 },
     ...over,
   };
 }

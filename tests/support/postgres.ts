@@ -80,7 +80,7 @@ export async function openTestPostgres(_path: string, clock: Clock): Promise<Pos
 }
 
 /** Has the job engine go by the clock of the store, where that was given one. */
-const ENGINE_CLOCK = `
+export const ENGINE_CLOCK = `
   CREATE OR REPLACE FUNCTION pgboss.job_now() RETURNS timestamp with time zone LANGUAGE sql STABLE AS $$
     SELECT coalesce(to_timestamp(nullif(current_setting('signalbox.now', true), '')::float8 / 1000), pg_catalog.now())
   $$`;

@@ -7,6 +7,12 @@ export interface Proxy {
   readonly url: string;
   /** Cuts every connection and refuses new ones until `mend`. */
   cut(): void;
+  /**
+   * As where a machine or network is gone: connections stay open, and nothing comes through any more; new ones get no
+   * answer until `mend`. With a text, that befalls only those that have said it, and no new ones.
+   * Returns how many are silent.
+   */
+  silence(said?: string): number;
   mend(): void;
   /**
    * At the next piece from a client that contains the text, everything is cut: before the server gets it, or after, with
@@ -19,7 +25,9 @@ export interface Proxy {
 export async function startProxy(address: string): Promise<Proxy> {
   const target = new URL(address);
   const sockets = new Set<Socket>();
+  const pairs = new Set<{ said: string; silent: boolean }>();
   let away = false;
+  let silent = false;
   let trap: { text: string; when: 'before' | 'after' } | undefined;
   const cut = () => {
     for (const socket of sockets) socket.destroy();
@@ -30,15 +38,22 @@ export async function startProxy(address: string): Promise<Proxy> {
       client.destroy();
       return;
     }
+    const pair = { said: '', silent };
+    pairs.add(pair);
     const upstream = connect(Number(target.port), target.hostname);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on('error', () => undefined);
     }
-    client.on('close', () => upstream.end());
-    upstream.on('close', () => client.destroy());
+    client.on('close', () => {
+      pairs.delete(pair);
+      upstream.end();
+    });
+    upstream.on('close', () => pair.silent || client.destroy());
     let swallowing = false;
     client.on('data', (piece) => {
+      if (pair.silent) return;
+      pair.said = (pair.said + piece.toString('latin1')).slice(0, 2_000);
       if (!trap || !piece.includes(trap.text)) {
         upstream.write(piece);
         return;
@@ -55,7 +70,7 @@ export async function startProxy(address: string): Promise<Proxy> {
       upstream.write(piece);
     });
     upstream.on('data', (piece) => {
-      if (!swallowing) client.write(piece);
+      if (!swallowing && !pair.silent) client.write(piece);
     });
   });
   server.listen(0, '127.0.0.1');
@@ -67,7 +82,15 @@ export async function startProxy(address: string): Promise<Proxy> {
       away = true;
       cut();
     },
-    mend: () => void (away = false),
+    silence(said = '') {
+      silent = said === '';
+      for (const pair of pairs) pair.silent ||= pair.said.includes(said);
+      return [...pairs].filter((pair) => pair.silent).length;
+    },
+    mend() {
+      away = false;
+      silent = false;
+    },
     cutAt: (text, when) => void (trap = { text, when }),
     async close() {
       cut();

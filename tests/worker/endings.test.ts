@@ -11,7 +11,7 @@ beforeEach(async () => {
   h = await createHarness();
   for (let n = 0; n < 3; n += 1) await h.run('ana', 'job run restart');
   rows = await h.store.transaction('main', (tx) => tx.find(jobs, { orderBy: [{ column: 'id' }] }));
-  endings = new Endings(h.store, 'main');
+  endings = new Endings({ ...h, giveUp: new AbortController().signal }, Math.random);
 });
 afterEach(() => h.close());
 

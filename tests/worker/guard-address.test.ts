@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isPublic } from '../../src/worker/guard-address.ts';
+import { AllowList, isPublic } from '../../src/worker/guard-address.ts';
 
 describe('addresses', () => {
   test.each(['8.8.8.8', '93.184.216.34', '2606:4700::1111', '2a00:1450:4001::1'])(
@@ -46,4 +46,16 @@ describe('addresses', () => {
   ])('%s is not', (address) => {
     expect(isPublic(address)).toBe(false);
   });
+});
+
+test.each([
+  ['[0:0:0:0:0:0:0:1]', '[::1]', true],
+  ['[0:0::1]:80', '::1', true],
+  ['::1', '[::1]', true],
+  ['127.1:80', '127.0.0.1', true],
+  ['Example.Test.', 'example.test', true],
+  ['example.test:81', 'example.test', false],
+  ['example.test', 'www.example.test', false],
+])('%s opens %s on port 80: %s', (entry, host, expected) => {
+  expect(new AllowList([entry]).has(host, '80')).toBe(expected);
 });

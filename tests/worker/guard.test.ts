@@ -88,6 +88,7 @@ describe('destinations', () => {
     expect(await open('127.0.0.1')).toBe('sent');
     expect(await open(`127.0.0.1:${port}`)).toBe('sent');
     expect(await open('LocalHost', 'localhost')).toBe('sent');
+    expect(await open(`127.1:${port}`)).toBe('sent');
     expect(await open(`127.0.0.1:${port + 1}`)).toBe('forbidden');
     expect(await open('localhost')).toBe('forbidden');
   });
@@ -123,7 +124,7 @@ describe('redirects', () => {
     });
     const resolve = async (name: string) => [name === 'inside.test' ? '10.0.0.7' : '93.184.216.34'];
     const transport: Transport = (target, _addresses, callback) =>
-      buildConnector()({ ...target, hostname: '127.0.0.1' }, callback);
+      buildConnector({})({ ...target, hostname: '127.0.0.1' }, callback);
     const ask = (url: string, ...more: string[]) =>
       outcome(createGuardedFetch({ allowedHosts: ['inside.test', ...more], resolve, transport })(call(url)));
     expect(await ask(`http://outside.test:${outside.port}/`)).toBe('forbidden');

@@ -61,12 +61,12 @@ test('what could not be written is kept and written with the next', async () => 
   expect(await lines()).toEqual(['1 out one', '2 out two', '3 out three']);
 });
 
-test('output is kept up to the bound, which is told of once; what Signalbox says is not counted', async () => {
+test('output is kept up to the bound, which is told of once; what Signalbox says is kept besides', async () => {
   let exceeded = 0;
   const log = logOf('JOB-1', { limit: 2, exceeded: () => (exceeded += 1) });
   add(log, 'one', 'two', 'three', 'four');
   log.add('info', 'stopped', h.clock.now());
   await flush(log);
   expect(exceeded).toBe(1);
-  expect(await lines()).toEqual(['1 out one', '2 out two']);
+  expect(await lines()).toEqual(['1 out one', '2 out two', '3 info stopped']);
 });

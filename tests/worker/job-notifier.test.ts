@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { verifyStandard } from '../../adapters/webhook/verify/standard.ts';
+import { ownAlone } from '../../src/core/owned.ts';
 import { keepNotified } from '../../src/core/jobs/notifying.ts';
 import { effects, outbox } from '../../src/domain/records.ts';
 import { createGuardedFetch } from '../../src/worker/guard.ts';
@@ -50,7 +51,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await worker?.stop(now());
   worker = undefined;
-  await deliveries?.stop();
+  await deliveries?.stop(now());
   receiver.close();
   await h.close();
 });
@@ -67,13 +68,13 @@ function deliver(allowedHosts: readonly string[] = ['127.0.0.1']): void {
   deliveries = new OutboxWorker({
     store: h.store,
     workspace: 'main',
-    owner: 'o1',
+    own: ownAlone,
     clock: h.clock,
     log: silent,
     random: () => 0.5,
     notifiers: new Map([['webhook', notifier]]),
   });
-  deliveries.start();
+  void deliveries.start();
 }
 
 const proof = ({ distinct, body }: Got, secrets = [SECRET]) =>

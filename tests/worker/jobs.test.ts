@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SECOND } from '../../src/domain/clock.ts';
 import { jobs } from '../../src/domain/job.ts';
-import { outbox } from '../../src/domain/records.ts';
+import { effects, outbox } from '../../src/domain/records.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import type { JobWorker } from '../../src/worker/jobs.ts';
 import { begin, claim, LEASE } from '../../src/core/jobs/claiming.ts';
@@ -35,6 +35,12 @@ const state = async (ref?: string) => (await job(h, ref)).state;
 const expectState = (wanted: string, ref?: string) => soon(async () => expect(await state(ref)).toBe(wanted));
 const told = async () => (await events(h, /^job\./)).map((e) => e.event);
 const done = { kind: 'done', result: {} } as const;
+const EFFECT = {
+  kind: 'http',
+  target: 'POST https://far.example.test',
+  outcome: '200',
+  result: null,
+} as const;
 
 describe('a job', () => {
   test('runs once, and its way is journalled under the correlation id it was asked with', async () => {
@@ -180,25 +186,6 @@ describe('a try that did not work', () => {
     await expectState('queued');
     expect((await job(h)).error).toBe('the executor failed unexpectedly; see the server log');
   });
-});
-
-test('what was done outside before the executor broke is not done again', async () => {
-  const { execute, nth } = controlled();
-  start(execute);
-  await ask();
-  const one = await nth(1);
-  const at = h.clock.now();
-  one.effect({
-    kind: 'http',
-    target: 'https://x.test/',
-    outcome: '200',
-    result: null,
-    startedAt: at,
-    endedAt: at,
-  });
-  one.end(new Error('broken'));
-  await expectState('failed');
-  expect(await job(h)).toMatchObject({ attempt: 1, error: expect.stringMatching(/^it was done, but/) });
 });
 
 describe('a cancel', () => {
@@ -418,6 +405,90 @@ describe('a database that is away', () => {
     await expectState('succeeded');
     expect((await h.run('ben', 'job logs JOB-1')).reply.text).toBe('last words');
     expect(tries).toHaveLength(1);
+  });
+
+  test('for longer than any claim holds: the result is written all the same, and nobody took it meanwhile', async () => {
+    const { execute, nth, tries } = controlled(false);
+    const away = flaky(h.store);
+    start(execute, { store: away.store, lease: 200 });
+    await ask();
+    const first = await nth(1);
+    away.away = true;
+    first.effect({ ...EFFECT, startedAt: h.clock.now(), endedAt: h.clock.now() });
+    first.end(done);
+    h.clock.pass(LEASE + SECOND);
+    await soon(() => expect(away.refused).toBeGreaterThan(16));
+    away.away = false;
+    await expectState('succeeded');
+    expect(tries).toHaveLength(1);
+    expect(await rows(h, effects)).toHaveLength(1);
+  });
+
+  test('for so long that another has it: the receipt of what was done is kept, and nothing else', async () => {
+    const { execute, nth } = controlled(false);
+    const away = flaky(h.store);
+    start(execute, { store: away.store });
+    await ask();
+    const first = await nth(1);
+    away.away = true;
+    first.effect({ ...EFFECT, startedAt: h.clock.now(), endedAt: h.clock.now() });
+    first.end(done);
+    h.clock.pass(LEASE + SECOND);
+    const next = controlled();
+    start(next.execute, { owner: 'w2' });
+    expect(await next.nth(1)).toMatchObject({ attempt: 2 });
+    away.away = false;
+    await soon(async () => expect(await rows(h, effects)).toMatchObject([{ attempt: 1, outcome: '200' }]));
+    expect(await job(h)).toMatchObject({ state: 'running', attempt: 2, leaseOwner: 'w2' });
+  });
+
+  test('while it runs: it is stopped before another may claim it, and goes on when the database is back', async () => {
+    const { execute, nth, tries } = controlled();
+    const away = flaky(h.store);
+    start(execute, { store: away.store, lease: 800 });
+    await ask();
+    const first = await nth(1);
+    const began = performance.now();
+    away.away = true;
+    await soon(() => expect(first.signal.aborted).toBe(true));
+    expect(first.signal.reason).toBe('lost');
+    expect(performance.now() - began).toBeLessThan(800);
+    away.away = false;
+    expect(await nth(2)).toMatchObject({ attempt: 2, idempotencyKey: first.idempotencyKey });
+    expect(tries).toHaveLength(2);
+  });
+
+  test('leaves the others time to come back for their claims', async () => {
+    const [one, two] = [controlled(false), controlled()];
+    const [away, other] = [flaky(h.store), flaky(h.store)];
+    start(one.execute, { store: away.store });
+    await ask();
+    const first = await one.nth(1);
+    other.away = true;
+    start(two.execute, { store: other.store, owner: 'w2' });
+    away.away = true;
+    first.end(done);
+    h.clock.pass(LEASE + SECOND);
+    await soon(() => expect(Math.min(away.refused, other.refused)).toBeGreaterThan(1));
+    other.away = false;
+    const looked = vi.spyOn(h.store, 'read');
+    await soon(() => expect(looked).toHaveBeenCalled());
+    away.away = false;
+    await expectState('succeeded');
+    expect(two.tries).toEqual([]);
+  });
+
+  test('when the worker is stopped ends its stop, and leaves the result to whoever runs it again', async () => {
+    const { execute, nth } = controlled(false);
+    const away = flaky(h.store);
+    const worker = start(execute, { store: away.store });
+    await ask();
+    const first = await nth(1);
+    away.away = true;
+    first.end(done);
+    await soon(() => expect(away.refused).toBeGreaterThan(1));
+    await worker.stop(now());
+    expect(await state()).toBe('running');
   });
 
   test('when it looks for work does not end it', async () => {

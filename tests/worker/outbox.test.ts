@@ -1,15 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Notifier, Outbound } from '../../src/core/adapter.ts';
 import { holdLease } from '../../src/core/leases.ts';
 import type { Address } from '../../src/core/message.ts';
+import { createOwn, ownAlone, type Own } from '../../src/core/owned.ts';
 import { enqueue } from '../../src/core/outgoing.ts';
 import { DAY, HOUR, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { outbox } from '../../src/domain/records.ts';
-import { outboxLease, OutboxWorker, type OutboxOptions } from '../../src/worker/outbox.ts';
+import { outboxLease, OutboxWorker, settleUnheard, type OutboxOptions } from '../../src/worker/outbox.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { events, rows } from '../core/support.ts';
-import { flaky, silent, soon } from './support.ts';
+import { flaky, now, silent, soon } from './support.ts';
 
 let h: Harness;
 const workers: OutboxWorker[] = [];
@@ -17,7 +18,7 @@ beforeEach(async () => {
   h = await createHarness();
 });
 afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.stop()));
+  await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));
   await h.close();
 });
 
@@ -50,7 +51,7 @@ function start(notifier: Notifier, over: Partial<OutboxOptions> = {}): OutboxWor
   const worker = new OutboxWorker({
     store,
     workspace: 'main',
-    owner: 'w1',
+    own: ownAlone,
     clock,
     log: silent,
     notifiers,
@@ -58,9 +59,12 @@ function start(notifier: Notifier, over: Partial<OutboxOptions> = {}): OutboxWor
     ...over,
   });
   workers.push(worker);
-  worker.start();
+  void worker.start();
   return worker;
 }
+/** As a process of its own. */
+const by = (owner: string): Own =>
+  createOwn({ store: h.store, workspace: 'main', owner, log: silent, ttl: 200 });
 const message = async (key: string) => {
   const [row] = await rows(h, outbox, { where: { key } });
   if (!row) throw new Error(`no ${key}`);
@@ -223,7 +227,26 @@ describe('a failure', () => {
     await expectState('k1', 'dead');
   });
 
-  test('to write that it was sent sends it again, with the same key', async () => {
+  test('to write that it was sent holds its lane until it is written, and it is sent once', async () => {
+    const far = farSide();
+    const away = flaky(h.store);
+    const gate = Promise.withResolvers<void>();
+    far.failures.push(gate.promise);
+    await queue('k1');
+    await queue('k2');
+    start(far.notifier, { store: away.store });
+    await soon(() => expect(far.failures).toHaveLength(0));
+    away.away = true;
+    gate.resolve();
+    await soon(() => expect(away.refused).toBeGreaterThan(3));
+    expect((await message('k1')).state).toBe('queued');
+    away.away = false;
+    await expectState('k2', 'sent');
+    expect((await message('k1')).state).toBe('sent');
+    expect(far.keys()).toEqual(['k1', 'k2']);
+  });
+
+  test('to write that it was sent ends at the deadline of a stop', async () => {
     const far = farSide();
     const away = flaky(h.store);
     const gate = Promise.withResolvers<void>();
@@ -233,12 +256,24 @@ describe('a failure', () => {
     await soon(() => expect(far.failures).toHaveLength(0));
     away.away = true;
     gate.resolve();
-    await soon(() => expect(away.refused).toBeGreaterThan(0));
+    await soon(() => expect(away.refused).toBeGreaterThan(1));
+    await worker.stop(now());
     expect((await message('k1')).state).toBe('queued');
-    away.away = false;
-    worker.wake();
-    await expectState('k1', 'sent');
-    expect(far.keys()).toEqual(['k1', 'k1']);
+  });
+
+  test('to write that it failed changes nothing where another has sent it meanwhile', async () => {
+    const far = farSide();
+    const gate = Promise.withResolvers<void>();
+    far.failures.push(gate.promise);
+    await queue('k1');
+    start(far.notifier);
+    await soon(() => expect(far.failures).toHaveLength(0));
+    const row = await message('k1');
+    await h.store.transaction('main', (tx) => tx.update(outbox, row, { state: 'sent', externalId: 'y1' }));
+    gate.reject(new Error('away'));
+    await queue('k2');
+    await expectState('k2', 'sent');
+    expect(await message('k1')).toMatchObject({ state: 'sent', externalId: 'y1', attempts: 0 });
   });
 });
 
@@ -294,13 +329,12 @@ describe('of several processes', () => {
     const kill = (channel: string) =>
       h.store.transaction('main', (tx) => holdLease(tx, outboxLease(channel), 'killed', 10 * SECOND));
     await kill('terminal');
-    const worker = start(far.notifier);
+    start(far.notifier, { own: by('w1') });
     await queue('k1');
     await queue('k2', { channel: 'slack', to: 'C1' });
     await expectState('k2', 'sent');
     expect((await message('k1')).state).toBe('queued');
     h.clock.pass(10 * SECOND);
-    worker.wake();
     await expectState('k1', 'sent');
     expect(far.keys()).toEqual(['k2', 'k1']);
   });
@@ -308,59 +342,52 @@ describe('of several processes', () => {
   test('one delivers, and another takes over when it is gone', async () => {
     const one = farSide();
     const two = farSide();
-    start(one.notifier);
+    start(one.notifier, { own: by('w1') });
     await queue('k1');
     await expectState('k1', 'sent');
-    const other = start(two.notifier, { owner: 'w2' });
+    start(two.notifier, { own: by('w2') });
     for (let n = 2; n < 6; n += 1) await queue(`k${n}`);
     await expectState('k5', 'sent');
     expect(two.keys()).toEqual([]);
-    await workers[0]?.stop();
+    await workers[0]?.stop(now());
     await queue('k6');
-    other.wake();
     await expectState('k6', 'sent');
     expect(two.keys()).toEqual(['k6']);
   });
 });
 
-test('a message that waited for its turn is not sent by who lost the lease meanwhile', async () => {
+test('a message that waited for its turn is not sent by who lost the channel meanwhile', async () => {
   const far = farSide();
   await queue('k1');
-  let calls = 0;
-  const store = new Proxy(h.store, {
-    get(target, name) {
-      const value = Reflect.get(target, name, target) as unknown;
-      if (name !== 'transaction') return typeof value === 'function' ? value.bind(target) : value;
-      return async (...args: Parameters<typeof target.transaction>) => {
-        calls += 1;
-        // Its first call finds what is due; before the next one another process has taken over.
-        if (calls === 2) {
-          h.clock.pass(11 * SECOND);
-          await target.transaction('main', (tx) => holdLease(tx, outboxLease('terminal'), 'w2', 10 * SECOND));
-        }
-        return target.transaction(...args);
-      };
+  let looks = 0;
+  // Held while it is looked for what is due, and no more when it is its turn.
+  const own: Own = () => ({
+    get held() {
+      looks += 1;
+      return looks < 2;
     },
+    taken: false,
+    start: async () => undefined,
+    stop: async () => undefined,
   });
-  const worker = start(far.notifier, { store });
-  await soon(() => expect(calls).toBeGreaterThan(1));
-  await worker.stop();
+  const worker = start(far.notifier, { own });
+  worker.wake();
+  await soon(() => expect(looks).toBeGreaterThan(2));
+  await worker.stop(now());
   expect(far.keys()).toEqual([]);
   expect((await message('k1')).state).toBe('queued');
 });
 
-test('a stop whose lease cannot be given up is a stop all the same, and says so', async () => {
-  const away = flaky(h.store);
-  const warn = vi.spyOn(silent, 'warn');
-  const worker = start(farSide().notifier, { store: away.store });
+test('what is to be told at a prompt is kept while somebody sits at one', async () => {
+  const settle = () => h.store.transaction('main', (tx) => settleUnheard(tx, 10));
   await queue('k1');
-  await expectState('k1', 'sent');
-  away.away = true;
-  await worker.stop();
-  expect(warn).toHaveBeenCalledWith(
-    { err: new Error('the database is away') },
-    expect.stringContaining('a lease was not given up'),
-  );
+  await queue('k2', { channel: 'slack', to: 'C1' });
+  await h.store.transaction('main', (tx) => holdLease(tx, outboxLease('terminal'), 'w', SECOND));
+  await settle();
+  expect((await message('k1')).state).toBe('queued');
+  h.clock.pass(SECOND);
+  await settle();
+  expect([(await message('k1')).state, (await message('k2')).state]).toEqual(['sent', 'queued']);
 });
 
 test('a stop lets what is under way end and starts nothing more', async () => {
@@ -371,7 +398,7 @@ test('a stop lets what is under way end and starts nothing more', async () => {
   await queue('k2');
   const worker = start(far.notifier);
   await soon(() => expect(far.failures).toHaveLength(0));
-  const stopped = worker.stop();
+  const stopped = worker.stop(now());
   gate.resolve();
   await stopped;
   expect([(await message('k1')).state, (await message('k2')).state]).toEqual(['sent', 'queued']);

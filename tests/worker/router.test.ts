@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { holdLease } from '../../src/core/leases.ts';
+import { createOwn, ownAlone, type Own } from '../../src/core/owned.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import { principals } from '../../src/domain/principal.ts';
-import { leases, outbox, subscriptions } from '../../src/domain/records.ts';
+import { outbox, subscriptions } from '../../src/domain/records.ts';
 import { Router } from '../../src/worker/router.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { outgoing, rows } from '../core/support.ts';
-import { flaky, silent, soon } from './support.ts';
+import { silent, soon } from './support.ts';
 
 let h: Harness;
 const routers: Router[] = [];
@@ -18,11 +19,11 @@ afterEach(async () => {
   await h.close();
 });
 
-function start(owner = 'w1'): Router {
+function start(own: Own = ownAlone): Router {
   const { store, directory } = h;
-  const router = new Router({ store, workspace: 'main', owner, directory, log: silent });
+  const router = new Router({ store, workspace: 'main', own, directory, log: silent });
   routers.push(router);
-  router.start();
+  void router.start();
   return router;
 }
 const run = async (who: string, text: string) => {
@@ -174,29 +175,12 @@ describe('of several processes', () => {
     await h.store.transaction('main', (tx) => holdLease(tx, 'router', 'gone', 10 * SECOND));
     await run('ben', 'task create one');
     const looked = vi.spyOn(h.store, 'read');
-    start('w2');
+    start(createOwn({ store: h.store, workspace: 'main', owner: 'w2', log: silent, ttl: 200 }));
     await soon(() => expect(looked).toHaveBeenCalled());
     expect(await told()).toEqual([]);
     h.clock.pass(11 * SECOND);
     await soon(async () => expect(await told()).toEqual(['task.created TSK-1']));
   });
-});
-
-test('a stop whose lease cannot be given up is a stop all the same, and says so', async () => {
-  const away = flaky(h.store);
-  const warn = vi.spyOn(silent, 'warn');
-  await run('ben', 'subscribe task.created --to slack:C7');
-  const { directory } = h;
-  const router = new Router({ store: away.store, workspace: 'main', owner: 'w1', directory, log: silent });
-  router.start();
-  await run('ben', 'task create one');
-  await soon(async () => expect(await rows(h, leases)).toHaveLength(1));
-  away.away = true;
-  await router.stop();
-  expect(warn).toHaveBeenCalledWith(
-    { err: new Error('the database is away') },
-    expect.stringContaining('a lease was not given up'),
-  );
 });
 
 test('a stop is the end of it, also with more to come', async () => {

@@ -9,28 +9,15 @@ import type { Store } from '../../src/core/store.ts';
 import { openPostgres } from '../../src/store/postgres/store.ts';
 import { openSqlite } from '../../src/store/sqlite/store.ts';
 import { Scheduler } from '../../src/worker/schedules.ts';
-import { events, job, outgoing, rows } from '../core/support.ts';
+import { events, job, rows } from '../core/support.ts';
 import { createHarness, type Harness, type TestClock } from '../support/harness.ts';
 import { createDatabase } from '../support/postgres.ts';
-import { silent } from './support.ts';
+import { servicesOf } from './support.ts';
 
 let h: Harness;
 let scheduler: Scheduler;
-const services = (over: Partial<Services> = {}): Services => ({
-  store: h.store,
-  catalog: h.catalog,
-  commands: h.commands,
-  language: h.language,
-  directory: h.directory,
-  admission: { admit: async () => undefined, hold: () => () => undefined },
-  clock: h.clock,
-  newId: () => 'id',
-  log: silent,
-  health: () => ({}),
-  ...over,
-});
 const create = (over: Partial<Services> = {}) =>
-  new Scheduler({ services: services(over), workspace: 'main', own: ownAlone });
+  new Scheduler({ services: servicesOf(h, over), workspace: 'main', own: ownAlone });
 beforeEach(async () => {
   // The clock stands at 2026-03-02T09:00:00Z.
   h = await createHarness();
@@ -184,66 +171,6 @@ describe('once', () => {
     fail = false;
     await flaky.tick();
     expect(await count()).toBe(1);
-  });
-});
-
-describe('a command that is refused', () => {
-  const told = async () =>
-    Object.entries(await outgoing(h)).find(([key]) => key.startsWith('schedule:'))?.[1];
-
-  test.each([
-    [
-      'a permission was taken away',
-      'role revoke planner pia',
-      'You may not run job run: it needs the permission job:run.',
-    ],
-    ['its author is gone', 'person remove pia', 'pia, who wrote SCH-1, is no longer known here'],
-  ])('because %s pauses the schedule and is told', async (_, change, reason) => {
-    await h.run('ana', 'person link pia slack:T1/UPIA');
-    await hourly();
-    const row = await schedule();
-    await h.store.transaction('main', (tx) =>
-      tx.update(schedules, row, { replyTo: { channel: 'slack', to: 'C1' } }),
-    );
-    expect((await h.run('ana', change)).status).toBe('ok');
-    await after(HOUR);
-    expect(await count()).toBe(0);
-    expect(await schedule()).toMatchObject({ paused: true, lastOutcome: reason, runs: 1 });
-    expect(await events(h, /^schedule\.refused$/)).toMatchObject([
-      { target: 'SCH-1', details: { reason, paused: true } },
-    ]);
-    expect(await told()).toContain(`SCH-1 (x) did not run at 2026-03-02T10:00:00.000Z: ${reason}`);
-    await after(HOUR);
-    expect(await events(h, /^schedule\.(?:refused|ran)$/)).toHaveLength(2);
-  });
-
-  test('a name that was given to somebody else is not its author', async () => {
-    await hourly();
-    await h.run('ana', 'person remove pia');
-    h.clock.pass(MINUTE);
-    await h.run('ana', 'person add pia --roles planner');
-    await after(HOUR);
-    expect(await count()).toBe(0);
-    expect((await schedule()).paused).toBe(true);
-  });
-
-  test('the key that wrote it narrows what it may run', async () => {
-    await hourly();
-    const row = await schedule();
-    await h.store.transaction('main', (tx) => tx.update(schedules, row, { scopes: ['task:*'] }));
-    await after(HOUR);
-    expect(await schedule()).toMatchObject({ paused: true });
-    expect(await count()).toBe(0);
-  });
-
-  test('for another reason goes on with the next time', async () => {
-    await hourly();
-    const runbooks = h.catalog.runbooks as Map<string, never>;
-    runbooks.delete('restart');
-    await after(HOUR);
-    expect(await schedule()).toMatchObject({ paused: false, nextAt: new Date('2026-03-02T11:00:00Z') });
-    expect((await schedule()).lastOutcome).toContain('There is no runbook restart.');
-    expect(await events(h, /^schedule\.failed$/)).toHaveLength(1);
   });
 });
 

@@ -1,12 +1,29 @@
 import pino from 'pino';
 import { vi } from 'vitest';
+import type { Services } from '../../src/core/services.ts';
 import type { Store } from '../../src/core/store.ts';
+import { Refusal } from '../../src/domain/errors.ts';
 import type { JobRow, Outcome } from '../../src/domain/job.ts';
 import type { Execution } from '../../src/worker/executors/execution.ts';
 import { JobWorker, type JobWorkerOptions } from '../../src/worker/jobs.ts';
 import type { Harness } from '../support/harness.ts';
 
 export const silent = pino({ level: 'silent' });
+
+/** What the pipeline of a harness works with, for what runs by itself beside it. */
+export const servicesOf = (h: Harness, over: Partial<Services> = {}): Services => ({
+  store: h.store,
+  catalog: h.catalog,
+  commands: h.commands,
+  language: h.language,
+  directory: h.directory,
+  admission: { admit: async () => undefined, hold: () => () => undefined },
+  clock: h.clock,
+  newId: () => 'id',
+  log: silent,
+  health: () => ({}),
+  ...over,
+});
 
 export const soon = <T>(check: () => T | Promise<T>, timeout = 5_000): Promise<T> =>
   vi.waitFor(check, { interval: 2, timeout });
@@ -68,7 +85,7 @@ export function flaky(store: Store): { readonly store: Store; away: boolean; ref
         return (...args: Parameters<Store['transaction']>) => {
           if (!state.away) return (value as Store['transaction']).apply(target, args);
           state.refused += 1;
-          return Promise.reject(new Error('the database is away'));
+          return Promise.reject(new Refusal('unavailable', 'the database is away'));
         };
       },
     }),

@@ -6,30 +6,16 @@ import { enqueue } from '../../src/core/outgoing.ts';
 import { confirmations, leases, linkCodes, outbox, receipts } from '../../src/domain/records.ts';
 import { holdLease } from '../../src/core/leases.ts';
 import type { Queue } from '../../src/core/queue.ts';
-import type { Services } from '../../src/core/services.ts';
 import { Sweeper } from '../../src/worker/sweep.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { approval, events, job, onSlack, outgoing, rows } from '../core/support.ts';
-import { flaky, silent, soon } from './support.ts';
+import { flaky, servicesOf, silent, soon } from './support.ts';
 
 let h: Harness;
 let sweeper: Sweeper;
-const services = (over: Partial<Services> = {}): Services => ({
-  store: h.store,
-  catalog: h.catalog,
-  commands: h.commands,
-  language: h.language,
-  directory: h.directory,
-  admission: { admit: async () => undefined, hold: () => () => undefined },
-  clock: h.clock,
-  newId: () => 'id',
-  log: silent,
-  health: () => ({}),
-  ...over,
-});
 beforeEach(async () => {
   h = await createHarness();
-  sweeper = new Sweeper(services(), 'main');
+  sweeper = new Sweeper(servicesOf(h), 'main');
 });
 afterEach(() => h.close());
 
@@ -168,12 +154,12 @@ test('however many messages are that old, one look gives them all up', async () 
 
 test('it looks by itself until it is stopped, and a database that is away does not end it', async () => {
   const away = flaky(h.store);
-  const own = new Sweeper(services({ store: away.store }), 'main');
+  const own = new Sweeper(servicesOf(h, { store: away.store }), 'main');
   await request();
   h.clock.pass(HOUR);
   away.away = true;
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  own.start();
+  await own.start();
   vi.advanceTimersByTime(1_000);
   vi.useRealTimers();
   await soon(() => expect(away.refused).toBeGreaterThan(0));

@@ -103,45 +103,43 @@ export async function begin(tx: Tx, claimed: JobRow, lease = LEASE): Promise<Job
   return running;
 }
 
-/** What became of claims; by `jobs.id`. */
+/** What became of claims; each as it was given, since a worker may hold an older claim of the same job, too. */
 export interface Claims {
   /** Somebody else's by now, or over. */
-  readonly lost: readonly string[];
+  readonly lost: readonly JobRow[];
   /** To be stopped, by their worker. */
-  readonly cancelled: readonly string[];
-  readonly renewed: readonly string[];
+  readonly cancelled: readonly JobRow[];
+  readonly renewed: readonly JobRow[];
 }
 
 /** Renews claims whose time is half over; a job that is being cancelled keeps its claim until it has stopped. */
 export async function renew(tx: Tx, claims: readonly JobRow[], lease = LEASE): Promise<Claims> {
-  const { rows, lost, cancelled } = await look(tx, claims);
-  const renewed: JobRow[] = [];
-  for (const row of rows) {
-    if (wears(row, tx.now, lease)) renewed.push(await tx.update(jobs, row, { leaseUntil: until(tx, lease) }));
-  }
-  if (renewed.length > 0) await tx.queue.touch(renewed);
-  return { lost, cancelled, renewed: renewed.map(({ id }) => id) };
+  const { ours, lost, cancelled } = await look(tx, claims);
+  const worn = ours.filter(({ row }) => wears(row, tx.now, lease));
+  const rows: JobRow[] = [];
+  for (const { row } of worn) rows.push(await tx.update(jobs, row, { leaseUntil: until(tx, lease) }));
+  if (rows.length > 0) await tx.queue.touch(rows);
+  return { lost, cancelled, renewed: worn.map(({ claimed }) => claimed) };
 }
 
 /** Whether `renew` would find anything to do or to tell. */
 export async function needRenewal(tx: ReadTx, claims: readonly JobRow[], lease = LEASE): Promise<boolean> {
-  const { rows, lost, cancelled } = await look(tx, claims);
-  return lost.length > 0 || cancelled.length > 0 || rows.some((row) => wears(row, tx.now, lease));
+  const { ours, lost, cancelled } = await look(tx, claims);
+  return lost.length > 0 || cancelled.length > 0 || ours.some(({ row }) => wears(row, tx.now, lease));
 }
 
 async function look(tx: ReadTx, claims: readonly JobRow[]) {
   const where = { id: { in: claims.map((c) => c.id) } };
   const found = claims.length === 0 ? [] : await tx.find(jobs, { where, limit: claims.length });
   const byId = new Map(found.map((row) => [row.id, row]));
-  const rows = claims.flatMap((claimed) => {
+  const ours = claims.flatMap((claimed) => {
     const row = byId.get(claimed.id);
-    return isHeld(row, claimed) ? [row] : [];
+    return isHeld(row, claimed) ? [{ claimed, row }] : [];
   });
-  const ours = new Set(rows.map((row) => row.id));
   return {
-    rows,
-    lost: claims.flatMap(({ id }) => (ours.has(id) ? [] : [id])),
-    cancelled: rows.flatMap((row) => (isToStop(row) ? [row.id] : [])),
+    ours,
+    lost: claims.filter((claimed) => !isHeld(byId.get(claimed.id), claimed)),
+    cancelled: ours.flatMap(({ claimed, row }) => (isToStop(row) ? [claimed] : [])),
   };
 }
 

@@ -8,6 +8,7 @@ import { held } from './claiming.ts';
 import { writeReceipts } from './receipts.ts';
 import { end, type Final } from './ending.ts';
 import { recordProbe } from './probe-sample.ts';
+import { leftToUndo } from './retaking.ts';
 import { judge, requeue, type Failure } from './retrying.ts';
 
 /** How a try ended, and what is needed to write it down. */
@@ -32,8 +33,7 @@ export async function finish(tx: Tx, claimed: JobRow, ending: Ending): Promise<b
   const { runbook } = ending;
   const outcome = await withArtifacts(tx, row, ending.outcome);
   if (outcome.kind === 'retry' || outcome.kind === 'fail') await fail(tx, row, outcome, ending);
-  else if (outcome.kind === 'cancelled' && isHalfDone(row)) await undo(tx, row, { reason: 'cancelled' });
-  else await end(tx, row, outcome);
+  else await conclude(tx, row, outcome);
   if (runbook?.executor.kind === 'probe' && outcome.kind === 'done')
     await recordProbe(tx, row, runbook.executor.probe, outcome.result);
   return true;
@@ -47,22 +47,32 @@ export async function fail(
   { runbook, random }: Pick<Ending, 'runbook' | 'random'>,
 ): Promise<void> {
   // Each step bounds its own tries, so a lost worker takes none of the whole.
-  if (row.plan && outcome.failure === 'lost')
-    return void (await requeue(tx, row, outcome, 0, { attempt: row.attempt - 1 }));
+  const hasSteps = row.plan !== null || runbook?.executor.kind === 'steps';
+  if (hasSteps && outcome.failure === 'lost') return putBack(tx, row, outcome);
   const verdict = judge(row, runbook, outcome, tx.now, random);
   if (verdict.again) await requeue(tx, row, outcome, verdict.wait, { attempt: verdict.attempt });
-  else if (isHalfDone(row)) await undo(tx, row, outcome);
-  else await end(tx, row, outcome, verdict.stoppedBy);
+  else await conclude(tx, row, outcome, verdict.stoppedBy);
 }
 
-/** Steps were begun, and nothing has been undone of them. */
-const isHalfDone = (row: JobRow): boolean => row.plan !== null && row.phase === 'forward';
-
-/** Back to the queue, for a worker to undo what was done, with tries of its own. */
-async function undo(tx: Tx, row: JobRow, why: Pick<Failure, 'reason' | 'failure'>): Promise<void> {
-  const maxAttempts = row.attempt + (row.plan?.tries.max ?? 1);
-  await requeue(tx, row, why, 0, { phase: 'compensating', maxAttempts });
+/** The end, where nothing that its steps did is left to undo: that is undone first, or said and kept as a dead letter. */
+async function conclude(tx: Tx, row: JobRow, outcome: Final, stoppedBy: string | null = null): Promise<void> {
+  const why = 'reason' in outcome ? outcome : { reason: row.error ?? 'cancelled' };
+  // Back to the queue, for a worker to undo what was done, with tries of its own.
+  if (row.plan && row.phase === 'forward' && outcome.kind !== 'done')
+    return void (await requeue(tx, row, why, 0, {
+      phase: 'compensating',
+      maxAttempts: row.attempt + row.plan.tries.max,
+    }));
+  const left = row.phase === 'compensating' ? await leftToUndo(tx, row) : [];
+  if (left.length === 0) return void (await end(tx, row, outcome, stoppedBy));
+  const names = left.map(({ step, undo }) => `${step.name}${undo?.error ? ` (${undo.error})` : ''}`);
+  const reason = `${why.reason}; not undone: ${names.join(', ')}`;
+  await end(tx, row, { ...why, kind: 'fail', stage: 'compensate', reason }, stoppedBy);
 }
+
+/** Back to the queue as if it had not been claimed. */
+const putBack = async (tx: Tx, row: JobRow, why: Pick<Failure, 'reason' | 'failure'>): Promise<void> =>
+  void (await requeue(tx, row, why, 0, { attempt: row.attempt - 1 }));
 
 const STOPPED = { kind: 'retry', failure: 'lost', reason: 'its worker was stopped while it ran' } as const;
 
@@ -76,3 +86,17 @@ export const giveBack = (
   ending: Omit<Ending, 'outcome'>,
   usage?: Usage,
 ): Promise<boolean> => finish(tx, claimed, { ...ending, outcome: { ...STOPPED, ...(usage && { usage }) } });
+
+const NOT_BEGUN = { failure: 'lost', reason: 'its worker was stopped before it began' } as const;
+
+/**
+ * Gives back what was claimed ahead and never begun: that was no try. One that is to be cancelled is. Returns false when
+ * the claim was lost.
+ */
+export async function release(tx: Tx, claimed: JobRow): Promise<boolean> {
+  const row = await held(tx, claimed);
+  if (!row) return false;
+  if (row.cancelRequested && row.phase === 'forward') await conclude(tx, row, { kind: 'cancelled' });
+  else await putBack(tx, row, NOT_BEGUN);
+  return true;
+}

@@ -13,8 +13,8 @@ import { jobView } from './job-json.ts';
  * Whether the end of a job can be posted to a URL. Where it leads is looked at when it is posted, as for every outgoing
  * request. @throws Refusal `invalid_argument`, or `conflict` where nothing could be signed.
  */
-export function checkNotify({ notify }: Pick<Catalog, 'notify'>, text: string): void {
-  if (!notify)
+export function checkNotify(catalog: Pick<Catalog, 'notify' | 'jobs'>, text: string): void {
+  if (!catalog.notify)
     throw new Refusal(
       'conflict',
       'Ends of jobs are posted signed, and no secret is set to sign them with: set SIGNALBOX_NOTIFY_SECRET.',
@@ -30,6 +30,14 @@ export function checkNotify({ notify }: Pick<Catalog, 'notify'>, text: string): 
     throw new Refusal(
       'invalid_argument',
       'notify: leave credentials out of the URL, where they would be stored; the signature proves the sender.',
+    );
+  const { notify: allowed } = catalog.jobs;
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+  const names = [url.hostname, `${url.hostname}:${port}`];
+  if (allowed && !allowed.some((host) => names.includes(host.toLowerCase())))
+    throw new Refusal(
+      'invalid_argument',
+      `notify: expected a host that is allowed (jobs.notify): ${allowed.join(', ') || 'there is none'}.`,
     );
 }
 

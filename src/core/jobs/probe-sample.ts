@@ -2,6 +2,7 @@ import type { JobRow } from '../../domain/job.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { probeStates } from '../../domain/probe.ts';
 import type { Tx } from '../store.ts';
+import type { Failure } from './retrying.ts';
 
 /** A sample replaces the last one; only a change of state is an entry in the journal. */
 export async function recordProbe(tx: Tx, job: JobRow, probe: string, result: JsonObject): Promise<void> {
@@ -31,4 +32,11 @@ export async function recordProbe(tx: Tx, job: JobRow, probe: string, result: Js
       details,
     });
   }
+}
+
+/** A probe that was asked is done, whatever the answer; as a step it stands for what it expects. */
+export function unlikeExpected({ state, failures }: JsonObject): Failure | undefined {
+  if (state === 'ok') return undefined;
+  const reason = Array.isArray(failures) && failures.length > 0 ? failures.join('; ') : 'not as expected';
+  return { kind: 'retry', failure: 'server', reason };
 }

@@ -8,14 +8,14 @@ import { addLines } from './log.ts';
 const LONGEST = 500;
 
 /**
- * Writes how far a running job has come: in its row, and as a line of its log (stream `progress`), which is how whoever
- * watches hears of it. The claim has been checked by the caller.
+ * Writes how far a running job has come: in its row, and unless told otherwise as a line of its log (stream `progress`),
+ * which is how whoever watches hears of it. The claim has been checked by the caller.
  */
-export async function noteProgress(tx: Tx, row: JobRow, progress: Progress): Promise<JobRow> {
+export async function noteProgress(tx: Tx, row: JobRow, progress: Progress, isLine = true): Promise<JobRow> {
   const clean = cleaned(progress);
   if (isDeepStrictEqual(clean, row.progress)) return row;
   const noted = await tx.update(jobs, row, { progress: clean });
-  await addLines(tx, row.ref, [{ stream: 'progress', line: progressText(clean), at: tx.now }]);
+  if (isLine) await addLines(tx, row.ref, [{ stream: 'progress', line: progressText(clean), at: tx.now }]);
   return noted;
 }
 

@@ -14,12 +14,13 @@ export const outboundKey = (workspace: string, job: Pick<JobRow, 'id'>, ...step:
 
 /** Writes what a try did outside. It has happened, so it is written down whatever became of the claim. */
 export async function writeReceipts(tx: Tx, job: JobRow, receipts: readonly Receipt[]): Promise<void> {
-  for (const { step, key, kind, target, outcome, result, startedAt, endedAt } of receipts) {
+  for (const { step, phase = null, key, kind, target, outcome, result, startedAt, endedAt } of receipts) {
     await tx.insert(effects, {
       id: tx.id(),
       job: job.ref,
       attempt: job.attempt,
       step,
+      phase,
       kind,
       target: redactText(target),
       inboundKey: job.inboundKey ?? job.key,

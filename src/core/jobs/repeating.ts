@@ -25,11 +25,15 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
   // A job that runs or waits may become queued too, but not by this.
   if (!isOver(row.state)) throw new Refusal('conflict', `${row.ref} is ${row.state}: it is not over yet.`);
   checkStep(row.ref, row.state, 'queued');
+  const later = runAt > ctx.now && { runAt: runAt.toISOString() };
   const left = await leftToUndo(tx, row);
   if (left.length > 0) {
     checkPermission(ctx, row.plan ?? undefined);
     await settleLetters(ctx, row);
-    return undoAgain(tx, row, left);
+    const undoing = await undoAgain(tx, row, left, runAt);
+    const { runbook: name, phase } = undoing;
+    await ctx.emit('job.queued', row.ref, { runbook: name, phase, ...details, ...later });
+    return undoing;
   }
   const runbook = repeatable(ctx, row);
   // The runbook may have been changed since: it runs as it is now, if it still takes these arguments.
@@ -47,7 +51,6 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
     ...origin,
     ...(await forgetSteps(tx, row)),
   });
-  const later = runAt > ctx.now && { runAt: runAt.toISOString() };
   await ctx.emit('job.queued', row.ref, { runbook: row.runbook, ...details, ...later });
   return queued;
 }

@@ -67,7 +67,9 @@ function isPassing(tries: Tries, outcome: Failure): boolean {
 function waitOf(row: JobRow, tries: Tries, outcome: Failure, random: () => number): number {
   // Nobody was refused: its worker was lost, and the time of the lease is over already.
   if (outcome.failure === 'lost') return 0;
-  const pause = backoff(tries, row.attempt, random);
+  // Tries before somebody asked for it again are not counted.
+  const tried = Math.max(1, row.attempt - Math.max(0, row.maxAttempts - tries.max));
+  const pause = backoff(tries, tried, random);
   const asked = outcome.kind === 'retry' ? outcome.after : undefined;
   if (asked === undefined) return pause;
   const wait = Math.min(asked, LONGEST_WAIT);

@@ -8,17 +8,22 @@ const BUSY = { in: ['assigned', 'running'] } as const;
 
 /**
  * What may be claimed: as many as are asked for, while the workspace (`jobs.concurrency`) and each runbook
- * (`bounds.concurrency`) have room for them, counted over all workers. What `mine` leaves out has none: unless told,
- * what programs elsewhere run.
+ * (`bounds.concurrency`) have room for them, counted over all workers. What `mine` leaves out is not taken: unless told,
+ * what programs elsewhere run. Nor is what the configuration does not know: another process may know it.
  */
 export async function within(
   tx: ReadTx,
   { jobs: rules, runbooks }: Pick<Catalog, 'jobs' | 'runbooks'>,
   asked: Pick<Wanted, 'capabilities' | 'limit'>,
-  mine: (runbook: Runbook) => boolean = ({ executor }) => executor.kind !== 'remote',
+  mine?: (runbook: Runbook) => boolean,
 ): Promise<Wanted> {
+  // A worker also goes on with what carries its plan, whatever became of the runbook.
+  const isMine = (runbook: Runbook | undefined, planned: boolean): boolean => {
+    if (!runbook) return planned && !mine;
+    return mine ? mine(runbook) : runbook.executor.kind !== 'remote';
+  };
   const others = [...runbooks.values()].filter(
-    (runbook) => asked.capabilities.includes(runbook.capability) && !mine(runbook),
+    (runbook) => asked.capabilities.includes(runbook.capability) && !isMine(runbook, false),
   );
   const bounded = [...runbooks.values()].flatMap(({ name, bounds: { concurrency }, capability }) =>
     concurrency !== undefined && asked.capabilities.includes(capability) ? [{ name, concurrency }] : [],
@@ -37,6 +42,7 @@ export async function within(
       ...bounded.map(({ name, concurrency }) => [name, concurrency - (each.get(name) ?? 0)] as const),
       ...others.map(({ name }) => [name, 0] as const),
     ]),
+    takes: (name, planned) => isMine(runbooks.get(name), planned),
   };
 }
 

@@ -26,7 +26,7 @@ export interface Place {
   readonly phase: Phase;
 }
 
-/** Begins a step, or a further try of it. The key stays that of its first try. */
+/** Begins a step, or a further try of it. The key stays as it is. */
 export async function openStep(
   tx: Tx,
   job: JobRow,
@@ -36,7 +36,7 @@ export async function openStep(
 ): Promise<JobStepRow> {
   const attempt = (before?.attempt ?? 0) + 1;
   const row = before
-    ? await tx.update(jobSteps, before, { state, attempt })
+    ? await tx.update(jobSteps, before, { state, attempt, ...(attempt === 1 && { startedAt: tx.now }) })
     : await tx.insert(jobSteps, { ...newRow(tx, job, { position, name, phase }), state, attempt });
   await emit(tx, job, 'job.step_started', { step: name, phase, attempt });
   return row;
@@ -63,7 +63,7 @@ const newRow = (tx: Tx, job: JobRow, { position, name, phase }: Place) => ({
   position,
   name,
   phase,
-  // Once it is undone, a job that is tried again does new things: the claim it began under tells them apart.
+  // What was undone and is done again is something new: the claim it begins under tells them apart.
   key: outboundKey(tx.workspace, job, name, phase, String(job.fence)),
   output: null,
   error: null,
@@ -71,17 +71,22 @@ const newRow = (tx: Tx, job: JobRow, { position, name, phase }: Place) => ({
   endedAt: null,
 });
 
-/** `told`: what the journal says of the result, where whoever reads jobs may not read all of it. */
+/**
+ * `told`: what the journal says of the result, where whoever reads jobs may not read all of it. `but`: why nothing can go
+ * on with it.
+ */
 export async function finishStep(
   tx: Tx,
   job: JobRow,
   row: JobStepRow,
   result: Json,
-  told?: Json,
+  { told, but }: { readonly told?: Json; readonly but?: string } = {},
 ): Promise<JobStepRow> {
   const output = redact(result);
-  const done = await tx.update(jobSteps, row, { state: 'done', output, error: null, endedAt: tx.now });
-  await emit(tx, job, 'job.step_done', { ...about(row), output: told ?? shortened(output) });
+  const error = but === undefined ? null : redactText(but);
+  const done = await tx.update(jobSteps, row, { state: 'done', output, error, endedAt: tx.now });
+  const said = { ...about(row), output: told ?? shortened(output), ...(error !== null && { error }) };
+  await emit(tx, job, 'job.step_done', said);
   return done;
 }
 
@@ -101,7 +106,7 @@ export async function pauseStep(
   { wait, attempt }: { readonly wait: number; readonly attempt: number },
 ): Promise<JobStepRow> {
   const error = redactText(why);
-  const paused = await tx.update(jobSteps, row, { state: 'waiting', error, attempt });
+  const paused = await tx.update(jobSteps, row, { state: 'queued', error, attempt });
   await emit(tx, job, 'job.step_failed', { ...about(row), error, wait });
   return paused;
 }

@@ -1,19 +1,30 @@
+import { tooLong } from '../../domain/bounds.ts';
 import type { Receipt } from '../../domain/effect.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { jobs, type JobRow, type Outcome } from '../../domain/job.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { Runbook, Step, StepWait } from '../../domain/runbook.ts';
 import { fillArgs } from '../../domain/step-template.ts';
-import { nextMove, outputsOf, summaryOf, triesOf, type JobStepRow, type Move } from '../../domain/step.ts';
+import {
+  begunAt,
+  brokenBy,
+  nextMove,
+  outputsOf,
+  summaryOf,
+  triesOf,
+  type JobStepRow,
+  type Move,
+} from '../../domain/step.ts';
 import type { Patch } from '../../domain/table.ts';
 import { withArtifacts } from '../artifacts.ts';
 import { runbookArgs } from '../runbook-args.ts';
 import type { Tx } from '../store.ts';
 import { countUsage } from '../usage.ts';
 import { held } from './claiming.ts';
-import { emit } from './journalling.ts';
+import { emit, since } from './journalling.ts';
 import { writeReceipts } from './receipts.ts';
-import { recordProbe } from './probe-sample.ts';
+import { recordProbe, unlikeExpected } from './probe-sample.ts';
+import { keptSteps } from './retaking.ts';
 import { judge, requeue, type Failure } from './retrying.ts';
 import {
   closeUnopened,
@@ -33,6 +44,8 @@ export interface StepTry {
   readonly args: JsonObject;
   /** Steps in all. */
   readonly total: number;
+  /** Milliseconds that the whole leaves it; undefined for what undoes a step. */
+  readonly left: number | undefined;
 }
 
 export interface Tried extends StepTry {
@@ -68,15 +81,10 @@ export async function advance(
   const job = await held(tx, claimed);
   // Whoever writes the end finds the claim lost.
   if (!job || runbook.executor.kind !== 'steps') return over({ kind: 'cancelled' });
-  const saga = new Saga(tx, job, runbook, runbook.executor.steps, await stepsOf(tx, job), deps);
+  const { steps } = runbook.executor;
+  const rows = await (job.plan ? stepsOf(tx, job) : keptSteps(tx, job, steps));
+  const saga = new Saga(tx, job, runbook, steps, rows, deps);
   return (tried && (await saga.record(tried))) ?? saga.next();
-}
-
-/** A probe that was asked is done, whatever the answer; as a step it stands for what it expects. */
-function unlikeExpected({ state, failures }: JsonObject): Failure | undefined {
-  if (state === 'ok') return undefined;
-  const reason = Array.isArray(failures) && failures.length > 0 ? failures.join('; ') : 'not as expected';
-  return { kind: 'retry', failure: 'server', reason };
 }
 
 const over = (outcome: Outcome): Turn => ({ kind: 'over', outcome });
@@ -121,8 +129,13 @@ class Saga {
     }
     if (outcome.kind === 'cancelled') {
       // Its worker stops, or has lost it: whoever has it next tries again with the same key.
-      if (!this.#job.cancelRequested) return over(outcome);
+      if (!this.#job.cancelRequested || row.phase === 'compensating') return over(outcome);
       this.#put(await failStep(this.#tx, this.#job, row, 'cancelled'));
+      return undefined;
+    }
+    if (outcome.kind === 'fail' && outcome.stage === 'report') {
+      const but = { but: outcome.reason };
+      this.#put(await finishStep(this.#tx, this.#job, row, outcome.result ?? {}, but));
       return undefined;
     }
     return this.#failed(row, runbook, outcome);
@@ -132,10 +145,12 @@ class Saga {
     const { startedAt, attempt } = row;
     const asJob = { ...this.#job, startedAt, attempt, maxAttempts: runbook.tries.max };
     const verdict = judge(asJob, runbook, failure, this.#tx.now, this.#deps.random);
-    if (!verdict.again) {
-      const by = verdict.stoppedBy;
+    const met = verdict.again ? this.#boundMet(row, verdict.wait) : undefined;
+    if (!verdict.again || met !== undefined) {
+      const by = verdict.again ? null : verdict.stoppedBy;
       const named = by === null || failure.reason.includes(by) ? '' : ` (stopped by ${by})`;
-      this.#put(await failStep(this.#tx, this.#job, row, `${failure.reason}${named}`));
+      const why = [`${failure.reason}${named}`, met].filter(Boolean).join('; ');
+      this.#put(await failStep(this.#tx, this.#job, row, why));
       return undefined;
     }
     await pauseStep(this.#tx, this.#job, row, failure.reason, verdict);
@@ -147,7 +162,7 @@ class Saga {
   async next(): Promise<Turn> {
     for (;;) {
       await this.#closeStopped();
-      if (this.#job.phase === 'forward' && this.#isBroken()) {
+      if (this.#job.phase === 'forward' && (this.#job.cancelRequested || brokenBy(this.#rows))) {
         // The worker was told to stop, so whoever undoes it claims it anew.
         if (this.#job.cancelRequested) return over({ kind: 'cancelled' });
         await this.#turnBack();
@@ -159,19 +174,14 @@ class Saga {
     }
   }
 
-  /** The whole was stopped while a step ran: that step is what failed. */
+  /** The whole was stopped: the step that it stopped at is what failed, also where it had not begun, unless by a cancel. */
   async #closeStopped(): Promise<void> {
-    const stopped = this.#rows.find(
-      (row) => row.phase === 'forward' && (row.state === 'running' || row.state === 'waiting'),
-    );
-    if (!stopped || this.#job.phase === 'forward') return;
-    this.#put(await failStep(this.#tx, this.#job, stopped, this.#job.error ?? 'stopped'));
-  }
-
-  #isBroken(): boolean {
-    return (
-      this.#job.cancelRequested || this.#rows.some((row) => row.phase === 'forward' && row.state === 'failed')
-    );
+    if (this.#job.phase === 'forward' || brokenBy(this.#rows)) return;
+    const move = nextMove(this.#steps, this.#rows, 'forward');
+    if (move.kind === 'end' || move.kind === 'skip') return;
+    const { position, name, row } = move;
+    if (this.#job.cancelRequested && !row?.attempt) return;
+    await this.#refuse({ position, name, phase: 'forward' }, row, this.#job.error ?? 'stopped');
   }
 
   async #turnBack(): Promise<void> {
@@ -191,8 +201,9 @@ class Saga {
     if (typeof ready === 'string') return this.#refuse(place, move.row, ready);
     if (!this.#job.plan) await this.#change({ plan: this.#runbook });
     const state = ready === undefined ? 'waiting' : 'running';
+    const left = this.#job.phase === 'forward' ? this.#timeLeft() : undefined;
     const row = await openStep(this.#tx, this.#job, place, move.row, state);
-    if (ready) return { kind: 'try', row, ...ready, total: this.#steps.length };
+    if (ready) return { kind: 'try', row, ...ready, total: this.#steps.length, left };
     this.#put(row);
     return move.kind === 'wait' ? this.#wait(row, move.wait) : undefined;
   }
@@ -221,10 +232,10 @@ class Saga {
   #ready(
     move: Exclude<Move, { kind: 'end' | 'skip' }>,
   ): Pick<StepTry, 'runbook' | 'args'> | string | undefined {
-    const { steps: most } = this.#runbook.bounds;
-    if (triesOf(this.#rows) >= most) return `more than ${most} tries of steps (bounds.steps)`;
     const { row } = move;
-    if (move.kind === 'wait') return row ? 'its wait was cut short' : undefined;
+    const met = this.#boundMet(row, 0, move.kind);
+    if (met !== undefined) return met;
+    if (move.kind === 'wait') return row?.attempt ? 'its wait was cut short' : undefined;
     const { runbook, args } = move.call;
     if (row && row.attempt >= runbook.tries.max)
       return 'the worker that ran it was lost (stopped by tries.max)';
@@ -237,6 +248,25 @@ class Saga {
     }
   }
 
+  /** The bound of the whole that a step met which would be tried in so many milliseconds. What undoes steps meets none. */
+  #boundMet(row: JobStepRow | undefined, wait: number, kind = 'call'): string | undefined {
+    if (this.#job.phase === 'compensating') return undefined;
+    const { bounds, tries } = this.#runbook;
+    if (triesOf(this.#rows) >= bounds.steps) return `more than ${bounds.steps} tries of steps (bounds.steps)`;
+    // A wait has a time of its own.
+    if (kind === 'wait') return undefined;
+    if (this.#timeLeft() <= wait) return tooLong(this.#runbook);
+    if (!row?.attempt || tries.budget === undefined) return undefined;
+    const within = since(this.#job.startedAt, this.#tx.now) + wait <= tries.budget;
+    return within ? undefined : `no further try after ${tries.budget} ms (tries.budget)`;
+  }
+
+  /** Milliseconds until the time-out of the steps since the last wait. */
+  #timeLeft(): number {
+    const began = begunAt(this.#steps, this.#rows);
+    return this.#runbook.timeout - since(began ?? null, this.#tx.now);
+  }
+
   /** How the job ends once there is no move left. */
   #end(): Outcome {
     const result = { steps: summaryOf(this.#steps, this.#rows) as unknown as Json };
@@ -244,16 +274,14 @@ class Saga {
       const last = this.#rows.findLast(({ position }) => !('wait' in (this.#steps[position] ?? {})));
       return { kind: 'done', result: { ...result, output: last?.output ?? null } };
     }
-    const left = this.#rows.filter((row) => row.phase === 'compensating' && row.state === 'failed');
-    const reason = this.#reason();
-    if (left.length === 0) return { kind: 'fail', stage: 'run', reason, result };
-    const names = left.map(({ name, error }) => `${name} (${error})`).join(', ');
-    return { kind: 'fail', stage: 'compensate', reason: `${reason}; not undone: ${names}`, result };
+    return { kind: 'fail', stage: 'run', reason: this.#reason(), result };
   }
 
+  /** Why what was done is undone. */
   #reason(): string {
-    const failed = this.#rows.find((row) => row.phase === 'forward' && row.state === 'failed');
-    return this.#job.cancelRequested || !failed ? 'cancelled' : `${failed.name}: ${failed.error}`;
+    if (this.#job.cancelRequested) return 'cancelled';
+    const broken = brokenBy(this.#rows);
+    return broken ? `${broken.name}: ${broken.error}` : (this.#job.error ?? 'stopped');
   }
 
   async #change(patch: Patch<typeof jobs>): Promise<void> {

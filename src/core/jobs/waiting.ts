@@ -73,7 +73,7 @@ function waitOf(wait: StepWait, after: number, approval: string): Wait {
 export async function resume(tx: Tx, job: JobRow, output: Json, told?: Json): Promise<boolean> {
   const row = await stepOf(tx, job);
   if (!row) return false;
-  await finishStep(tx, job, row, output, told);
+  await finishStep(tx, job, row, output, told === undefined ? {} : { told });
   await goOn(tx, job, {});
   return true;
 }

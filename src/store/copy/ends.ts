@@ -6,6 +6,8 @@ export interface Source {
   readonly name: string;
   /** The number of the newest migration that was applied to it. */
   readonly schema: number;
+  /** By its own clock; undefined where it has none but this machine's. */
+  now(): Promise<Date | undefined>;
   workspaces(): Promise<string[]>;
   /** All rows of a workspace, in batches, ordered by the table's `order`. */
   rows(table: PlainTable, workspace: string): AsyncIterable<readonly Cells[]>;

@@ -2,10 +2,10 @@ import { verifyChains } from '../../domain/chains.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { isOver, jobs, JOB_STATES } from '../../domain/job.ts';
 import { journal, type JournalEntry } from '../../domain/journal.ts';
+import type { Location } from '../../domain/location.ts';
 import { leases, outbox } from '../../domain/records.ts';
 import { refuseNewer } from '../migrations.ts';
 import { storageRefusal } from '../sqlite/storage-errors.ts';
-import type { Location } from '../open.ts';
 import type { Head, Source, Target } from './ends.ts';
 import { cellOf, entryOfCells, plainOf, PLAIN_TABLES, type Cells, type PlainTable } from './plain.ts';
 import { copyFile, openSqliteSource, openSqliteTarget, SqliteFile } from './sqlite.ts';
@@ -18,6 +18,7 @@ export interface CopyOptions {
   readonly alone: boolean;
   /** Copies and checks everything, then leaves nothing of it. */
   readonly dryRun: boolean;
+  /** By the clock of this machine. */
   readonly now: Date;
 }
 
@@ -40,7 +41,7 @@ export async function copyDatabase(options: CopyOptions): Promise<Copied> {
   const source = await openSource(from, alone);
   try {
     refuseNewer(source.schema);
-    if (alone) await refuseRunning(source, now);
+    if (alone) await refuseRunning(source, (await source.now()) ?? now);
     const heads = await verified(source);
     const examine = (copy: Source) => compare(copy, heads);
     if (source instanceof SqliteFile && to.kind === 'sqlite')

@@ -1,8 +1,11 @@
-import pg from 'pg';
+import { setTimeout } from 'node:timers/promises';
+import type pg from 'pg';
+import { SECOND } from '../../domain/clock.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { GENESIS } from '../../domain/journal.ts';
 import type { Cell } from '../codec.ts';
 import { nameOf } from '../postgres/address.ts';
+import { clientConfig, connect, disconnect } from '../postgres/client.ts';
 import { migrate, schemaOf } from '../postgres/migrate.ts';
 import { storageRefusal } from '../postgres/storage-errors.ts';
 import type { Head, Source, Target } from './ends.ts';
@@ -15,11 +18,15 @@ import {
   type PlainTable,
 } from './plain.ts';
 
-const INT8 = 20;
-const getTypeParser = (oid: number, format?: 'text' | 'binary') =>
-  oid === INT8 && format !== 'binary' ? Number : pg.types.getTypeParser(oid, format);
 /** Milliseconds to wait for a connection, and for the locks of others. */
-const PATIENCE = 10_000;
+const PATIENCE = 10 * SECOND;
+/** Milliseconds that one batch may take. */
+const LONGEST = 60 * SECOND;
+/** What servers and workers are known by to the database; those that have just ended may be seen for a moment yet. */
+const OTHERS = `SELECT count(*) FROM pg_stat_activity
+  WHERE datname = current_database() AND application_name = 'signalbox' AND pid <> pg_backend_pid()`;
+const LOOKS = 20;
+const LOOK_EVERY = 100;
 
 /** Within one transaction of a connection of its own. Any role will do that may read or write the tables. */
 class PostgresDatabase implements Source {
@@ -32,6 +39,11 @@ class PostgresDatabase implements Source {
     this.name = name;
     this.#client = client;
     this.schema = schema;
+  }
+
+  async now(): Promise<Date> {
+    const [row] = await this.ask('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint');
+    return new Date(Number(row?.[0]));
   }
 
   async workspaces(): Promise<string[]> {
@@ -63,7 +75,7 @@ class PostgresDatabase implements Source {
 
   /** Whatever is not committed is undone by the server. */
   async close(): Promise<void> {
-    await this.#client.end();
+    await disconnect(this.#client);
   }
 
   /** Row-level security shows and takes the rows of this workspace only. */
@@ -112,21 +124,36 @@ class PostgresTarget extends PostgresDatabase implements Target {
   }
 }
 
-async function connect(url: string): Promise<{ client: pg.Client; name: string }> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'signalbox copy',
-    connectionTimeoutMillis: PATIENCE,
-    types: { getTypeParser },
-  });
+/** Runs what opens a database on a new connection, which ends if that fails. */
+async function opening<T>(
+  url: string,
+  open: (client: pg.Client, name: string) => Promise<T>,
+): Promise<T> {
   const name = nameOf(url);
-  // A connection that breaks fails the statement that is under way, which is told.
-  client.on('error', () => undefined);
+  let client: pg.Client | undefined;
   try {
-    await client.connect();
-    return { client, name };
+    const config = clientConfig({ url, lockTimeout: PATIENCE, answerWithin: LONGEST });
+    client = await connect({ ...config, application_name: 'signalbox copy' });
+    return await open(client, name);
   } catch (error) {
+    if (client) await disconnect(client);
     throw storageRefusal(error, name);
+  }
+}
+
+/** @throws Refusal `conflict` while anybody serves this database. */
+async function refuseConnected(client: pg.Client, name: string): Promise<void> {
+  for (let looks = 1; ; looks += 1) {
+    const { rows } = await client.query<{ count: number }>(OTHERS);
+    const n = rows[0]?.count ?? 0;
+    if (n === 0) return;
+    if (looks === LOOKS)
+      throw new Refusal(
+        'conflict',
+        `A server or worker is running on ${name} (it has ${n} ${n === 1 ? 'connection' : 'connections'} of ` +
+          'Signalbox): stop it first.',
+      );
+    await setTimeout(LOOK_EVERY);
   }
 }
 
@@ -135,17 +162,13 @@ async function connect(url: string): Promise<{ client: pg.Client; name: string }
  * @throws Refusal `unavailable` when it cannot be reached or is none of ours.
  */
 export async function openPostgresSource(url: string, alone: boolean): Promise<Source> {
-  const { client, name } = await connect(url);
-  try {
-    await client.query(`SET lock_timeout = ${PATIENCE}`);
+  return opening(url, async (client, name) => {
+    if (alone) await refuseConnected(client, name);
     await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ${alone ? '' : ' READ ONLY'}`);
     // Whoever writes locks a row of it first. The snapshot is taken after the lock, by the first read.
     if (alone) await client.query('LOCK TABLE chains IN EXCLUSIVE MODE');
     return new PostgresDatabase(name, client, await schemaOf({ ask: (text) => client.query(text) }));
-  } catch (error) {
-    await client.end();
-    throw storageRefusal(error, name);
-  }
+  });
 }
 
 /**
@@ -154,9 +177,7 @@ export async function openPostgresSource(url: string, alone: boolean): Promise<S
  */
 export async function openPostgresTarget(url: string, owner: string | undefined): Promise<Target> {
   await migrate(url, owner);
-  const { client, name } = await connect(url);
-  try {
-    await client.query(`SET lock_timeout = ${PATIENCE}`);
+  return opening(url, async (client, name) => {
     await client.query('BEGIN');
     // A server that starts on it meanwhile waits, and finds what was copied.
     await client.query('LOCK TABLE chains IN EXCLUSIVE MODE');
@@ -164,8 +185,5 @@ export async function openPostgresTarget(url: string, owner: string | undefined)
     if ((await target.workspaces()).length > 0)
       throw new Refusal('conflict', `${name} is not empty: copy into a new database.`);
     return target;
-  } catch (error) {
-    await client.end();
-    throw storageRefusal(error, name);
-  }
+  });
 }

@@ -1,10 +1,10 @@
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { Refusal } from '../../domain/errors.ts';
 import { migrate } from '../sqlite/migrate.ts';
 import { storageRefusal } from '../sqlite/storage-errors.ts';
 import type { Source, Target } from './ends.ts';
+import { discard, makePartial, publish } from './partial.ts';
 import {
   BATCH_CHARACTERS,
   BATCH_ROWS,
@@ -34,6 +34,8 @@ export class SqliteFile implements Source {
   get schema(): number {
     return this.db.pragma('user_version', { simple: true }) as number;
   }
+
+  async now(): Promise<undefined> {}
 
   /** Of all tables: a workspace may have rows before it has a journal. One seek each, however many rows. */
   async workspaces(): Promise<string[]> {
@@ -121,45 +123,6 @@ export function openSqliteSource(path: string, alone: boolean): SqliteFile {
     for (const db of opened) db.close();
     throw storageRefusal(error, path);
   }
-}
-
-/** Beside the file while it is written; a crash leaves this and not half of the file itself. */
-const partialOf = (path: string): string => `${path}.${process.pid}.partial`;
-
-/** What SQLite keeps beside a file: with those of another database, the new one would be read as a mixture. */
-const SIDE_FILES = ['', '-wal', '-shm', '-journal'];
-
-function makePartial(path: string): string {
-  const there = SIDE_FILES.map((suffix) => `${path}${suffix}`).find((name) => existsSync(name));
-  if (there !== undefined)
-    throw new Refusal('conflict', `${there} is there already; name a new file, or move it away.`);
-  const partial = partialOf(path);
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    // The journal and signing keys are in it: for its owner's eyes.
-    closeSync(openSync(partial, 'w', 0o600));
-    return partial;
-  } catch (error) {
-    throw storageRefusal(error, path);
-  }
-}
-
-/** Gives the finished file its name, durably; a file that came by meanwhile is not overwritten. */
-function publish(partial: string, path: string): void {
-  try {
-    linkSync(partial, path);
-  } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EEXIST'
-      ? new Refusal('conflict', `${path} is there already; name a new file, or move it away.`)
-      : storageRefusal(error, path);
-  }
-  const folder = openSync(dirname(path), 'r');
-  fsyncSync(folder);
-  closeSync(folder);
-}
-
-function discard(partial: string): void {
-  for (const suffix of SIDE_FILES) rmSync(`${partial}${suffix}`, { force: true });
 }
 
 /** A new database file, in one transaction. */

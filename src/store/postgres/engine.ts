@@ -1,7 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss';
 import { DAY, HOUR, MINUTE, SECOND } from '../../domain/clock.ts';
-import { APP_ROLE, clientConfig, type ConnectionOptions } from './connections.ts';
+import { APP_ROLE, serverConfig, type ClientOptions } from './client.ts';
+import { Pool } from './pool.ts';
 
 /** The schema of the job engine. It stands outside row-level security: in its rows are ids of jobs, and times. */
 const SCHEMA = 'pgboss';
@@ -10,6 +11,9 @@ const SCHEMA = 'pgboss';
  * only with one of those is the engine looked after.
  */
 export const ENGINE_SCHEMA = 43;
+
+/** Milliseconds that a statement may take; the database itself ends them before that. */
+const LONGEST = 12 * SECOND;
 
 /**
  * How every queue is set up. Our rows are the truth and our leases tell lost workers, so pg-boss neither tries again nor
@@ -46,21 +50,24 @@ export const ENGINE_GRANTS = `
   GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${SCHEMA} TO ${APP_ROLE};
 `;
 
-export interface EngineOptions extends Pick<ConnectionOptions, 'url' | 'lockTimeout'> {
+export interface EngineOptions extends ClientOptions {
   readonly report: (error: unknown) => void;
 }
 
 /** pg-boss as this process uses it: it carries the ids of queued jobs inside our own transactions. */
 export class Engine {
-  readonly #pool: pg.Pool;
+  readonly #pool: Pool;
   readonly #report: (error: unknown) => void;
   #boss: Promise<PgBoss> | undefined;
   readonly #queues = new Map<string, Promise<void>>();
 
   /** Connects with the first job; `report` is told what goes wrong in the background. */
   constructor({ report, ...connection }: EngineOptions) {
-    this.#pool = new pg.Pool({ ...clientConfig(connection), pipeline: false, max: 2 });
-    this.#pool.on('error', () => undefined);
+    this.#pool = new Pool({
+      ...serverConfig({ answerWithin: LONGEST, ...connection }),
+      pipeline: false,
+      max: 2,
+    });
     this.#report = report;
   }
 
@@ -81,7 +88,7 @@ export class Engine {
   async close(): Promise<void> {
     const boss = await this.#boss?.catch(() => undefined);
     await boss?.stop({ graceful: false, close: false });
-    await this.#pool.end();
+    await this.#pool.close();
   }
 
   async #open(): Promise<PgBoss> {

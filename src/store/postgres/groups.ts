@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Tx } from '../../core/store.ts';
 import type { Clock } from '../../domain/clock.ts';
 import { Refusal } from '../../domain/errors.ts';
+import type { Table } from '../../domain/table.ts';
 import type { Connections } from './connections.ts';
 import { named } from './dialect.ts';
 import type { Engine } from './engine.ts';
@@ -26,6 +27,8 @@ const OUTCOME = named('SELECT pg_xact_status($1::xid8) AS status');
 
 export interface GroupsParts {
   readonly connections: Connections;
+  /** Others, free also while all of the first are lost. */
+  readonly looking: Connections;
   /** The database's own where there is none. */
   readonly clock: Clock | undefined;
   readonly newId: () => string;
@@ -55,6 +58,11 @@ export class Groups {
     line.waiting.push({ work, resolve: resolve as (value: unknown) => void, reject, careful: false });
     line.running ??= this.#drain(line);
     return promise;
+  }
+
+  /** Tells of the tables as they are in a snapshot that was taken while a workspace's counts were these. */
+  revisionAt(workspace: string, counts: string): (tables: readonly Table[]) => number {
+    return this.#lineOf(workspace).revisionAt(counts);
   }
 
   /** Resolves when nobody waits any more; nobody is to come. */
@@ -169,7 +177,7 @@ export class Groups {
     const until = performance.now() + this.#parts.patience;
     for (let tries = 0; performance.now() < until; tries += 1) {
       try {
-        const { rows } = await this.#parts.connections.with((session) => session.ask(OUTCOME, [xact]));
+        const { rows } = await this.#parts.looking.with((session) => session.ask(OUTCOME, [xact]));
         const status = (rows as { status: string | null }[])[0]?.status;
         if (status === 'committed' || status === 'aborted') return status === 'committed';
       } catch (error) {

@@ -1,6 +1,7 @@
 import type { Waiting } from './waiting.ts';
 
 type Counts = Record<string, number>;
+type Named = { readonly name: string };
 
 /**
  * What a store keeps of one workspace between its groups: who waits, and how often each table was written. The counts
@@ -48,12 +49,16 @@ export class Line {
   /** The group's transaction was undone as a whole, and the counts with it. */
   abandoned(): void {
     if (this.#log.length === 0) return;
-    for (const table of this.#log) this.#abandoned.set(table, (this.#abandoned.get(table) ?? 1) + 1);
+    // Once more than it was written, so that the next number is above the last one that was seen.
+    for (const table of [...this.#log, ...new Set(this.#log)])
+      this.#abandoned.set(table, (this.#abandoned.get(table) ?? 0) + 1);
+    this.#log = [];
     this.#left = undefined;
   }
 
   /** The group's transaction is durable. */
   committed(seq: number, numbers: Map<string, number>): void {
+    this.#log = [];
     this.#left = `${seq} ${this.revisions()}`;
     this.#numbers = numbers;
   }
@@ -63,9 +68,20 @@ export class Line {
     return JSON.stringify(this.#counts);
   }
 
-  revisionOf(tables: readonly { readonly name: string }[]): number {
+  revisionOf(tables: readonly Named[]): number {
+    return this.#sum(this.#counts, tables);
+  }
+
+  /** The same of counts that are committed; NaN while a group of ours, of which nobody knows the end, has written. */
+  revisionAt(revisions: string): (tables: readonly Named[]) => number {
+    const counts = JSON.parse(revisions) as Counts;
+    return (tables) =>
+      tables.some(({ name }) => this.#log.includes(name)) ? Number.NaN : this.#sum(counts, tables);
+  }
+
+  #sum(counts: Counts, tables: readonly Named[]): number {
     let sum = 0;
-    for (const { name } of tables) sum += (this.#counts[name] ?? 0) + (this.#abandoned.get(name) ?? 0);
+    for (const { name } of tables) sum += (counts[name] ?? 0) + (this.#abandoned.get(name) ?? 0);
     return sum;
   }
 }

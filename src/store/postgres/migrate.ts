@@ -2,13 +2,15 @@ import pg from 'pg';
 import { Refusal } from '../../domain/errors.ts';
 import { protection, refuseNewer, shipped } from '../migrations.ts';
 import { nameOf } from './address.ts';
-import { APP_ROLE, clientConfig } from './connections.ts';
+import { APP_ROLE, clientConfig, connect, disconnect, serverConfig } from './client.ts';
 import { ENGINE_GRANTS, installEngine } from './engine.ts';
 import { storageRefusal } from './storage-errors.ts';
 
 /** Any number, as long as it is always the same: two processes that migrate at once take turns. */
 const LOCK = 7_316_002_114;
 const LOCK_TIMEOUT = 60_000;
+/** Milliseconds to wait for a connection and for the answer to a question that is answered at once. */
+const PATIENCE = 5_000;
 
 /** Whoever can be asked for rows. */
 interface Asked {
@@ -34,7 +36,8 @@ export async function migrate(url: string, owner: string | undefined): Promise<n
   refuseNewer(present, newest);
   if (present === newest) return [];
   try {
-    return await connected({ connectionString: owner ?? url }, (client) => apply(client, newest, url));
+    const config = clientConfig({ url: owner ?? url, lockTimeout: PATIENCE });
+    return await connected(config, (client) => apply(client, newest, url));
   } catch (error) {
     const code = error instanceof pg.DatabaseError ? error.code : undefined;
     if (code !== '42501' && code !== '42704') throw storageRefusal(error, nameOf(owner ?? url));
@@ -49,7 +52,7 @@ export async function migrate(url: string, owner: string | undefined): Promise<n
 
 /** As a server sees it; 0 where even the role of servers is missing. */
 export async function presentSchema(url: string): Promise<number> {
-  const config = { ...clientConfig({ url, lockTimeout: 5_000 }), pipeline: false };
+  const config = serverConfig({ url, lockTimeout: PATIENCE, answerWithin: PATIENCE });
   try {
     return await connected(config, (client) => schemaOf({ ask: (text) => client.query(text) }));
   } catch (error) {
@@ -85,13 +88,10 @@ async function apply(client: pg.Client, newest: number, url: string): Promise<nu
 }
 
 async function connected<T>(config: pg.ClientConfig, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionTimeoutMillis: 10_000, application_name: 'signalbox', ...config });
-  // What is lost while nothing is asked is met by the next question.
-  client.on('error', () => undefined);
+  const client = await connect(config);
   try {
-    await client.connect();
     return await work(client);
   } finally {
-    await client.end().catch(() => undefined);
+    await disconnect(client);
   }
 }

@@ -17,6 +17,11 @@ interface QueueTx extends Pick<Tx, 'workspace' | 'now' | 'id' | 'find' | 'update
 }
 
 type Claim = Pick<JobRow, 'ticket' | 'capability'>;
+/** What pg-boss carries of a job besides the name of its runbook. */
+interface Carried {
+  readonly job: string;
+  readonly planned: boolean;
+}
 /** A connection as pg-boss is given one; what it makes of the rows is its own. */
 interface BossDb {
   executeSql(text: string, values?: unknown[]): Promise<{ rows: never[] }>;
@@ -38,22 +43,35 @@ export class BossQueue implements Queue {
     this.#tx = tx;
   }
 
-  async put({ id: job, runbook, priority, capability, runAt }: Parameters<Queue['put']>[0]): Promise<string> {
+  async put({
+    id: job,
+    runbook,
+    priority,
+    capability,
+    runAt,
+    plan,
+  }: Parameters<Queue['put']>[0]): Promise<string> {
     const { boss, name } = await this.#queue(capability);
     const id = this.#tx.id();
     const startAfter = runAt > this.#tx.now ? { startAfter: runAt } : {};
     const group = { id: runbook };
     await this.#tx.during(
-      boss.send(name, { job }, { id, priority, group, ...startAfter, db: this.#sending({ id }) }),
+      boss.send(name, { job, planned: plan !== null } satisfies Carried, {
+        id,
+        priority,
+        group,
+        ...startAfter,
+        db: this.#sending({ id }),
+      }),
     );
     return `${id}:0`;
   }
 
-  async take({ capabilities, limit, room }: Wanted): Promise<Taken[]> {
-    const left = new Map(room);
+  async take(wanted: Wanted): Promise<Taken[]> {
+    const left = new Map(wanted.room);
     const taken: Taken[] = [];
-    for (const [capability, share] of await this.#shares({ capabilities, limit, room }))
-      taken.push(...(await this.#fetch(capability, share, left)));
+    for (const [capability, share] of await this.#shares(wanted, left))
+      taken.push(...(await this.#fetch(capability, share, left, wanted)));
     return taken;
   }
 
@@ -107,33 +125,50 @@ export class BossQueue implements Queue {
   }
 
   /** How many of each capability, so that of several the most urgent jobs are taken, whatever they need. */
-  async #shares({ capabilities, limit, room }: Wanted): Promise<[string, number][]> {
+  async #shares(
+    { capabilities, limit, takes }: Wanted,
+    left: Map<string, number>,
+  ): Promise<[string, number][]> {
     const [only] = capabilities;
     if (capabilities.length === 1 && only !== undefined) return [[only, limit]];
-    const due = await this.#tx.find(jobs, {
+    for (;;) {
+      const due = await this.#due(capabilities, limit, left);
+      const strange = due.filter(({ runbook, plan }) => takes?.(runbook, plan !== null) === false);
+      for (const { runbook } of strange) left.set(runbook, 0);
+      if (strange.length === 0)
+        return [...Map.groupBy(due, (row) => row.capability)].map(([capability, rows]) => [
+          capability,
+          rows.length,
+        ]);
+    }
+  }
+
+  #due(capabilities: readonly string[], limit: number, left: ReadonlyMap<string, number>): Promise<JobRow[]> {
+    return this.#tx.find(jobs, {
       where: {
         state: 'queued',
         runAt: { atMost: this.#tx.now },
         capability: { in: capabilities },
-        runbook: { notIn: fullOf(room) },
+        runbook: { notIn: fullOf(left) },
       },
       orderBy: [{ column: 'priority', descending: true }, { column: 'runAt' }, { column: 'id' }],
       limit,
     });
-    return [...Map.groupBy(due, (row) => row.capability)].map(([capability, rows]) => [
-      capability,
-      rows.length,
-    ]);
   }
 
   /** Takes jobs of one queue; what a runbook has no room for goes back, and others are taken in its stead. */
-  async #fetch(capability: string, limit: number, left: Map<string, number>): Promise<Taken[]> {
+  async #fetch(
+    capability: string,
+    limit: number,
+    left: Map<string, number>,
+    { takes }: Wanted,
+  ): Promise<Taken[]> {
     const { boss, name } = await this.#queue(capability);
     const taken: Taken[] = [];
     for (let more = true; more && taken.length < limit; ) {
       const batchSize = limit - taken.length;
       const found = await this.#tx.during(
-        boss.fetch<{ job: string }>(name, {
+        boss.fetch<Carried>(name, {
           batchSize,
           includeMetadata: true,
           ignoreGroups: fullOf(left),
@@ -143,6 +178,7 @@ export class BossQueue implements Queue {
       found.sort((a, b) => b.priority - a.priority || +a.createdOn - +b.createdOn || (a.id < b.id ? -1 : 1));
       const over: string[] = [];
       for (const { id, retryCount, groupId, data } of found) {
+        if (groupId && takes?.(groupId, data.planned) === false) left.set(groupId, 0);
         const room = left.get(groupId ?? '') ?? Number.POSITIVE_INFINITY;
         if (groupId && left.has(groupId)) left.set(groupId, room - 1);
         if (room > 0) taken.push({ job: data.job, ticket: `${id}:${retryCount}` });

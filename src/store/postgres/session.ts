@@ -1,8 +1,17 @@
 import type { Socket } from 'node:net';
 import type { PoolClient, QueryResult } from 'pg';
 import type { Value } from '../statements.ts';
+import { socketOf } from './client.ts';
 import type { Named } from './dialect.ts';
 import { refuseNul } from './storage-errors.ts';
+
+/** Milliseconds after which a connection is cut: whoever does not answer by then is taken for gone. */
+export interface Patience {
+  /** Until the first answer. */
+  readonly first: number;
+  /** Until the connection is given back. */
+  readonly all: number;
+}
 
 type Settled = (error: Error | null, result: QueryResult) => void;
 
@@ -13,7 +22,9 @@ type Settled = (error: Error | null, result: QueryResult) => void;
 export class Session {
   readonly #client: PoolClient;
   readonly #socket: Socket;
-  readonly #watch: NodeJS.Timeout;
+  readonly #patience: Patience;
+  #watch: NodeJS.Timeout;
+  #answered = false;
   /** Answers that are still to come. */
   #due = 0;
   #allIn: PromiseWithResolvers<void> | undefined;
@@ -21,12 +32,20 @@ export class Session {
   #lost = false;
   readonly #onError = () => (this.#lost = true);
 
-  /** After `limit` milliseconds the connection is cut: whoever does not answer by then is taken for gone. */
-  constructor(client: PoolClient, limit: number) {
+  /** `silent` is told when the first answer did not come. */
+  constructor(client: PoolClient, patience: Patience, silent: () => void) {
     this.#client = client;
-    this.#socket = (client as unknown as { connection: { stream: Socket } }).connection.stream;
+    this.#socket = socketOf(client);
+    this.#patience = patience;
     client.on('error', this.#onError);
-    this.#watch = setTimeout(() => this.#socket.destroy(), limit);
+    this.#watch = setTimeout(() => {
+      // What came while this process was busy is read before it is judged.
+      setImmediate(() => {
+        if (this.#answered) return;
+        this.#socket.destroy();
+        silent();
+      });
+    }, patience.first);
   }
 
   /** Sends a statement; `settled` hears what became of it. @throws Refusal for text that cannot be stored. */
@@ -41,6 +60,7 @@ export class Session {
     this.#client.query(
       { ...query, values: values as unknown[] },
       (error: Error | null, result: QueryResult) => {
+        if (!this.#answered) this.#hear();
         settled(error, result);
         this.#due -= 1;
         if (this.#due === 0) this.#allIn?.resolve();
@@ -63,8 +83,15 @@ export class Session {
     this.#allIn = undefined;
   }
 
+  #hear(): void {
+    this.#answered = true;
+    clearTimeout(this.#watch);
+    this.#watch = setTimeout(() => this.#socket.destroy(), this.#patience.all);
+  }
+
   /** Gives the connection back; `broken`: to be thrown away. */
   release(broken: boolean): void {
+    this.#answered = true;
     clearTimeout(this.#watch);
     this.#client.off('error', this.#onError);
     const lost = broken || this.#lost;

@@ -28,14 +28,18 @@ export interface PostgresOptions {
   readonly newId?: () => string;
   /** Milliseconds to wait for a connection or another process's lock before answering `unavailable`. */
   readonly lockTimeout?: number;
-  /** Connections at most, besides the one that listens. */
-  readonly connections?: number;
   /** Told of what goes wrong outside any call: a listener that throws, a database that cannot be watched. */
   readonly report?: (error: unknown) => void;
 }
 
+/** Connections at most: for what changes something, and for what only looks, so that neither waits for the other's. */
+const FOR_GROUPS = 2;
+const FOR_LOOKS = 6;
 const READ = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
-const NOW = named('SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now');
+const PRESENT = named(
+  `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now,
+     coalesce((SELECT revisions FROM chains WHERE workspace = $1), '{}') AS revisions`,
+);
 const HEAD = named('SELECT seq FROM chains WHERE workspace = $1');
 const WORKSPACES = named('SELECT name FROM workspaces ORDER BY name');
 const WRITABLE = named(`SELECT current_setting('transaction_read_only') AS standby`);
@@ -64,7 +68,8 @@ export class PostgresStore implements Database {
   readonly name: string;
   readonly counts: SharedCounts;
   readonly #options: PostgresOptions;
-  readonly #connections: Connections;
+  readonly #writing: Connections;
+  readonly #looking: Connections;
   readonly #groups: Groups;
   readonly #watcher: Watcher;
   readonly #engine: Engine;
@@ -72,12 +77,13 @@ export class PostgresStore implements Database {
   #closing = false;
 
   constructor(options: PostgresOptions) {
-    const { url, lockTimeout = 2_000, connections: most = 8, report = () => undefined } = options;
+    const { url, lockTimeout = 2_000, report = () => undefined } = options;
     this.#options = options;
-    this.#connections = new Connections({ url, lockTimeout, most });
+    this.#writing = new Connections({ url, lockTimeout, most: FOR_GROUPS });
+    this.#looking = new Connections({ url, lockTimeout, most: FOR_LOOKS });
     this.#engine = new Engine({ url, lockTimeout, report });
-    this.name = this.#connections.name;
-    this.counts = createSharedCounts(this.#connections);
+    this.name = this.#looking.name;
+    this.counts = createSharedCounts(this.#looking);
     this.#watcher = new Watcher({
       url,
       lockTimeout,
@@ -86,7 +92,8 @@ export class PostgresStore implements Database {
       look: (workspace, work) => this.#snapshot(workspace, work),
     });
     this.#groups = new Groups({
-      connections: this.#connections,
+      connections: this.#writing,
+      looking: this.#looking,
       clock: options.clock,
       newId: options.newId ?? systemId,
       engine: this.#engine,
@@ -121,10 +128,12 @@ export class PostgresStore implements Database {
 
   read<T>(workspace: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
     return this.#snapshot(workspace, async (session) => {
-      const clock = this.#options.clock;
-      const { rows } = clock ? { rows: [] } : await session.ask(NOW);
-      const now = clock?.now() ?? new Date((rows as { now: number }[])[0]?.now ?? Number.NaN);
-      const tx = new PostgresRead(session, workspace, now);
+      const { clock } = this.#options;
+      const { rows } = await session.ask(PRESENT, [workspace]);
+      const [present] = rows as { now: number; revisions: string }[];
+      const now = clock?.now() ?? new Date(present?.now ?? Number.NaN);
+      const revisionOf = this.#groups.revisionAt(workspace, present?.revisions ?? '{}');
+      const tx = new PostgresRead({ session, workspace, now, revisionOf });
       return tx.run(() => work(tx));
     });
   }
@@ -164,7 +173,7 @@ export class PostgresStore implements Database {
     this.#closing = true;
     await this.#groups.settled();
     await Promise.all([this.#watcher.close(), this.#engine.close()]);
-    await this.#connections.close();
+    await Promise.all([this.#writing.close(), this.#looking.close()]);
   }
 
   /** Runs reads on one consistent state of a workspace. */
@@ -182,7 +191,7 @@ export class PostgresStore implements Database {
     if (this.#closing) throw stopping();
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#connections.with(work);
+        return await this.#looking.with(work);
       } catch (error) {
         if (!isPassing(error) || tries === 2) throw storageRefusal(error, this.name);
       }

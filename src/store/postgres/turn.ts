@@ -4,12 +4,14 @@
  * is thrown out.
  */
 export class Turn {
-  #asked = 0;
+  /** Endless while nothing runs: then nobody can be thrown out. */
+  #asked = Number.POSITIVE_INFINITY;
   #idle: NodeJS.Immediate | undefined;
   readonly #late = Promise.withResolvers<never>();
 
   /** The callback's result. @throws Error when it waits for anything but what is asked `during` it. */
   async of<T>(running: () => Promise<T>): Promise<T> {
+    this.#asked = 0;
     this.#watch();
     try {
       return await Promise.race([running(), this.#late.promise]);

@@ -17,6 +17,13 @@ import type { Waiting } from './waiting.ts';
 
 const OVER = 'This transaction is over: a handler may await nothing but ctx.tx.';
 
+interface ReadParts {
+  readonly session: Session;
+  readonly workspace: string;
+  readonly now: Date;
+  readonly revisionOf: (tables: readonly Table[]) => number;
+}
+
 /** Reads on one connection, at one instant. */
 export class PostgresRead implements ReadTx {
   readonly workspace: string;
@@ -24,11 +31,13 @@ export class PostgresRead implements ReadTx {
   protected readonly turn = new Turn();
   protected closed = false;
   readonly #session: Session;
+  readonly #revisionOf: ReadParts['revisionOf'];
 
-  constructor(session: Session, workspace: string, now: Date) {
+  constructor({ session, workspace, now, revisionOf }: ReadParts) {
     this.#session = session;
     this.workspace = workspace;
     this.now = now;
+    this.#revisionOf = revisionOf;
   }
 
   /** Runs the callback. @throws Error when it awaits anything but this. */
@@ -54,6 +63,11 @@ export class PostgresRead implements ReadTx {
   async count<T extends Table>(table: T, where: Where<T> = {}): Promise<number> {
     const { rows } = await this.look(table, statementsOf(table).count<T>(this.workspace, where));
     return (rows as { n: number }[])[0]?.n ?? 0;
+  }
+
+  revision(tables: readonly Table[]): number {
+    if (this.closed) throw new Error(OVER);
+    return this.#revisionOf(tables);
   }
 
   protected look(_table: Table, { statement, values }: Bound<Named>): Promise<QueryResult> {
@@ -84,7 +98,9 @@ export class PostgresTx extends PostgresRead implements Tx {
   readonly #parts: TxParts;
 
   constructor(parts: TxParts) {
-    super(parts.session, parts.group.workspace, parts.group.now);
+    const { session, group, line } = parts;
+    const { workspace, now } = group;
+    super({ session, workspace, now, revisionOf: (tables) => line.revisionOf(tables) });
     this.#parts = parts;
     this.queue = new BossQueue(parts.engine, this);
   }
@@ -134,9 +150,9 @@ export class PostgresTx extends PostgresRead implements Tx {
     return written;
   }
 
-  revision(tables: readonly Table[]): number {
+  override revision(tables: readonly Table[]): number {
     this.#open();
-    return this.#parts.line.revisionOf(tables);
+    return super.revision(tables);
   }
 
   /** Runs the callback to its end; if it fails, nothing of it stays. @throws Repeat, or what the callback throws. */

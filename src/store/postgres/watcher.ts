@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Commit } from '../../core/store.ts';
 import { SECOND } from '../../domain/clock.ts';
 import type { JournalEntry } from '../../domain/journal.ts';
-import { clientConfig } from './connections.ts';
+import { connect, disconnect, serverConfig, socketOf } from './client.ts';
 import { named } from './dialect.ts';
 import { entriesAfter } from './entries.ts';
 import type { Session } from './session.ts';
@@ -16,6 +16,9 @@ const LOOK_EVERY = SECOND;
 const NOTICE_EVERY = 3;
 /** Characters of a notice; PostgreSQL takes 8000 bytes. */
 const NOTICE_LENGTH = 1_500;
+/** How often the connection is asked whether it is still there, and how long its answers may take, in milliseconds. */
+const ALIVE_EVERY = 5 * SECOND;
+const ANSWER_WITHIN = 5 * SECOND;
 const PAGE = 1_000;
 /** Times that a look begins anew because of a commit of ours. */
 const MOST_TRIES = 3;
@@ -54,6 +57,8 @@ export class Watcher {
   #connecting: Promise<void> | undefined;
   #notifying: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When the connection last answered, by the process's steady clock. */
+  #answered = 0;
   #closed = false;
 
   constructor(options: WatcherOptions) {
@@ -97,8 +102,8 @@ export class Watcher {
     clearInterval(this.#timer);
     await this.#connecting;
     await this.#notifying;
+    if (this.#client) await disconnect(this.#client);
     await Promise.all(Array.from(this.#looks.values(), ({ done }) => done));
-    await this.#client?.end().catch(() => undefined);
   }
 
   #stateTold(workspace: string): State {
@@ -118,19 +123,17 @@ export class Watcher {
   }
 
   async #connect(): Promise<void> {
-    const client = new pg.Client(clientConfig(this.#options));
-    const gone = () => {
-      if (this.#client === client) this.#client = undefined;
-    };
-    client.on('error', gone).on('end', gone);
-    client.on('notification', ({ payload = '' }) => this.#heard(payload));
     try {
-      await client.connect();
-      await client.query(`LISTEN ${CHANNEL}`);
+      const { url, lockTimeout } = this.#options;
+      const client = await connect(serverConfig({ url, lockTimeout, answerWithin: ANSWER_WITHIN }));
+      client.on('end', () => {
+        if (this.#client === client) this.#client = undefined;
+      });
+      client.on('notification', ({ payload = '' }) => this.#heard(payload));
       this.#client = client;
+      await this.#ask(client, `LISTEN ${CHANNEL}`);
     } catch {
       // The next look tries again; until then looks are all there is.
-      await client.end().catch(() => undefined);
     } finally {
       this.#connecting = undefined;
     }
@@ -147,7 +150,8 @@ export class Watcher {
   #lookAround(): void {
     if (this.#closed) return;
     if (!this.#client) this.#connecting ??= this.#connect();
-    else if (this.#due.size > 0) this.#notifying ??= this.#sendNotices();
+    else if (this.#due.size > 0 || performance.now() > this.#answered + ALIVE_EVERY)
+      this.#notifying ??= this.#sendNotices(this.#client);
     this.#options.workspaces().then(
       (workspaces) => {
         for (const workspace of workspaces) this.#look(workspace);
@@ -221,19 +225,32 @@ export class Watcher {
 
   #notify(workspace: string): void {
     this.#due.add(workspace);
-    if (this.#client) this.#notifying ??= this.#sendNotices();
+    if (this.#client) this.#notifying ??= this.#sendNotices(this.#client);
   }
 
-  async #sendNotices(): Promise<void> {
+  /** Sends what is due; where nothing is, asks whether the far side is still there. */
+  async #sendNotices(client: pg.Client): Promise<void> {
     try {
-      while (this.#due.size > 0 && this.#client) {
-        await this.#client.query(NOTIFY, [this.#notice()]);
+      if (this.#due.size === 0) await this.#ask(client, 'SELECT 1');
+      while (this.#due.size > 0) {
+        await this.#ask(client, NOTIFY, [this.#notice()]);
         await new Promise((resolve) => setTimeout(resolve, NOTICE_EVERY));
       }
     } catch {
       // The connection is gone: others look by themselves.
     } finally {
       this.#notifying = undefined;
+    }
+  }
+
+  /** @throws when there is no answer in time; the connection is cut then. */
+  async #ask(client: pg.Client, text: string, values: string[] = []): Promise<void> {
+    try {
+      await client.query(text, values);
+      this.#answered = performance.now();
+    } catch (error) {
+      socketOf(client).destroy();
+      throw error;
     }
   }
 

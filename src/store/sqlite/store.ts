@@ -12,7 +12,7 @@ import { CommittedJournal } from './committed-journal.ts';
 import { fixedStatements, type FixedStatements } from './fixed.ts';
 import { migrate } from './migrate.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
-import { Revisions } from '../revisions.ts';
+import { Revisions } from './revisions.ts';
 import type { ChainHead } from '../chain.ts';
 import type { Database } from '../database.ts';
 import { SqliteTx, type Group } from './tx.ts';

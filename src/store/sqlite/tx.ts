@@ -6,8 +6,8 @@ import type { NewRow, Patch, Query, Row, Table, Where } from '../../domain/table
 import { linkTo, type ChainHead } from '../chain.ts';
 import { endsTransaction, storageRefusal } from './storage-errors.ts';
 import type { Fixed } from './fixed.ts';
-import { RowQueue } from '../row-queue.ts';
-import type { Revisions } from '../revisions.ts';
+import { RowQueue } from './queue.ts';
+import type { Revisions } from './revisions.ts';
 import type { Statements } from './statements.ts';
 
 /** What the transactions of one group share. */

@@ -71,7 +71,7 @@ export class Child {
               work(...given);
             } catch (error) {
               this.#kill('SIGKILL');
-              reject(error as Error);
+              reject(error instanceof Error ? error : new Error(String(error)));
             }
           };
         const takers = [

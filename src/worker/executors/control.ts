@@ -15,7 +15,7 @@ import type { Templates } from './template.ts';
 const LARGEST = 2 * 1_048_576;
 const MOST_BYTES = 32 * 1_048_576;
 /** What a result says of the end, whatever the program says of it. */
-export const OURS = ['exitCode', 'signal', 'logLines'] as const;
+const OURS = ['exitCode', 'signal', 'logLines'] as const;
 const WORDS = 200;
 
 /**

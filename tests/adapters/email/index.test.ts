@@ -80,7 +80,7 @@ describe.skipIf(missing !== undefined)('a real mailbox', () => {
   const signed = (text: string, fields = {}) => good.sign(rawMail(fields, `${text}\r\n`));
 
   test('is read by one of several processes; the next one goes on where it was when that one is gone', async () => {
-    const { own, give, takeAway } = charge(false);
+    const { own, give, takeAway, lose } = charge(false);
     await start({ own });
     expect(adapter?.health()).toEqual({ state: 'standby', reason: 'another process reads the mailbox' });
     await dovecot.deliver(await signed('first'));
@@ -94,6 +94,8 @@ describe.skipIf(missing !== undefined)('a real mailbox', () => {
     await give();
     await hears('first', 'second');
     expect(adapter?.health()).toEqual({ state: 'on' });
+    await lose();
+    expect(adapter?.health().state).toBe('deaf');
   });
 
   test('hears a signed mail once and answers in its thread', async () => {

@@ -10,7 +10,7 @@ const drops: string[] = [];
 async function start(perSender: number, mostOpen?: number): Promise<void> {
   drops.length = 0;
   const count = (channel: string, scope: string) => drops.push(`${channel} ${scope}`);
-  const limits = { perSender, perChannel: 1_000, perWorkspace: 1_000 };
+  const limits = { perSender, perChannel: 1_000, perWorkspace: 1_000, heartbeats: 1_000 };
   world = await restWorld({ admission: createAdmission(limits, count, mostOpen) });
   world.people.set('ben', principalOf('ben'));
 }

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createRestAdapter, type RestOptions } from '../../../adapters/rest/index.ts';
 import type { Answer, Inbound } from '../../../src/core/message.ts';
+import { testCatalog } from '../../support/catalog.ts';
 import {
   commandSet,
   fakeAuthenticator,
@@ -35,6 +36,8 @@ export async function restWorld(options: Partial<RestOptions> = {}) {
     commands: commandSet,
     receive: stub.receive,
     feed: journal.feed,
+    catalog: testCatalog(),
+    store: { read: () => Promise.reject(new Error('there is no database')) },
     clock,
     log: silent,
     publicUrl: 'https://signalbox.example.test',

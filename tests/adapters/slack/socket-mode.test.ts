@@ -62,7 +62,7 @@ describe('the connection', () => {
 });
 
 test('of several processes one holds the connection; the next one opens another when it is gone', async () => {
-  const { own, give, takeAway } = charge(false);
+  const { own, give, takeAway, lose } = charge(false);
   const { slack, adapter, received } = await setUp('socket', { own });
   expect(slack.socket.connections).toBe(0);
   expect(adapter.health()).toEqual({
@@ -80,6 +80,11 @@ test('of several processes one holds the connection; the next one opens another 
   await give();
   await slack.slashCommand('status', WHO);
   expect([slack.socket.connections, received.length]).toEqual([2, 2]);
+  await lose();
+  expect(adapter.health()).toEqual({
+    state: 'deaf',
+    reason: expect.stringContaining('the database cannot be reached') as string,
+  });
 });
 
 test.each(['null', '7', '{', '{"type":"events_api","envelope_id":"e"}', '{"type":"surprise"}'])(

@@ -73,7 +73,7 @@ export function fakeAuthenticator(people: Map<string, Principal>) {
 
 /** Limits that no test meets. */
 export const unlimited = () =>
-  createAdmission({ perSender: 1e6, perChannel: 1e6, perWorkspace: 1e6 }, () => undefined);
+  createAdmission({ perSender: 1e6, perChannel: 1e6, perWorkspace: 1e6, heartbeats: 1e6 }, () => undefined);
 
 /** A journal in memory; `append` is a commit. */
 export function memoryFeed() {

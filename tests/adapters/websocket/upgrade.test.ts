@@ -136,7 +136,7 @@ test('who hangs up during the check, or is still being checked at the stop, hold
 async function limited(perSender: number, mostOpen: number): Promise<string[]> {
   await world.close();
   const drops: string[] = [];
-  const limits = { perSender, perChannel: 1_000, perWorkspace: 1_000 };
+  const limits = { perSender, perChannel: 1_000, perWorkspace: 1_000, heartbeats: 1_000 };
   const admission = createAdmission(limits, (channel, scope) => drops.push(`${channel} ${scope}`), mostOpen);
   world = await socketWorld({ admission });
   return drops;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { originOf } from '../../../src/core/jobs/causes.ts';
 import { jobs } from '../../../src/domain/job.ts';
 import { DAY, HOUR } from '../../../src/domain/clock.ts';
 import type { Source } from '../../../src/domain/catalog.ts';
@@ -103,11 +104,25 @@ describe('a loop through somebody who drops the header', () => {
   });
 
   test('is not what a schedule asks for, which keeps its own pace, be its author a program', async () => {
-    const scheduled = { channel: 'schedule', causes: ['SCH-1'] } as const;
-    for (let n = 0; n < 6; n += 1)
-      expect((await h.run('bot', 'job run restart', scheduled)).status).toBe('ok');
     for (let n = 0; n < 4; n += 1) expect((await run('bot', ['JOB-98'])).status).toBe('ok');
-    expect((await run('bot', ['JOB-98'])).error?.code).toBe('conflict');
+    const origin = (channel: 'schedule' | 'rest') =>
+      h.store.transaction('main', async (tx) => {
+        const who = await h.directory.byName(tx, 'bot', ['*']);
+        if (!who) throw new Error('no bot');
+        const { catalog } = h;
+        const asking = {
+          tx,
+          now: tx.now,
+          who,
+          channel,
+          assurance: 'key',
+          causes: ['SCH-1'],
+          catalog,
+        } as const;
+        return originOf(asking, 'restart');
+      });
+    expect(await origin('schedule')).toEqual({ causes: ['SCH-1'], causedAt: null });
+    await expect(origin('rest')).rejects.toMatchObject({ code: 'conflict' });
   });
 
   test('counts for each runbook apart', async () => {

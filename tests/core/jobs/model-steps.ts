@@ -1,9 +1,8 @@
 import type fc from 'fast-check';
 import { expect } from 'vitest';
 import { begin, claim, LEASE, renew } from '../../../src/core/jobs/claiming.ts';
-import { finish, giveBack } from '../../../src/core/jobs/finishing.ts';
+import { finish, giveBack, release } from '../../../src/core/jobs/finishing.ts';
 import { recover } from '../../../src/core/jobs/recovering.ts';
-import { release } from '../../../src/core/jobs/releasing.ts';
 import { within } from '../../../src/core/jobs/room.ts';
 import { HOUR, SECOND } from '../../../src/domain/clock.ts';
 import type { JobRow } from '../../../src/domain/job.ts';
@@ -173,8 +172,8 @@ export class Begin extends ByWorker {
 export class Renew extends ByWorker {
   async on(row: JobRow, one: ModelJob, real: Real, model: Model) {
     const { lost, cancelled } = await inStore(real, (tx) => renew(tx, [row]));
-    expect(lost).toEqual(holds(one, row) ? [] : [row.id]);
-    expect(cancelled).toEqual(holds(one, row) && one.cancelRequested ? [row.id] : []);
+    expect(lost).toEqual(holds(one, row) ? [] : [row]);
+    expect(cancelled).toEqual(holds(one, row) && one.cancelRequested ? [row] : []);
     const left = one.leaseUntil - model.now;
     if (holds(one, row) && (left < LEASE / 2 || left > LEASE)) one.leaseUntil = model.now + LEASE;
   }

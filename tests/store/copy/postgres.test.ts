@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../../src/core/store.ts';
 import { journal } from '../../../src/domain/journal.ts';
 import { jobs } from '../../../src/domain/job.ts';
-import { leases } from '../../../src/domain/records.ts';
 import { TABLES } from '../../../src/domain/tables.ts';
 import { copyDatabase, type CopyOptions } from '../../../src/store/copy/index.ts';
 import { openPostgres } from '../../../src/store/postgres/store.ts';
@@ -208,23 +207,36 @@ describe('from PostgreSQL to a SQLite file', () => {
 });
 
 describe('alone', () => {
-  test('is refused while a server holds a lease', async () => {
+  const alone = (now = new Date()) =>
+    copy({ from: postgres(), to: { kind: 'sqlite', path: `${file}.x` }, now });
+
+  test('is refused while anybody of ours is connected', async () => {
     await inPostgres(async (store) => {
-      await store.transaction('main', (tx) =>
-        tx.insert(leases, {
-          id: 'outbox',
-          holder: 'host/12/x',
-          fence: 1,
-          expiresAt: new Date(tx.now.getTime() + 5_000),
-        }),
-      );
-      await expect(
-        copy({ from: postgres(), to: { kind: 'sqlite', path: `${file}.x` } }),
-      ).rejects.toMatchObject({
+      await seeded(store);
+      await expect(alone()).rejects.toMatchObject({
         code: 'conflict',
-        message: expect.stringContaining('(host/12/x holds outbox): stop it first.'),
+        message: expect.stringMatching(/A server or worker is running on .* connections? of Signalbox\): stop it/),
       });
     });
+    expect((await alone()).rows.get('tasks')).toBe(2);
+  });
+
+  test.each([
+    ['ahead', 60_000],
+    ['behind', -60_000],
+  ])('is refused while a lease is held by the clock of the database, with ours %s', async (_, by) => {
+    await inPostgres(seeded);
+    const [row] = await database.sql<{ now: Date }>('SELECT clock_timestamp() AS now');
+    const present = row?.now.getTime() ?? 0;
+    const hold = (until: number) =>
+      database.sql(`UPDATE leases SET holder = 'host/12/x', expires_at = $1 WHERE id = 'a'`, [until]);
+    await hold(present + 20_000);
+    await expect(alone(new Date(present + by))).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining('(host/12/x holds a): stop it first.'),
+    });
+    await hold(present);
+    expect((await alone(new Date(present + by))).rows.get('tasks')).toBe(2);
   });
 });
 

@@ -76,6 +76,19 @@ test('one whose commit took place while its answer was lost is answered, and not
   expect(heard).toEqual(['task.b']);
 });
 
+test.each(['before', 'after'] as const)(
+  'one that runs with care may lose its connection at its savepoint, %s it is set',
+  async (when) => {
+    const { store, proxy } = await parted();
+    await insert(store, 'a');
+    proxy.cutAt('SAVEPOINT turn', when);
+    // A second row of the same key is what makes it run with care.
+    await expect(insert(store, 'a')).rejects.toMatchObject({ code: 'conflict' });
+    await insert(store, 'b');
+    expect(await ids(store)).toEqual(['a', 'b']);
+  },
+);
+
 test('connections that the server ends while nobody uses them are made anew unseen', async () => {
   const { store, database } = await parted();
   await insert(store, 'a');

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { expect, test } from 'vitest';
-import { clientConfig } from '../../../src/store/postgres/connections.ts';
+import { serverConfig } from '../../../src/store/postgres/client.ts';
 import { migrate } from '../../../src/store/postgres/migrate.ts';
 import { createDatabase } from '../../support/postgres.ts';
 import { QUERIES } from '../queries.ts';
@@ -40,7 +40,7 @@ test('each query uses its index behind the policy, in the plan that is kept for 
   await database.sql(FILL);
   await database.sql('ANALYZE');
   const client = new pg.Client({
-    ...clientConfig({ url: database.url, lockTimeout: 5_000 }),
+    ...serverConfig({ url: database.url, lockTimeout: 5_000 }),
     pipeline: false,
   });
   await client.connect();

@@ -128,7 +128,7 @@ describe('two stores', () => {
 
   test('count incoming messages together', async () => {
     const [one, two] = (await opened(2)) as [PostgresStore, PostgresStore];
-    const limits = { perSender: 10, perChannel: 1_000, perWorkspace: 1_000 };
+    const limits = { perSender: 10, perChannel: 1_000, perWorkspace: 1_000, heartbeats: 1_000 };
     const [here, there] = [one, two].map((store) =>
       createAdmission(limits, () => undefined, undefined, store.counts),
     );

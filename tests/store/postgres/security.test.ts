@@ -173,7 +173,7 @@ describe('roles of their own for owner and servers', () => {
     );
     expect(error).toMatchObject({
       code: 'unavailable',
-      message: expect.stringMatching(/refused the user or the password/),
+      message: expect.stringMatching(/refused who connected: password authentication failed for user/),
     });
     expect(`${(error as Error).message} ${(error as Error).stack ?? ''}`).not.toContain('wrong-example');
   });

@@ -174,7 +174,7 @@ describe('what is done stays done', () => {
   const ESCAPED = `const {spawn}=require("child_process");const c=spawn(process.execPath,["-e","setTimeout(()=>{},3000)"],{detached:true,stdio:"inherit"});c.unref();console.log(c.pid);`;
 
   test('when the time-out comes while a child of its own holds its output open', async () => {
-    const { outcome, lines } = await run(script(`${ESCAPED}process.exit(0)`, { timeout: 700 }));
+    const { outcome, lines } = await run(script(`${ESCAPED}process.exit(0)`, { timeout: 950 }));
     expect(outcome).toMatchObject({ kind: 'done', result: { exitCode: 0 } });
     process.kill(Number(lines[0]?.slice(4)), 'SIGKILL');
   });

@@ -62,6 +62,8 @@ async function turn(w: World, fate: Fate): Promise<void> {
     workspace: 'main',
     cause: job.ref,
     signal: stop.signal,
+    giveUp: stop.signal,
+    bound: new AbortController().signal,
     receipts: [],
     random: () => 0,
     log: () => undefined,

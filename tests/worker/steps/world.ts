@@ -97,6 +97,8 @@ export async function world(runbook: Runbook, open: typeof createHarness = creat
       runbook: { name },
     } = execution;
     made.push({ runbook: name, args, attempt, idempotencyKey });
+    const answer = answers.get(name)?.shift() ?? done();
+    if (answer instanceof Error) throw answer;
     execution.effect({
       kind: 'http',
       target: name,
@@ -105,8 +107,6 @@ export async function world(runbook: Runbook, open: typeof createHarness = creat
       startedAt: clock.now(),
       endedAt: clock.now(),
     });
-    const answer = answers.get(name)?.shift() ?? done();
-    if (answer instanceof Error) throw answer;
     return typeof answer === 'function' ? answer(execution) : answer;
   };
   return {

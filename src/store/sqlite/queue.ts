@@ -1,6 +1,6 @@
-import type { Queue, Taken, Wanted } from '../core/queue.ts';
-import type { Tx } from '../core/store.ts';
-import { jobs, type JobRow } from '../domain/job.ts';
+import type { Queue, Taken, Wanted } from '../../core/queue.ts';
+import type { Tx } from '../../core/store.ts';
+import { jobs, type JobRow } from '../../domain/job.ts';
 
 /** The embedded engine: the rows of the jobs are the queue, and one write lock keeps two claims apart. */
 export class RowQueue implements Queue {
@@ -44,12 +44,32 @@ export class RowQueue implements Queue {
   /** The longest due of one priority, as many as there is room for. Takes its room from `room`. */
   async #level(
     priority: number,
-    { capabilities }: Wanted,
+    wanted: Wanted,
     limit: number,
     room: Map<string, number>,
   ): Promise<JobRow[]> {
+    for (;;) {
+      const due = await this.#due(priority, wanted, limit, room);
+      const strange = due.filter(({ runbook, plan }) => wanted.takes?.(runbook, plan !== null) === false);
+      for (const { runbook } of strange) room.set(runbook, 0);
+      if (strange.length === 0)
+        return due.filter(({ runbook }) => {
+          const left = room.get(runbook);
+          if (left === undefined) return true;
+          room.set(runbook, left - 1);
+          return left > 0;
+        });
+    }
+  }
+
+  #due(
+    priority: number,
+    { capabilities }: Wanted,
+    limit: number,
+    room: ReadonlyMap<string, number>,
+  ): Promise<JobRow[]> {
     const full = [...room].filter(([, left]) => left <= 0).map(([runbook]) => runbook);
-    const due = await this.#tx.find(jobs, {
+    return this.#tx.find(jobs, {
       where: {
         state: 'queued',
         priority,
@@ -59,12 +79,6 @@ export class RowQueue implements Queue {
       },
       orderBy: [{ column: 'runAt' }, { column: 'id' }],
       limit,
-    });
-    return due.filter(({ runbook }) => {
-      const left = room.get(runbook);
-      if (left === undefined) return true;
-      room.set(runbook, left - 1);
-      return left > 0;
     });
   }
 }
