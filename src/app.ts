@@ -30,6 +30,8 @@ export interface Overrides {
   readonly mail?: ChannelParts['mail'];
   /** Whether this process runs jobs, besides its channels; yes unless told. */
   readonly runsJobs?: boolean;
+  /** It answers, and does nothing by itself: no jobs, schedules, messages. For a look at a database that was restored. */
+  readonly holds?: boolean;
 }
 
 export interface App {
@@ -45,6 +47,8 @@ export interface App {
   /** Stops intake, lets what runs finish for `grace` milliseconds, closes sockets and database. Idempotent. */
   stop(grace?: number): Promise<void>;
 }
+
+const HELD = 'Held: it runs no jobs and schedules and sends no messages until it is started without --hold.';
 
 /**
  * The composition root: production and end-to-end tests start the same program.
@@ -79,7 +83,7 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
     // Only a remark: the token that was just made has to be shown whatever becomes of it.
     const lacking = await lackingApprovers(store, catalog).catch(() => []);
     const workers = built.createWorkers(origin);
-    workers.start();
+    if (!overrides.holds) workers.start();
     const prompt = built.adapters.find((a) => a.name === 'terminal');
     const stop = once((grace: number) => stopAll({ ...built, workers, http, store, grace, log }));
     return {
@@ -87,7 +91,7 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
       url: settings.url ?? origin,
       port,
       channels: built.channels,
-      notes: [...config.notes, ...remarks, ...lacking],
+      notes: [...config.notes, ...remarks, ...lacking, ...(overrides.holds ? [HELD] : [])],
       prompt: prompt && (() => prompt.start()),
       stop: (grace = settings.grace) => stop(grace),
     };

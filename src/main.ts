@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import type { Overrides } from './app.ts';
 import { banner } from './banner.ts';
 import { runExport } from './cli/export.ts';
 import { runVerify } from './cli/verify.ts';
@@ -12,13 +13,16 @@ import {
   readMergedEnvironment,
   runCheck,
   type Config,
+  type Options,
 } from './config/index.ts';
 import { SECOND } from './domain/clock.ts';
 import { Refusal } from './domain/errors.ts';
 import { returnMemory } from './memory.ts';
 
 const USAGE = `Usage: signalbox <command>
-  start [--no-worker]    start everything: channels, worker, prompt; without the worker others run the jobs
+  start [--no-worker] [--hold]
+                         start everything: channels, worker, prompt; without the worker others run the jobs; with
+                         --hold it answers commands and does nothing by itself: no jobs, schedules, messages
   worker [--capabilities a,b] [--concurrency N] [--prefetch N] [--grace 10s] [--health PORT]
                          run jobs and nothing else, for the servers of the same database
   send "<command>"       run one command on a running server
@@ -32,22 +36,33 @@ const USAGE = `Usage: signalbox <command>
   audit export [FILE]    write the whole journal as JSON lines to a new file or standard output, offline
   doctor                 check configuration, database and journal of this installation
   token [NAME]           print a new API key for a person (the administrator unless named)
+  --help, --version
 `;
+
+type How = Pick<Overrides, 'runsJobs' | 'holds'>;
+
+/** What is asked of the program itself, whatever the subcommand. */
+async function about(...words: readonly (string | undefined)[]): Promise<string | undefined> {
+  if (words.some((word) => word === '--help' || word === '-h')) return USAGE;
+  return words[0] === '--version' ? `${(await import('./assembly.ts')).VERSION}\n` : undefined;
+}
 
 /** 0 done, 1 refused or failed, 2 wrong usage. */
 async function main([name, ...args]: string[]): Promise<number> {
   const { env, stdout, stderr } = process;
   const cwd = process.cwd();
+  const told = await about(name, args[0]);
+  if (told !== undefined) {
+    stdout.write(told);
+    return 0;
+  }
   switch (name) {
     case 'start': {
-      if (args.some((arg) => arg !== '--no-worker')) break;
-      return start(await loadConfig({ env, cwd }), args.length === 0);
+      const how = startOptions(args);
+      return start(await loadConfig({ env, cwd }), how);
     }
-    case 'worker': {
-      const set = workerVariables(args, stderr);
-      if (!set) break;
-      return work(await loadConfig({ env: { ...env, ...set }, cwd }));
-    }
+    case 'worker':
+      return work(await loadConfig({ env, cwd, options: workerOptions(args) }));
     case 'send':
       return runSend({ args, env, cwd, output: stdout, errors: stderr });
     case 'check':
@@ -82,8 +97,11 @@ async function main([name, ...args]: string[]): Promise<number> {
     }
     case 'doctor':
       return (await import('./operate.ts')).runDoctor(await loadConfig({ env, cwd }), stdout);
-    case 'token':
-      return (await import('./operate.ts')).runToken(await loadConfig({ env, cwd }), args[0], stdout);
+    case 'token': {
+      const { positionals } = parseArgs({ args, allowPositionals: true });
+      if (positionals.length > 1) break;
+      return (await import('./operate.ts')).runToken(await loadConfig({ env, cwd }), positionals[0], stdout);
+    }
     default:
       break;
   }
@@ -111,29 +129,26 @@ async function audit(
     : runExport({ database: path, at, file, readJournal, output, errors });
 }
 
-/** The options of `worker` as the variables that they stand for; undefined when they cannot be read. */
-function workerVariables(args: string[], errors: NodeJS.WriteStream): Record<string, string> | undefined {
+/** @throws what `parseArgs` does */
+function startOptions(args: string[]): How {
+  const options = { 'no-worker': { type: 'boolean' }, hold: { type: 'boolean' } } as const;
+  const { 'no-worker': noWorker = false, hold: holds = false } = parseArgs({ args, options }).values;
+  return { holds, runsJobs: !noWorker && !holds };
+}
+
+/** By the variables that they stand for. @throws what `parseArgs` does */
+function workerOptions(args: string[]): Options {
   const type = 'string' as const;
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        capabilities: { type },
-        concurrency: { type },
-        prefetch: { type },
-        grace: { type },
-        health: { type },
-      },
-    });
-    const { health, ...same } = values;
-    const named = { ...same, ...(health !== undefined && { health_port: health }) };
-    return Object.fromEntries(
-      Object.entries(named).map(([name, value]) => [`SIGNALBOX_${name.toUpperCase()}`, value]),
-    );
-  } catch (error) {
-    errors.write(`✗ ${(error as Error).message}\n`);
-    return undefined;
-  }
+  const options = {
+    capabilities: { type },
+    concurrency: { type },
+    prefetch: { type },
+    grace: { type },
+    health: { type },
+  };
+  const variable = (name: string) => `SIGNALBOX_${name === 'health' ? 'HEALTH_PORT' : name.toUpperCase()}`;
+  const given = Object.entries(parseArgs({ args, options }).values);
+  return new Map(given.map(([name, value]) => [variable(name), { name: `--${name}`, value }]));
 }
 
 async function work(config: Config): Promise<number> {
@@ -143,13 +158,19 @@ async function work(config: Config): Promise<number> {
   process.stdout.write(`${running.line}\n`);
   returnMemory();
   await signalled;
-  await running.stop();
-  return endBy(0);
+  return leave(config, () => running.stop(), 0);
 }
 
-/** Ends the process also where a connection to a database that does not answer would keep it. */
-function endBy(code: number): number {
-  setTimeout(() => process.exit(code), SECOND).unref();
+/** Milliseconds after the grace in which all has to be closed. */
+const CLOSED_WITHIN = 5 * SECOND;
+
+/** Stops what runs, and ends the process also where something that never answers would keep it. */
+async function leave({ settings }: Config, stop: () => Promise<void>, code: number): Promise<number> {
+  const endIn = (delay: number, as: number) => setTimeout(() => process.exit(as), delay).unref();
+  const late = endIn(settings.grace + CLOSED_WITHIN, 1);
+  await stop();
+  clearTimeout(late);
+  endIn(SECOND, code);
   return code;
 }
 
@@ -165,27 +186,31 @@ function whenSignalled(): Promise<void> {
   });
 }
 
-async function start(config: Config, runsJobs: boolean): Promise<number> {
+async function start(config: Config, how: How): Promise<number> {
   const { startApp } = await import('./app.ts');
   const stopped = Promise.withResolvers<number>();
   const { stdin: input, stdout: output } = process;
   const end = (code: number) => stopped.resolve(code);
   const terminal = input.isTTY && output.isTTY ? { terminal: { input, output, onExit: () => end(0) } } : {};
-  const app = await startApp(config, { ...terminal, runsJobs });
+  const app = await startApp(config, { ...terminal, ...how });
   void whenSignalled().then(() => end(0));
   output.write(`${banner(app)}\n`);
   await app.prompt?.();
   returnMemory();
   const code = await stopped.promise;
-  await app.stop();
-  return endBy(code);
+  return leave(config, () => app.stop(), code);
 }
+
+/** What `parseArgs` says of options that there are not. */
+const isUsage = (error: unknown): error is Error =>
+  error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof ConfigError) process.stderr.write(`${error.format()}\n`);
+  process.exitCode = isUsage(error) ? 2 : 1;
+  if (isUsage(error)) process.stderr.write(`✗ ${error.message}\n${USAGE}`);
+  else if (error instanceof ConfigError) process.stderr.write(`${error.format()}\n`);
   else if (error instanceof Refusal) process.stderr.write(`✗ ${error.message}\n`);
   else throw error;
-  process.exitCode = 1;
 }

@@ -6,7 +6,7 @@ import { verifyChains } from './domain/chains.ts';
 import { Refusal } from './domain/errors.ts';
 import type { Location } from './domain/location.ts';
 import { principals } from './domain/principal.ts';
-import { isThere, nameOf, openDatabase, readJournalAt } from './store/open.ts';
+import { isThere, nameOf, openCurrent, openDatabase, readJournalAt } from './store/open.ts';
 
 // Subcommands that work on the database itself, with or without a running server.
 
@@ -28,7 +28,7 @@ export async function runToken(
   name: string | undefined,
   output: Output,
 ): Promise<0> {
-  const store = await openDatabase(settings.database);
+  const store = await openCurrent(settings.database);
   try {
     const { workspace } = catalog;
     const person = name ?? ADMIN;
@@ -49,7 +49,7 @@ export async function runToken(
 }
 
 /**
- * `signalbox doctor`: configuration (read by now), database, journal, channels; it makes no database.
+ * `signalbox doctor`: configuration (read by now), database, journal, channels; it changes nothing.
  * Exit code 1 when something is wrong. @throws ConfigError when a webhook rule does not fit its command.
  */
 export async function runDoctor(config: Config, output: Output): Promise<0 | 1> {
@@ -78,13 +78,18 @@ export async function runDoctor(config: Config, output: Output): Promise<0 | 1> 
   return sound === false ? 1 : 0;
 }
 
-/** Whether database and journal are sound. @throws Refusal when the file is no database of ours. */
+/** Whether database and journal are sound, and of this version. It is looked at as it is, and not migrated. */
 async function examine(
   { settings, catalog }: Config,
   say: (ok: boolean, text: string) => unknown,
   output: Output,
 ): Promise<boolean> {
-  const store = await openDatabase(settings.database);
+  const store = await openCurrent(settings.database).catch((error: unknown) => {
+    if (!(error instanceof Refusal)) throw error;
+    say(false, `database: ${error.message}`);
+    return undefined;
+  });
+  if (!store) return false;
   try {
     const damage = await store.integrity();
     say(

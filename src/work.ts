@@ -8,7 +8,7 @@ import { systemClock } from './domain/clock.ts';
 import { Metrics } from './metrics.ts';
 import { readiness } from './readiness.ts';
 import type { Database } from './store/database.ts';
-import { openDatabase } from './store/open.ts';
+import { openCurrent } from './store/open.ts';
 import { createJobRunner, type Workers } from './workers.ts';
 
 // `signalbox worker`: a process that runs jobs and has no channels.
@@ -20,12 +20,12 @@ export interface Work {
   stop(): Promise<void>;
 }
 
-/** @throws Refusal when the database cannot be opened or the health port is taken. */
+/** @throws Refusal when the database cannot be opened or is not this version's, or the health port is taken. */
 export async function startWork(config: Config): Promise<Work> {
   const { settings, catalog } = config;
   const log = createLog(settings.logLevel);
   const report = (err: unknown) => log.error({ err }, 'something failed outside any job');
-  const store = await openDatabase(settings.database, { report });
+  const store = await openCurrent(settings.database, { report });
   const metrics = new Metrics(() => []);
   const services = createServices({
     config,

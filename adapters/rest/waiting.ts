@@ -66,7 +66,7 @@ export async function receiveWaiting(
 
 /** What has done something is not done again under its key; what only looked may find something under it. */
 function repeated(message: Inbound, command: string, args: JsonObject, waits: Waits): Inbound {
-  const { dedupeKey, ...unkeyed } = message;
+  const { dedupeKey: _, ...unkeyed } = message;
   const other = waits.again?.(args);
   return { ...(other ? unkeyed : message), body: { command, args: other ?? args }, counted: true };
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
-import { redrive, type DeadLetter, type Redriven } from '../../src/core/jobs/redriving.ts';
+import type { DeadLetter } from '../../src/core/jobs/dead-letters.ts';
+import { dealWith, dismiss, redrive, type Dealt } from '../../src/core/jobs/redriving.ts';
+import type { Reply } from '../../src/core/message.ts';
 import { MINUTE } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { STAGES } from '../../src/domain/job.ts';
@@ -10,8 +12,10 @@ import type { Where } from '../../src/domain/table.ts';
 import { date, limit, ref } from '../shared/fields.ts';
 import { instant } from './view.ts';
 
-/** As many as one transaction changes; what is above is for another call. */
+/** As many as one transaction looks at; what is above is for another call. */
 const MOST = 500;
+/** Of those that could not be dealt with, in the text. */
+const SHOWN = 20;
 
 const filters = {
   runbook: z.string().max(70).optional().describe('Only runs of this runbook'),
@@ -26,7 +30,7 @@ interface Filters {
 }
 
 const matching = ({ runbook, stage, since }: Filters): Where<typeof deadLetters> => ({
-  redrivenAt: null,
+  settledAt: null,
   ...(runbook !== undefined && { runbook }),
   ...(stage !== undefined && { stage }),
   ...(since !== undefined && { at: { atLeast: new Date(since) } }),
@@ -34,7 +38,7 @@ const matching = ({ runbook, stage, since }: Filters): Where<typeof deadLetters>
 
 const jobDeadList = command({
   name: 'job.dead.list',
-  summary: 'List what came to its end without success and was not redriven, the newest first.',
+  summary: 'List what came to its end without success and is not dealt with, the newest first.',
   args: z.object({
     ...filters,
     limit: limit(200, 20),
@@ -84,31 +88,58 @@ const jobDeadRedrive = command({
     },
   ],
   async run(ctx, { id, limit: most, rate, ...wanted }) {
-    if (id === undefined && Object.values(wanted).every((value) => value === undefined))
-      throw new Refusal(
-        'invalid_argument',
-        'Name a job, or what to redrive: --runbook, --stage or --since. Example: job dead redrive --stage claim',
-      );
-    const letters = await ctx.tx.find(deadLetters, {
-      where: { ...matching(wanted), ...(id !== undefined && { job: id }) },
-      orderBy: [{ column: 'id' }],
-      limit: most,
-    });
-    if (letters.length === 0) throw await noneLeft(ctx, id);
     const pace = rate === undefined ? 0 : MINUTE / rate;
-    const done = await redrive(
-      ctx,
-      letters,
-      (index) => new Date(ctx.now.getTime() + Math.round(index * pace)),
+    const all = await dealWith(ctx, await chosen(ctx, id, wanted), most, (letter, before) =>
+      redrive(ctx, letter, new Date(ctx.now.getTime() + Math.round(before * pace))),
     );
-    const [only] = done;
-    // Of one alone, the answer is its own.
-    if (id !== undefined && done.length === 1 && only?.refusal) throw only.refusal;
-    return redrivenReply(done);
+    return dealtReply('redriven', id, all);
   },
 });
 
-/** Why there is nothing to redrive: it was done before, or never died. */
+const jobDeadDismiss = command({
+  name: 'job.dead.dismiss',
+  summary: 'Close dead letters from which nothing more is to come: one, or those that a filter names.',
+  args: z.object({
+    id: ref('The job').optional(),
+    ...filters,
+    reason: z.string().min(1).max(500).describe('Why, for the journal'),
+    limit: limit(MOST, 100),
+  }),
+  positional: ['id'],
+  needs: 'job:run',
+  risk: 'write',
+  route: { method: 'post', path: '/v1/jobs/dead/dismiss' },
+  examples: [
+    {
+      text: 'job dead dismiss JOB-3 --reason "done by hand"',
+      json: { command: 'job.dead.dismiss', args: { id: 'JOB-3', reason: 'done by hand' } },
+    },
+  ],
+  async run(ctx, { id, limit: most, reason, ...wanted }) {
+    const all = await dealWith(ctx, await chosen(ctx, id, wanted), most, (letter) =>
+      dismiss(ctx, letter, reason),
+    );
+    return dealtReply('dismissed', id, all);
+  },
+});
+
+/** The open letters that are meant, the oldest first. @throws Refusal where none is, or nothing says which. */
+async function chosen(ctx: Ctx, id: string | undefined, wanted: Filters): Promise<DeadLetter[]> {
+  if (id === undefined && Object.values(wanted).every((value) => value === undefined))
+    throw new Refusal(
+      'invalid_argument',
+      'Name a job, or which are meant: --runbook, --stage or --since. Example: job dead redrive --stage claim',
+    );
+  const letters = await ctx.tx.find(deadLetters, {
+    where: { ...matching(wanted), ...(id !== undefined && { job: id }) },
+    orderBy: [{ column: 'id' }],
+    limit: MOST,
+  });
+  if (letters.length === 0) throw await noneLeft(ctx, id);
+  return letters;
+}
+
+/** Why there is none to deal with: that was done before, or it never died. */
 async function noneLeft(ctx: Ctx, id: string | undefined): Promise<Refusal> {
   if (id === undefined) return new Refusal('not_found', 'No dead letters match.');
   const [last] = await ctx.tx.find(deadLetters, {
@@ -116,26 +147,30 @@ async function noneLeft(ctx: Ctx, id: string | undefined): Promise<Refusal> {
     orderBy: [{ column: 'id', descending: true }],
     limit: 1,
   });
-  if (!last?.redrivenAt) return new Refusal('not_found', `There is no dead letter of ${id}.`);
+  if (!last?.settledAt) return new Refusal('not_found', `There is no dead letter of ${id}.`);
   return new Refusal(
     'conflict',
-    `${id} was redriven already, by ${last.redrivenBy} at ${instant(last.redrivenAt)}.`,
+    `${id} was dealt with already, by ${last.settledBy} at ${instant(last.settledAt)}.`,
   );
 }
 
-function redrivenReply(done: readonly Redriven[]) {
-  const left = done.filter((each) => each.refusal);
-  const gone = done.length - left.length;
+function dealtReply(what: 'redriven' | 'dismissed', id: string | undefined, all: readonly Dealt[]): Reply {
+  const [only] = all;
+  // Of one alone, the answer is its own.
+  if (id !== undefined && all.length === 1 && only?.refusal) throw only.refusal;
+  const left = all.filter((each) => each.refusal);
+  const gone = all.length - left.length;
   const lines = [
-    `${gone} redriven${left.length > 0 ? `, ${left.length} not` : ''}.`,
-    ...left.map(({ letter, refusal }) => `${letter.job}: ${refusal?.message}`),
+    `${gone} ${what}${left.length > 0 ? `, ${left.length} not` : ''}.`,
+    ...left.slice(0, SHOWN).map(({ letter, refusal }) => `${letter.job}: ${refusal?.message}`),
+    ...(left.length > SHOWN ? ['…'] : []),
   ];
-  const items = done.map(({ letter, refusal }) => ({
+  const items = all.map(({ letter, refusal }) => ({
     ...letterView(letter),
-    redriven: !refusal,
+    [what]: !refusal,
     error: refusal ? { code: refusal.code, message: refusal.message } : null,
   }));
-  return { text: lines.join('\n'), data: { redriven: gone, items } };
+  return { text: lines.join('\n'), data: { [what]: gone, items } };
 }
 
 const letterLine = ({ job, runbook, stage, reason, at }: DeadLetter): string =>
@@ -150,4 +185,4 @@ const letterView = ({ id, job, runbook, stage, reason, at }: DeadLetter): JsonOb
   at: at.toISOString(),
 });
 
-export const deadCommands = [jobDeadList, jobDeadRedrive] as const;
+export const deadCommands = [jobDeadList, jobDeadRedrive, jobDeadDismiss] as const;

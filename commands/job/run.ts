@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { approvalFor } from '../../src/core/budgets.ts';
 import { command, type Command, type Ctx, type Expanded, type Expanding } from '../../src/core/command.ts';
 import { admitRun } from '../../src/core/jobs/admitting.ts';
+import { settleLetters } from '../../src/core/jobs/dead-letters.ts';
 import { createJob, type Wishes } from '../../src/core/jobs/creating.ts';
 import { cancelUnheld } from '../../src/core/jobs/ending.ts';
 import { existingRun, keyOf, type Key } from '../../src/core/jobs/keys.ts';
@@ -199,6 +200,7 @@ async function startApproved(ctx: Ctx, runbook: Runbook, target: string) {
       `The runbook ${runbook.name} was changed since ${row.ref} was asked for; ask again.`,
     );
   await admitRun(ctx, runbook, await policyOf(ctx, row));
+  if (row.repeats !== null) await settleLetters(ctx, row.repeats, 'another');
   // First the approval, then the time; an approval that comes after it makes it due at once.
   const queued = await queueJob(ctx.tx, row, { runAt: row.runAt > ctx.now ? row.runAt : ctx.now });
   await ctx.emit('job.queued', row.ref, { runbook: runbook.name, args: row.args, approval: row.approval });

@@ -96,6 +96,7 @@ export const scheduleAdd = command({
       createdBy: ctx.who.name,
       scopes: ctx.who.scopes,
       key: ctx.apiKey ?? null,
+      causes: ctx.causes,
       replyTo: lasting(ctx.replyTo),
       createdAt: ctx.now,
     });

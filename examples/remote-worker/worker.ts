@@ -165,6 +165,7 @@ class Pulse implements Told {
       if (signals.some(({ aborted }) => aborted)) return;
       if (isLost(error)) return this.#halt('lost');
       // It may still be ours: what this heartbeat told is left out, and the next one is sent in time, not at once.
+      // oxlint-disable-next-line no-console -- an example has no log but this one
       console.error(`${this.#job.id}: a heartbeat was refused: ${said(error)}`);
       await sleep(this.#job.heartbeatEvery * SECOND, AbortSignal.any(signals)).catch(() => undefined);
     }

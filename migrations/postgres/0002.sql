@@ -56,11 +56,11 @@ CREATE INDEX claims_expiry ON claims (workspace, expires_at);
 CREATE TABLE dead_letters (
   workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
   job text NOT NULL, runbook text NOT NULL, stage text NOT NULL, reason text NOT NULL, message text,
-  at bigint NOT NULL, redriven_at bigint, redriven_by text,
+  at bigint NOT NULL, settled_at bigint, settled_by text,
   PRIMARY KEY (workspace, id)
 );
 CREATE INDEX dead_letters_job ON dead_letters (workspace, job);
-CREATE INDEX dead_letters_open ON dead_letters (workspace, redriven_at, id);
+CREATE INDEX dead_letters_open ON dead_letters (workspace, settled_at, id);
 
 CREATE TABLE effects (
   workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
@@ -87,8 +87,8 @@ CREATE TABLE schedules (
   workspace text NOT NULL, id text NOT NULL, version bigint NOT NULL,
   ref text NOT NULL, name text NOT NULL, text text, command text NOT NULL, args text NOT NULL, cron text,
   zone text NOT NULL, missed text NOT NULL, paused bigint NOT NULL, next_at bigint, last_at bigint,
-  runs bigint NOT NULL, last_outcome text, created_by text NOT NULL, scopes text NOT NULL, key text, reply_to text,
-  created_at bigint NOT NULL,
+  runs bigint NOT NULL, last_outcome text, created_by text NOT NULL, scopes text NOT NULL, key text, causes text NOT NULL,
+  reply_to text, created_at bigint NOT NULL,
   PRIMARY KEY (workspace, id)
 );
 CREATE UNIQUE INDEX schedules_ref ON schedules (workspace, ref);

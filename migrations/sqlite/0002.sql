@@ -56,11 +56,11 @@ CREATE INDEX claims_expiry ON claims (workspace, expires_at);
 CREATE TABLE dead_letters (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   job TEXT NOT NULL, runbook TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, message TEXT,
-  at INTEGER NOT NULL, redriven_at INTEGER, redriven_by TEXT,
+  at INTEGER NOT NULL, settled_at INTEGER, settled_by TEXT,
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX dead_letters_job ON dead_letters (workspace, job);
-CREATE INDEX dead_letters_open ON dead_letters (workspace, redriven_at, id);
+CREATE INDEX dead_letters_open ON dead_letters (workspace, settled_at, id);
 
 CREATE TABLE effects (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
@@ -87,8 +87,8 @@ CREATE TABLE schedules (
   workspace TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
   ref TEXT NOT NULL, name TEXT NOT NULL, text TEXT, command TEXT NOT NULL, args TEXT NOT NULL, cron TEXT,
   zone TEXT NOT NULL, missed TEXT NOT NULL, paused INTEGER NOT NULL, next_at INTEGER, last_at INTEGER,
-  runs INTEGER NOT NULL, last_outcome TEXT, created_by TEXT NOT NULL, scopes TEXT NOT NULL, key TEXT, reply_to TEXT,
-  created_at INTEGER NOT NULL,
+  runs INTEGER NOT NULL, last_outcome TEXT, created_by TEXT NOT NULL, scopes TEXT NOT NULL, key TEXT, causes TEXT NOT NULL,
+  reply_to TEXT, created_at INTEGER NOT NULL,
   PRIMARY KEY (workspace, id)
 ) WITHOUT ROWID, STRICT;
 CREATE UNIQUE INDEX schedules_ref ON schedules (workspace, ref);

@@ -57,12 +57,23 @@ export interface EnvironmentRead {
   readonly notes: readonly string[];
 }
 
+/** Options of the command line, by the variable that each takes the place of. */
+export type Options = ReadonlyMap<string, { readonly name: string; readonly value: string }>;
+
 /**
- * Reads the settings from `real`, and from the text of a `.env` file for what `real` leaves out. Relative paths start
- * at `cwd`. All problems are returned at once, each naming its variable and, where `.env` sets it, its line.
+ * Reads the settings from `options`, from `real` for what they leave out, and from the text of a `.env` file for what
+ * is in neither. Relative paths start at `cwd`. All problems are returned at once, each naming its option or variable
+ * and, where `.env` sets it, its line.
  */
-export function readEnvironment(real: Environment, dotenv: string | undefined, cwd: string): EnvironmentRead {
+export function readEnvironment(
+  real: Environment,
+  dotenv: string | undefined,
+  cwd: string,
+  options: Options = new Map(),
+): EnvironmentRead {
   const env = mergeEnvironment(real, dotenv);
+  // One that is empty is wrong, rather than not there.
+  for (const [variable, { value }] of options) env[variable] = value;
   const place = (name: string) => (real[name]?.trim() ? undefined : lineOf(dotenv, name));
   const located = (name: string) => {
     const line = place(name);
@@ -74,6 +85,8 @@ export function readEnvironment(real: Environment, dotenv: string | undefined, c
     (parsed.error?.issues ?? []).toReversed().map((issue) => [String(issue.path[0]), issue]),
   );
   const problems = [...faults].toReversed().map(([name, issue]): Problem => {
+    const option = options.get(name);
+    if (option) return { ...COMMAND_LINE, message: `${option.name}: ${issue.message}.` };
     const mend = `Set ${name} accordingly, or unset it; .env.example explains it.`;
     return { code: 'SBX101', ...located(name), message: `${name}: ${issue.message}.`, mend };
   });
@@ -95,6 +108,13 @@ export function mergeEnvironment(real: Environment, dotenv: string | undefined):
   return { ...present(dotenv === undefined ? {} : parseEnv(dotenv)), ...present(real) };
 }
 
+const COMMAND_LINE = {
+  code: 'SBX101',
+  file: 'command line',
+  line: undefined,
+  column: undefined,
+  mend: '`signalbox --help` has all options.',
+} as const;
 const ENVIRONMENT = { file: 'environment', line: undefined, column: undefined } as const;
 
 const present = (env: Environment): Record<string, string> =>

@@ -5,4 +5,4 @@ export { loadConfig, loadSettings, readMergedEnvironment, sourceSecrets, type Co
 export { ConfigError } from './problem.ts';
 export type { Environment } from './catalog.ts';
 export type { MailServer } from './channels.ts';
-export type { WorkerSettings } from './env.ts';
+export type { Options, WorkerSettings } from './env.ts';

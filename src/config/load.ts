@@ -1,6 +1,6 @@
 import type { Catalog, Source } from '../domain/catalog.ts';
 import { compile, type Environment } from './catalog.ts';
-import { mergeEnvironment, readEnvironment, type Settings } from './env.ts';
+import { mergeEnvironment, readEnvironment, type Options, type Settings } from './env.ts';
 import { readConfigText, readDotenv } from './file.ts';
 import { ConfigError, type Path, type Problem } from './problem.ts';
 import { readYaml, type Position } from './yaml.ts';
@@ -20,14 +20,21 @@ export interface Config {
   readonly locate: (path: Path) => Position;
 }
 
+export interface Place {
+  readonly env: Environment;
+  /** Working directory. */
+  readonly cwd: string;
+  readonly options?: Options;
+}
+
 /**
  * Reads environment, `.env` and configuration file of the working directory `cwd`. The environment passed in is not
  * changed.
  * @throws ConfigError with everything that is wrong in all of them.
  */
-export async function loadConfig({ env: real, cwd }: { env: Environment; cwd: string }): Promise<Config> {
+export async function loadConfig({ env: real, cwd, options }: Place): Promise<Config> {
   const dotenv = await readDotenv(cwd);
-  const environment = readEnvironment(real, dotenv.text, cwd);
+  const environment = readEnvironment(real, dotenv.text, cwd, options);
   const { env } = environment;
   const source = await readConfigText(env['SIGNALBOX_CONFIG'], cwd);
   const yaml = readYaml(source.text ?? '');

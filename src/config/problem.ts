@@ -28,7 +28,7 @@ export const CODES = {
   SBX026: 'arguments that the runbook of a step does not take',
   SBX027: 'a budget of an unknown runbook, or without a bound',
   SBX028: 'an argument that `job run` itself has a flag of that name for',
-  SBX101: 'an environment variable is not what was expected',
+  SBX101: 'an environment variable, or the option in its place, is not what was expected',
   SBX102: 'a channel is only half set',
 } as const;
 
@@ -36,7 +36,7 @@ export type Code = keyof typeof CODES;
 
 export interface Problem {
   readonly code: Code;
-  /** As given or found; `environment` for a variable that no file sets. */
+  /** As given or found; `environment` for a variable that no file sets, `command line` for an option. */
   readonly file: string;
   /** From 1; absent for the environment and for a file that cannot be read. */
   readonly line: number | undefined;

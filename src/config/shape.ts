@@ -240,7 +240,7 @@ export const jobRules = z.strictObject({
   concurrency: whole(1, 10_000).default(64),
   queued: whole(1, 1_000_000).default(10_000),
   depth: whole(1, 50).default(5),
-  causedPerHour: whole(1, 100_000).default(60),
+  causedPerHour: whole(1, 100_000).default(600),
   notify: allowedHosts.optional(),
   keepLogs: duration(3_660 * DAY).default(30 * DAY),
 });

@@ -1,7 +1,7 @@
 import { SECOND } from '../domain/clock.ts';
 
 /** Milliseconds after a deadline in which what is stopped then may end, and be written down. */
-const LAST = 5 * SECOND;
+const LAST = 4 * SECOND;
 
 /** Aborts when nothing is waited for any more, since a database that does not answer must not hold up the end. */
 export function lastMoment(deadline: AbortSignal): AbortSignal {

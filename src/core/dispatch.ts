@@ -7,6 +7,7 @@ import { refusalAnswer, withHints } from './answer.ts';
 import { Call } from './call.ts';
 import type { Reading } from './language.ts';
 import { offerLink } from './link.ts';
+import { look } from './looking.ts';
 import type { Answer, Inbound } from './message.ts';
 import { enqueue } from './outgoing.ts';
 import { keep, receiptKey, replay } from './receipts.ts';
@@ -36,9 +37,11 @@ export function createDispatcher(options: Services): Receive {
       if (!message.counted) await admission.admit(message.channel, message.from, isBeat(options, message));
       // Reading may load what only plain language needs, so it is done before the transaction, which waits for nothing.
       const reading = await read(options, message);
-      answer = await store.transaction(message.from.workspace, (tx) =>
-        handle(options, tx, { message, id, correlationId, reading }),
-      );
+      const { workspace } = message.from;
+      const work = (tx: Tx) => handle(options, tx, { message, id, correlationId, reading });
+      answer = await (onlyReads(message, reading)
+        ? look(store, workspace, newId, work)
+        : store.transaction(workspace, work));
     } catch (error) {
       const refusal = asRefusal(error);
       if (refusal.code === 'internal')
@@ -57,6 +60,12 @@ interface Received {
   readonly id: string;
   readonly correlationId: string;
   readonly reading: Reading | Refusal;
+}
+
+/** Whether nothing is to be written: no receipt, no outgoing message, and nothing by the command itself. */
+function onlyReads({ dedupeKey, replyTo }: Inbound, reading: Reading | Refusal): boolean {
+  if (dedupeKey !== undefined || replyTo) return false;
+  return reading instanceof Refusal || reading.command.risk === 'read';
 }
 
 async function read({ language, clock }: Services, message: Inbound): Promise<Reading | Refusal> {

@@ -50,6 +50,8 @@ export interface Trigger {
   readonly ref: string;
   /** What the key that wrote it down was narrowed to. */
   readonly scopes: readonly string[];
+  /** What had it written. */
+  readonly causes: readonly string[];
   readonly correlationId: string;
   /** The id of the journal entry that tells of it. */
   readonly cause: string;
@@ -58,7 +60,7 @@ export interface Trigger {
 
 /** The way of a command that somebody wrote down to run by itself; whoever executes it says as whom. */
 export function scheduledCall(services: Services, tx: Tx, trigger: Trigger): Call {
-  const { ref, scopes, correlationId, cause, replyTo } = trigger;
+  const { ref, scopes, causes, correlationId, cause, replyTo } = trigger;
   const from = verified({
     workspace: tx.workspace,
     channel: 'schedule',
@@ -72,7 +74,7 @@ export function scheduledCall(services: Services, tx: Tx, trigger: Trigger): Cal
     body: { text: '' },
     conversation: `schedule:${ref}`,
     cause,
-    causes: [ref],
+    causes: [...causes, ref],
     ...(replyTo && { origin: replyTo }),
   } as const;
   return new Call(services, tx, message, tx.id(), correlationId);

@@ -91,7 +91,7 @@ export const jobs = table('jobs', {
   queuedAt: maybe(time()),
   assignedAt: maybe(time()),
   runningAt: maybe(time()),
-  /** Set where something caused it and no person did: when it was asked for. */
+  /** Set where no proven person asked for it: when it was asked for. */
   causedAt: maybe(time()),
   /** The key of the message that asked for it, by which a repeat of that message is known. */
   inboundKey: maybe(text()),

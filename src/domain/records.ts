@@ -94,7 +94,7 @@ export const mailboxes = table('mailboxes', {
   lastUid: int(),
 });
 
-/** Jobs that came to an end without success, and reports that did not arrive: kept until somebody redrives them. */
+/** Jobs that came to an end without success, and reports that did not arrive: kept until somebody deals with them. */
 export const deadLetters = table('dead_letters', {
   job: text(), // jobs.ref
   runbook: text(),
@@ -103,8 +103,9 @@ export const deadLetters = table('dead_letters', {
   /** Of a report: the key of the message that was given up. */
   message: maybe(text()),
   at: time(),
-  redrivenAt: maybe(time()),
-  redrivenBy: maybe(text()),
+  /** Redriven, dismissed, or done again as another job. */
+  settledAt: maybe(time()),
+  settledBy: maybe(text()),
 });
 
 /** What was done outside: one immutable row for each request or program that a try ran, whatever came of it. */

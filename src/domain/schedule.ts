@@ -26,6 +26,8 @@ export const schedules = table('schedules', {
   scopes: json<readonly string[]>(),
   /** The API key that it was written with, if it was one: it runs for as long as that holds. */
   key: maybe(text()),
+  /** What led to it: the jobs and deliveries that had it written; none where somebody wrote it by themselves. */
+  causes: json<readonly string[]>(),
   replyTo: json<unknown>(),
   createdAt: time(),
 });

@@ -101,9 +101,9 @@ export async function runAs(
   const who = await authorOf(services, tx, row);
   if (typeof who === 'string') return { ok: false, text: who, pause: true };
   if (reading instanceof Refusal) return { ok: false, text: shown(reading.message), pause: false };
-  const { ref, scopes } = row;
+  const { ref, scopes, causes } = row;
   const replyTo = (row.replyTo ?? undefined) as Address | undefined;
-  const call = scheduledCall(services, tx, { ref, scopes, ...begun, replyTo });
+  const call = scheduledCall(services, tx, { ref, scopes, causes, ...begun, replyTo });
   const answer = await call.execute(reading, who, undefined);
   const pause = answer.error?.code === 'forbidden';
   return { ok: answer.status !== 'error', text: shown(answer.reply.text), pause };

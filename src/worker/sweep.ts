@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { settle } from '../core/approvals.ts';
 import { ownAlone, type Own, type Owned } from '../core/owned.ts';
+import { buryOrphans, findOrphans } from '../core/jobs/orphans.ts';
 import { systemContext } from '../core/system-context.ts';
 import type { Services } from '../core/services.ts';
 import type { ReadTx } from '../core/store.ts';
@@ -98,6 +99,14 @@ export class Sweeper {
   async #mend(): Promise<void> {
     const found = await this.#services.store.transaction(this.#workspace, (tx) => tx.queue.mend());
     if (found > 0) this.#log.warn({ jobs: found }, 'the job engine had lost jobs; they were put back');
+    await this.#buryOrphans();
+  }
+
+  async #buryOrphans(): Promise<void> {
+    const { store, catalog } = this.#services;
+    if ((await store.read(this.#workspace, (tx) => findOrphans(tx, catalog, 1))).length === 0) return;
+    const buried = await store.transaction(this.#workspace, (tx) => buryOrphans(tx, catalog, PAGE));
+    this.#log.warn({ jobs: buried }, 'jobs of runbooks that the configuration does not know were given up');
   }
 
   async #clear(): Promise<void> {

@@ -1,46 +1,50 @@
 import { compileCel, type CelProgram } from '../core/cel.ts';
 import { mayRead, topicMatches } from '../core/feed.ts';
 import { giveUpWait, resume } from '../core/jobs/waiting.ts';
-import { stepsOf } from '../core/jobs/step-rows.ts';
 import type { Services } from '../core/services.ts';
 import type { ReadTx, Tx } from '../core/store.ts';
 import { approvals } from '../domain/approval.ts';
 import { SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { jobs, type JobRow, type Wait } from '../domain/job.ts';
+import type { JsonObject } from '../domain/json.ts';
 import { journal, published } from '../domain/journal.ts';
-import { outputsOf } from '../domain/step.ts';
-import type { Row } from '../domain/table.ts';
+import { jobSteps, outputsOf } from '../domain/step.ts';
+import type { Row, Where } from '../domain/table.ts';
 import { Rounds } from './rounds.ts';
 
 type Entry = Row<typeof journal>;
 type EventWait = Extract<Wait, { kind: 'event' }>;
+type Waiting = JobRow & { readonly waitFor: EventWait };
 
 /** How often deadlines are looked at, and how long entries gather, in milliseconds. */
 const LOOK_EVERY = SECOND;
 const GATHER = 25;
 /** Entries and jobs that are looked at in one go. */
 const PAGE = 200;
+/** Entries after which it is written down how far the journal was read; after a restart at most so many are read again. */
+const KEPT_EVERY = 5_000;
 
-/** What a look found for one job. */
+/** What a job may have waited for, in order: the first of them that whoever asked for the job may read will do. */
 interface Found {
-  readonly job: JobRow;
-  /** In order: any of them will do that whoever asked for the job may read. */
+  readonly job: Waiting;
   readonly met: readonly Entry[];
-  /** Up to here nothing else was of interest. */
-  readonly seen: number;
 }
 
 /**
  * Wakes jobs that wait: for an event, when one is written; for a time, when it has come; and gives up on those whose
  * deadline is over. Each process that runs it looks for itself, and the transaction that wakes a job sees to it that
- * one does. What was written while nobody looked is caught up with: each wait knows the sequence that it began at.
+ * one does. The journal tells which jobs wait, so that a look costs what was written and not how many wait; what was
+ * written while nobody looked is caught up with, as each wait knows the sequence that it began at.
  */
 export class Waits {
   readonly #services: Services;
   readonly #workspace: string;
-  /** How far the journal was read for each wait; a hint that a restart may lose. */
-  readonly #seen = new Map<string, number>();
+  /** Those that wait for an event, by `jobs.ref`, as of `#cursor`; read anew while there is none. */
+  readonly #waiting = new Map<string, Waiting>();
+  /** The sequence up to which the journal was read, and that which was written down last. */
+  #cursor = 0;
+  #kept = 0;
   readonly #programs = new Map<string, CelProgram>();
   #unlisten: () => void = () => undefined;
   #soon: NodeJS.Timeout | undefined;
@@ -53,7 +57,7 @@ export class Waits {
 
   start(): void {
     this.#unlisten = this.#services.store.onCommit(({ workspace, entries }) => {
-      if (workspace === this.#workspace && entries.length > 0)
+      if (workspace === this.#workspace && entries.some(({ event }) => this.#concerns(event)))
         this.#soon ??= setTimeout(() => {
           this.#soon = undefined;
           void this.look();
@@ -74,67 +78,87 @@ export class Waits {
     return this.#rounds.now();
   }
 
+  /** What began to wait may wait for anything. */
+  #concerns(event: string): boolean {
+    if (event === 'job.waiting') return true;
+    for (const { waitFor } of this.#waiting.values()) if (topicMatches(waitFor.event, event)) return true;
+    return false;
+  }
+
   async #look(): Promise<void> {
     try {
-      await this.#wakeAll();
+      // An event that came in time counts, however late it is looked at.
+      while (await this.#read()) continue;
+      await this.#endLate();
     } catch (err) {
       this.#services.log.error({ err }, 'jobs that wait could not be looked at; it is tried again shortly');
     }
   }
 
-  async #wakeAll(): Promise<void> {
-    const { store } = this.#services;
-    const waiting = await store.read(this.#workspace, (tx) => allWaiting(tx));
-    const still = new Set(waiting.map(nameOf));
-    for (const name of this.#seen.keys()) if (!still.has(name)) this.#seen.delete(name);
-    // An event that came in time counts, however late it is looked at.
-    while (await this.#events(waiting)) continue;
-    const now = this.#services.clock.now();
-    for (const job of waiting)
-      if (job.waitUntil && job.waitUntil <= now) await this.#change(job, (tx, row) => overdue(tx, row));
-  }
-
-  /** Looks through one page of the journal. Returns whether there may be more. */
-  async #events(waiting: readonly JobRow[]): Promise<boolean> {
-    const { store } = this.#services;
-    const waits = waiting.flatMap((job) =>
-      job.waitFor?.kind === 'event' ? [{ job, wait: job.waitFor }] : [],
-    );
-    if (waits.length === 0) return false;
-    const from = Math.min(...waits.map(({ job, wait }) => this.#seenBy(job, wait)));
-    const { found, last, full } = await store.read(this.#workspace, async (tx) => {
+  /** Reads one page of the journal. Returns whether there may be more. */
+  async #read(): Promise<boolean> {
+    const page = await this.#services.store.read(this.#workspace, async (tx) => {
+      if (this.#waiting.size === 0) await this.#load(tx);
+      if (this.#waiting.size === 0) return undefined;
       const entries = await tx.find(journal, {
-        where: { seq: { above: from } },
+        where: { seq: { above: this.#cursor } },
         orderBy: [{ column: 'seq' }],
         limit: PAGE,
       });
-      const matches: Found[] = [];
-      for (const { job, wait } of waits) matches.push(await this.#match(tx, job, wait, entries));
-      return { found: matches, last: entries.at(-1)?.seq ?? from, full: entries.length === PAGE };
+      await this.#follow(tx, entries);
+      return { entries, found: await this.#match(tx, entries) };
     });
-    for (const { job, met, seen } of found) {
-      const woken = met.length > 0 && (await this.#change(job, (tx, row) => this.#wake(tx, row, met)));
-      // A whole page without what it waits for is not read again after a restart.
-      if (!woken && full) await this.#change(job, (tx, row) => moveOn(tx, row, Math.max(seen, last)));
-      this.#seen.set(nameOf(job), woken ? Number.MAX_SAFE_INTEGER : Math.max(seen, last));
+    if (!page) return false;
+    for (const { job, met } of page.found)
+      if (await this.#change(job, (tx, row) => this.#wake(tx, row, met))) this.#waiting.delete(job.ref);
+    this.#cursor = page.entries.at(-1)?.seq ?? this.#cursor;
+    if (this.#cursor - this.#kept >= KEPT_EVERY) await this.#keep();
+    return page.entries.length === PAGE;
+  }
+
+  async #load(tx: ReadTx): Promise<void> {
+    for (let after = ''; ; ) {
+      const rows = await find(tx, { waitUntil: { above: new Date(0) }, id: { above: after } });
+      for (const row of rows) if (isForEvent(row)) this.#waiting.set(row.ref, row);
+      after = rows.at(-1)?.id ?? '';
+      if (rows.length < PAGE) break;
     }
-    return full;
+    this.#cursor = Math.min(...Array.from(this.#waiting.values(), ({ waitFor }) => waitFor.after));
+    this.#kept = this.#cursor;
   }
 
-  #seenBy(job: JobRow, wait: EventWait): number {
-    return Math.max(wait.after, this.#seen.get(nameOf(job)) ?? 0);
+  /** Takes in which jobs began to wait, and which no longer do. */
+  async #follow(tx: ReadTx, entries: readonly Entry[]): Promise<void> {
+    const changed = entries.filter(({ event }) => event === 'job.waiting' || event === 'job.queued');
+    const refs = [...new Set(changed.map(({ target }) => target))];
+    for (const ref of refs) this.#waiting.delete(ref);
+    if (refs.length === 0) return;
+    for (const row of await find(tx, { ref: { in: refs } }))
+      if (isForEvent(row)) this.#waiting.set(row.ref, row);
   }
 
-  async #match(tx: ReadTx, job: JobRow, wait: EventWait, entries: readonly Entry[]): Promise<Found> {
-    const seen = this.#seenBy(job, wait);
-    const named = entries.filter(
-      ({ seq, at, event }) => seq > seen && at <= (job.waitUntil ?? at) && topicMatches(wait.event, event),
-    );
-    if (named.length === 0 || wait.when === undefined) return { job, met: named, seen };
-    const steps = outputsOf(await stepsOf(tx, job));
-    const { when } = wait;
-    const met = named.filter((entry) => this.#holds(when, { event: envelope(entry), args: job.args, steps }));
-    return { job, met, seen };
+  async #match(tx: ReadTx, entries: readonly Entry[]): Promise<Found[]> {
+    const byTopic = new Map<string, readonly Entry[]>();
+    const about = (topic: string): readonly Entry[] => {
+      const known = byTopic.get(topic) ?? entries.filter(({ event }) => topicMatches(topic, event));
+      byTopic.set(topic, known);
+      return known;
+    };
+    const named = [...this.#waiting.values()].flatMap((job): Found[] => {
+      const { event, after } = job.waitFor;
+      const met = about(event).filter(({ seq, at }) => seq > after && at <= (job.waitUntil ?? at));
+      return met.length === 0 ? [] : [{ job, met }];
+    });
+    const outputs = await outputsFor(tx, named);
+    return named.flatMap(({ job, met }): Found[] => {
+      const { when } = job.waitFor;
+      const steps = outputs.get(job.ref) ?? {};
+      const good = met.filter(
+        (entry) =>
+          when === undefined || this.#holds(when, { event: envelope(entry), args: job.args, steps }),
+      );
+      return good.length === 0 ? [] : [{ job, met: good }];
+    });
   }
 
   /** An event that lacks what the condition asks about is not the one. */
@@ -157,36 +181,58 @@ export class Waits {
     return resume(tx, job, envelope(event), { seq: event.seq });
   }
 
-  /** Changes a job that still waits for the same; another process may have been quicker. */
-  #change(seen: JobRow, work: (tx: Tx, job: JobRow) => Promise<boolean>): Promise<boolean> {
-    return this.#services.store.transaction(this.#workspace, async (tx) => {
-      const job = await tx.get(jobs, { id: seen.id });
-      return job?.state === 'waiting' && job.fence === seen.fence ? work(tx, job) : false;
-    });
+  async #keep(): Promise<void> {
+    for (const job of this.#waiting.values())
+      await this.#change(job, (tx, row) => moveOn(tx, row, this.#cursor));
+    this.#kept = this.#cursor;
+  }
+
+  async #endLate(): Promise<void> {
+    // By the clock that the transaction goes by, which need not be this machine's.
+    const late = await this.#services.store.read(this.#workspace, (tx) =>
+      find(tx, { waitUntil: { above: new Date(0), atMost: tx.now } }),
+    );
+    for (const job of late) await this.#change(job, overdue);
+  }
+
+  /**
+   * Changes a job that still waits for the same; another process may have been quicker. What is wrong with one holds up
+   * no other.
+   */
+  async #change(seen: JobRow, work: (tx: Tx, job: JobRow) => Promise<boolean>): Promise<boolean> {
+    try {
+      return await this.#services.store.transaction(this.#workspace, async (tx) => {
+        const job = await tx.get(jobs, { id: seen.id });
+        return job?.state === 'waiting' && job.fence === seen.fence ? work(tx, job) : false;
+      });
+    } catch (err) {
+      if (err instanceof Refusal && err.code === 'unavailable') throw err;
+      this.#services.log.error({ err, job: seen.ref }, 'a job that waits could not go on');
+      return false;
+    }
   }
 }
 
-/** A job that waits again has been claimed in between. */
-const nameOf = ({ id, fence }: JobRow): string => `${id}:${fence}`;
+const isForEvent = (row: JobRow): row is Waiting => row.waitFor?.kind === 'event';
 
 /** Without what only the chain needs. */
 const envelope = ({ at, details, ...entry }: Entry) =>
   published({ ...entry, at: at.toISOString(), details: details ?? {}, version: 1, workspace: '' });
 
-/** Those whose steps wait; what waits for the approval of its run has no time set. */
-async function allWaiting(tx: ReadTx): Promise<JobRow[]> {
-  const all: JobRow[] = [];
-  for (let after = ''; ; ) {
-    const page = await tx.find(jobs, {
-      where: { state: 'waiting', waitUntil: { above: new Date(0) }, id: { above: after } },
-      orderBy: [{ column: 'id' }],
-      limit: PAGE,
-    });
-    all.push(...page);
-    const last = page.at(-1);
-    if (!last || page.length < PAGE) return all;
-    after = last.id;
+/** Those of the jobs that wait. */
+const find = (tx: ReadTx, where: Where<typeof jobs>): Promise<JobRow[]> =>
+  tx.find(jobs, { where: { ...where, state: 'waiting' }, orderBy: [{ column: 'id' }], limit: PAGE });
+
+/** What the steps returned so far of the jobs whose condition asks for that, by `jobs.ref`. */
+async function outputsFor(tx: ReadTx, found: readonly Found[]): Promise<Map<string, JsonObject>> {
+  const outputs = new Map<string, JsonObject>();
+  const asking = found.filter(({ job }) => /\bsteps\b/.test(job.waitFor.when ?? ''));
+  for (let n = 0; n < asking.length; n += PAGE) {
+    const refs = asking.slice(n, n + PAGE).map(({ job }) => job.ref);
+    const rows = await tx.find(jobSteps, { where: { job: { in: refs } }, limit: 100_000 });
+    for (const ref of refs) outputs.set(ref, outputsOf(rows.filter(({ job }) => job === ref)));
   }
+  return outputs;
 }
 
 async function moveOn(tx: Tx, job: JobRow, after: number): Promise<boolean> {

@@ -17,6 +17,7 @@ test('a destination that fails is held off, seen over REST and in the metrics, a
   writeFileSync(
     join(folder, 'signalbox.yaml'),
     `allowedHosts: ['${host}']
+limits: { perSender: 100000 }
 breakers: { failures: 2, open: 1h, cap: 1h }
 runbooks:
   ask:
@@ -35,19 +36,21 @@ runbooks:
   onTestFinished(() => app.stop());
   const admin = new Rest(app.url, app.adminToken ?? '');
   const metrics = async () => (await fetch(`${app.url}/metrics`)).text();
-  const errorOf = async (n: number) => {
-    await admin.command('job run ask');
-    return soon(async () => {
+  const errorOf = (n: number, state: string) =>
+    soon(async () => {
       const { body } = await admin.get(`/v1/jobs/JOB-${n}`);
-      expect(body).toMatchObject({ state: 'failed' });
+      expect(body).toMatchObject({ state, error: expect.any(String) });
       return (body as { error?: string }).error;
     });
+  const asked = async (n: number, state = 'failed') => {
+    await admin.command('job run ask');
+    return errorOf(n, state);
   };
 
-  expect(await errorOf(1)).toContain('got 503');
+  expect(await asked(1)).toContain('got 503');
   expect(await metrics()).not.toContain('signalbox_breaker_open{');
-  expect(await errorOf(2)).toContain('got 503');
-  expect(await errorOf(3)).toContain(`The breaker of ${host} is open: status 503; nothing was sent.`);
+  expect(await asked(2)).toContain('got 503');
+  expect(await asked(3, 'queued')).toContain(`The breaker of ${host} is open: status 503; nothing was sent.`);
   expect(seen).toHaveLength(2);
   expect(await metrics()).toContain(`signalbox_breaker_open{destination="${host}"} 1`);
   expect((await admin.get('/v1/breakers')).body.items).toMatchObject([
@@ -59,5 +62,5 @@ runbooks:
     state: 'closed',
   });
   await soon(async () => expect(await metrics()).not.toContain('signalbox_breaker_open{'));
-  expect(await errorOf(4)).toContain('got 503');
+  expect(await errorOf(3, 'failed')).toContain('got 503');
 });

@@ -76,6 +76,8 @@ describe('signalbox migrate', () => {
 });
 
 describe('signalbox token', () => {
+  beforeEach(() => output((out) => runMigrate(config, out)));
+
   test('prints a key of the administrator, whom it creates where there is none', async () => {
     const { code, text } = await output((out) => runToken(config, undefined, out));
     expect(code).toBe(0);
@@ -119,6 +121,7 @@ describe('signalbox token', () => {
 
 describe('signalbox doctor', () => {
   test('looks at configuration, database, journal and channels', async () => {
+    await started();
     await output((out) => runToken(config, undefined, out));
     const { code, text } = await output((out) => runDoctor(config, out));
     expect(code).toBe(0);
@@ -179,6 +182,7 @@ describe('signalbox doctor', () => {
   });
 
   const broken = async (set: string) => {
+    await output((out) => runMigrate(config, out));
     await output((out) => runToken(config, undefined, out));
     const db = new Database(file);
     db.exec('DROP TRIGGER journal_no_update');
@@ -199,12 +203,13 @@ describe('signalbox doctor', () => {
     expect(text).toContain(why);
   });
 
-  test('refuses a file that is no database', async () => {
+  test('names a file that is no database', async () => {
     await output((out) => runMigrate(config, out));
     writeFileSync(file, 'hello '.repeat(1_000));
-    await expect(runDoctor(config, { write: () => undefined })).rejects.toMatchObject({
-      code: 'unavailable',
-    });
+    const { code, text } = await output((out) => runDoctor(config, out));
+    expect(code).toBe(1);
+    expect(text).toMatch(/✗ database: .*is not a Signalbox database/);
+    expect(text).toMatch(/○ slack: off/);
   });
 });
 

@@ -1,7 +1,8 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createDatabase } from '../support/postgres.ts';
 import { run, startServer, startWorker, type Server, type SpawnOptions } from '../support/spawn.ts';
@@ -95,6 +96,22 @@ describe.each(databases)('on %s', (_name, database) => {
     expect(await server.stop()).toMatchObject({ code: 0, err: '' });
   }, 40_000);
 
+  test('a server that is held answers, and does nothing by itself', async () => {
+    const at = await place();
+    const held = await startServer({ ...at, args: ['--hold'] });
+    expect(held.out).toContain('Held: ');
+    const [queued, scheduled] = [join(at.folder, 'queued'), join(at.folder, 'scheduled')];
+    await ask(held, `job run touch --file ${queued}`);
+    const at1 = new Date(Date.now() + 1_000).toISOString();
+    await ask(held, `schedule add later "job run touch --file ${scheduled}" --at ${at1} --missed one`);
+    await soon(() => expect(Date.now()).toBeGreaterThan(Date.parse(at1) + 1_500));
+    expect(existsSync(queued) || existsSync(scheduled)).toBe(false);
+    expect(await ready(held.url)).toMatchObject({ ok: true });
+    expect(await held.stop()).toMatchObject({ code: 0, err: '' });
+    await startServer(at);
+    await soon(() => expect(existsSync(queued) && existsSync(scheduled)).toBe(true));
+  }, 40_000);
+
   test('a worker that is stopped lets its jobs end within the grace, and gives back the rest', async () => {
     const at = await place();
     const server = await startServer({ ...at, args: ['--no-worker'] });
@@ -112,11 +129,26 @@ describe.each(databases)('on %s', (_name, database) => {
   }, 40_000);
 });
 
+test.each([
+  [['--help'], /^Usage: signalbox/],
+  [['token', '--help'], /^Usage: signalbox/],
+  [['--version'], /^\d+\.\d+\.\d+/],
+])('%j is answered, and nothing is wrong with it', async (args, says) => {
+  const folder = tempFolder();
+  const ended = await run(args, { folder });
+  expect(ended).toMatchObject({ code: 0, err: '' });
+  expect(ended.out).toMatch(says);
+  expect(existsSync(join(folder, 'signalbox.db'))).toBe(false);
+});
+
 describe('what cannot start says why', () => {
   test.each([
     [['worker', '--colour', 'red'], /--colour/],
     [['worker', 'now'], /now/],
-    [['start', '--no-workers'], /start \[--no-worker\]/],
+    [['start', '--no-workers'], /--no-workers/],
+    [['start', 'now'], /now/],
+    [['token', '--name', 'ana'], /--name/],
+    [['token', 'ana', 'ben'], /token \[NAME\]/],
   ])('usage: %j', async (args, says) => {
     const ended = await run(args, { folder: tempFolder() });
     expect(ended).toMatchObject({ code: 2, out: '' });
@@ -124,18 +156,46 @@ describe('what cannot start says why', () => {
     expect(ended.err).toContain('Usage: signalbox');
   });
 
-  test('an option that is wrong, by the name of its variable', async () => {
-    const ended = await run(['worker', '--concurrency', '0'], { folder: tempFolder() });
+  test.each([
+    [['--concurrency', '0'], /command line SBX101 --concurrency: .*from 1 to 1000/],
+    [['--capabilities', ''], /command line SBX101 --capabilities: .*one capability at least/],
+    [['--health', 'x'], /command line SBX101 --health: .*from 0 to 65535/],
+  ])('an option that is wrong, by its name: %j', async (options, says) => {
+    const ended = await run(['worker', ...options], { folder: tempFolder() });
     expect(ended).toMatchObject({ code: 1, out: '' });
-    expect(ended.err).toMatch(/SIGNALBOX_CONCURRENCY.*from 1 to 1000/);
+    expect(ended.err).toMatch(says);
   });
+
+  test('a database that is not there, or of an older version, which is left as it is', async () => {
+    const folder = tempFolder();
+    const path = join(folder, 'signalbox.db');
+    for (const subcommand of ['worker', 'token']) {
+      const ended = await run([subcommand], { folder });
+      expect(ended, subcommand).toMatchObject({ code: 1, out: '' });
+      expect(ended.err, subcommand).toMatch(/There is no database yet at .*run `signalbox migrate`/);
+      expect(existsSync(path)).toBe(false);
+    }
+    const old = new Sqlite(path);
+    old.exec(readFileSync(join(import.meta.dirname, '../../migrations/sqlite/0001.sql'), 'utf8'));
+    old.pragma('user_version = 1');
+    old.close();
+    const before = readFileSync(path);
+    for (const subcommand of ['worker', 'token', 'doctor']) {
+      const ended = await run([subcommand], { folder });
+      expect(ended, subcommand).toMatchObject({ code: 1 });
+      expect(ended.out + ended.err, subcommand).toMatch(/has schema 1, .*run `signalbox migrate`/);
+      expect(readFileSync(path).equals(before)).toBe(true);
+    }
+  }, 20_000);
 
   test('a health port that is taken', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     onTestFinished(() => void other.close());
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    const ended = await run(['worker', '--health', String(port)], { folder: tempFolder() });
+    const folder = tempFolder();
+    await run(['migrate'], { folder });
+    const ended = await run(['worker', '--health', String(port)], { folder });
     expect(ended).toMatchObject({ code: 1, out: '' });
     expect(ended.err).toContain(String(port));
   });

@@ -5,11 +5,12 @@ import { jobEffects } from '../../commands/job/effects.ts';
 import { ownAlone } from '../../src/core/owned.ts';
 import { claim, LEASE } from '../../src/core/jobs/claiming.ts';
 import { finish } from '../../src/core/jobs/finishing.ts';
+import { buryOrphans } from '../../src/core/jobs/orphans.ts';
 import { recover } from '../../src/core/jobs/recovering.ts';
 import { within } from '../../src/core/jobs/room.ts';
 import type { Answer } from '../../src/core/message.ts';
 import type { Outcome, Stage } from '../../src/domain/job.ts';
-import { MINUTE, SECOND } from '../../src/domain/clock.ts';
+import { HOUR, MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { Json } from '../../src/domain/json.ts';
 import { deadLetters, outbox } from '../../src/domain/records.ts';
@@ -55,6 +56,9 @@ async function dies(
   return (data as { id: string }).id;
 }
 const REFUSED = { kind: 'fail', failure: 'refused', reason: 'exit code 1' } as const;
+const open = async () => (await run('job dead list')).reply.text;
+const guard = (name: string) =>
+  runbook(name, { approval: { quorum: 1, roles: ['approver'], persons: [], timeout: HOUR } });
 const letters = () => rows(h, deadLetters, { orderBy: [{ column: 'id' }] });
 
 describe('a dead letter', () => {
@@ -66,7 +70,7 @@ describe('a dead letter', () => {
         runbook: 'restart',
         stage: 'run',
         reason: 'token [redacted] refused',
-        redrivenAt: null,
+        settledAt: null,
       },
     ]);
     expect(await events(h, /^job\.dead$/)).toMatchObject([
@@ -120,8 +124,10 @@ describe('a dead letter', () => {
     const { execute, tries: made } = controlled();
     const worker = jobWorker(h, execute);
     worker.start();
-    for (const [ref] of cases) await soon(async () => expect((await job(h, ref)).state).toBe('failed'));
+    await soon(async () => expect((await job(h, 'JOB-2')).state).toBe('failed'));
     await worker.stop(now());
+    h.clock.pass(11 * MINUTE);
+    await h.store.transaction('main', (tx) => buryOrphans(tx, h.catalog, 10));
     expect(made).toEqual([]);
     for (const [ref, , reason] of cases)
       expect((await letters()).find((letter) => letter.job === ref)).toMatchObject({
@@ -168,11 +174,11 @@ describe('job dead redrive', () => {
       error: null,
       stoppedBy: null,
     });
-    expect(await letters()).toMatchObject([{ redrivenBy: 'ben', redrivenAt: h.clock.now() }]);
+    expect(await letters()).toMatchObject([{ settledBy: 'ben', settledAt: h.clock.now() }]);
     expect((await events(h, /^job\.redriven$/)).at(-1)).toMatchObject({ target: 'JOB-1', actor: 'ben' });
     expect(await run('job dead redrive JOB-1')).toMatchObject({
       error: { code: 'conflict' },
-      reply: { text: 'JOB-1 was redriven already, by ben at 2026-03-02 09:00:00 UTC.' },
+      reply: { text: 'JOB-1 was dealt with already, by ben at 2026-03-02 09:00:00 UTC.' },
     });
     expect((await run('job dead list')).reply.text).toBe('No dead letters.');
   });
@@ -210,10 +216,74 @@ describe('job dead redrive', () => {
     expect([(await job(h)).state, (await job(h, 'JOB-2')).state]).toEqual(['failed', 'queued']);
   });
 
-  test('leaves nothing of what was retried by itself', async () => {
+  test.each(['run', 'report'] as const)(
+    'leaves nothing of what was retried by itself, in stage %s',
+    async (stage) => {
+      await dies('restart', { kind: 'fail', stage, reason: 'too large' });
+      await run('job retry JOB-1');
+      expect(await open()).toBe('No dead letters.');
+      expect(code(await run('job dead redrive JOB-1'))).toBe('conflict');
+    },
+  );
+
+  test('is not held up by what cannot be redriven, however few are asked for', async () => {
+    await dies('restart');
+    await dies('backup');
+    guard('restart');
+    expect((await run('job dead redrive --stage run --limit 1')).reply.text).toMatch(
+      /^1 redriven, 1 not\.\nJOB-1: restart needs a new approval/,
+    );
+    expect((await job(h, 'JOB-2')).state).toBe('queued');
+  });
+});
+
+describe('what needs an approval each time', () => {
+  test('is settled by the job that does it again, once that is approved', async () => {
     await dies();
-    await run('job retry JOB-1');
-    expect(code(await run('job dead redrive JOB-1'))).toBe('conflict');
+    guard('restart');
+    await run('job run --again JOB-1');
+    expect(await open()).toContain('JOB-1 [run]');
+    await run('approve APR-1', 'cho');
+    expect((await job(h, 'JOB-2')).state).toBe('queued');
+    expect(await open()).toBe('No dead letters.');
+    expect(await letters()).toMatchObject([{ job: 'JOB-1', settledBy: 'ben' }]);
+  });
+
+  test('stays where what its steps did is left to undo', async () => {
+    await dies();
+    const [letter] = await letters();
+    if (!letter) throw new Error('no letter');
+    await h.store.transaction('main', (tx) => tx.update(deadLetters, letter, { stage: 'compensate' }));
+    await run('job run --again JOB-1');
+    expect(await open()).toContain('JOB-1 [compensate]');
+  });
+});
+
+describe('job dead dismiss', () => {
+  test('closes one with a reason, and the job stays as it is', async () => {
+    await dies();
+    expect(code(await run('job dead dismiss JOB-1'))).toBe('invalid_argument');
+    expect((await run('job dead dismiss JOB-1 --reason "done by hand"')).reply.text).toBe('1 dismissed.');
+    expect(await open()).toBe('No dead letters.');
+    expect((await job(h)).state).toBe('failed');
+    expect(await events(h, /^job\.dismissed$/)).toMatchObject([
+      { target: 'JOB-1', actor: 'ben', details: { stage: 'run', why: 'done by hand' } },
+    ]);
+    expect(code(await run('job dead dismiss JOB-1 --reason again'))).toBe('conflict');
+  });
+
+  test('takes a filter, and the permission of the runbook', async () => {
+    for (const name of ['restart', 'backup', 'restart']) await dies(name);
+    await run('role add starter job:* runbook:backup', 'ana');
+    await run('person add eve --roles starter', 'ana');
+    const some = await run('job dead dismiss --stage run --reason old', 'eve');
+    expect(some.reply.data).toMatchObject({ dismissed: 1 });
+    expect(some.reply.text).toContain('JOB-1: it needs the permission runbook:restart');
+    expect(code(await run('job dead dismiss --reason old'))).toBe('invalid_argument');
+    expect((await run('job dead dismiss --runbook restart --limit 1 --reason old')).reply.data).toMatchObject({
+      dismissed: 1,
+    });
+    expect(await open()).toMatch(/^JOB-3 \[run\] restart/);
   });
 });
 

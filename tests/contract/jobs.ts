@@ -136,6 +136,28 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
         expect(await taken(two, { capabilities: ['gpu'], limit: 5 })).toEqual([late.ref]);
       });
 
+      test('is what whoever asks can run, and others are taken in the stead of the rest', async () => {
+        const strange = await add([
+          { runbook: 'strange', priority: 2 },
+          { runbook: 'strange', priority: 2, capability: 'gpu' },
+        ]);
+        const known = await add([{ priority: 1 }, {}]);
+        const takes = (runbook: string) => runbook !== 'strange';
+        const ask = (capabilities: readonly string[]) =>
+          two.transaction('main', async (tx) =>
+            (await claim(tx, { owner: 'w' }, { capabilities, limit: 1, room: new Map(), takes })).map(
+              ({ ref }) => ref,
+            ),
+          );
+        expect(await ask(['gpu'])).toEqual([]);
+        expect([await ask(['default']), await ask(['default', 'gpu'])]).toEqual(
+          known.map(({ ref }) => [ref]),
+        );
+        expect((await taken(one, { limit: 9, capabilities: ['default', 'gpu'] })).toSorted()).toEqual(
+          strange.map(({ ref }) => ref).toSorted(),
+        );
+      });
+
       test('leaves what its runbook has no room for, and takes others in its stead', async () => {
         const full = { runbook: 'full', priority: 2 };
         const rows = await add([full, full, full, { priority: 1 }, {}]);
@@ -177,7 +199,10 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
         });
         expect(second).toMatchObject({ id: first.id, attempt: 2, fence: first.fence + 1 });
         expect(await started(one, first)).toBeUndefined();
-        expect(await keep(one, first)).toMatchObject({ lost: [first.id], renewed: 0 });
+        expect(await keep(one, first)).toMatchObject({
+          lost: [{ id: first.id, fence: first.fence }],
+          renewed: [],
+        });
         expect(await done(one, first)).toBe(false);
         expect((await rowOf(first)).state).toBe('assigned');
         expect(await keep(two, second)).toMatchObject({ lost: [], cancelled: [] });
@@ -202,7 +227,7 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
       test('that is renewed in time is nobody else’s', async () => {
         await addOne();
         const [job] = (await take(one, { lease: LEASE / 2 })) as [JobRow];
-        expect(await keep(one, job)).toMatchObject({ lost: [], renewed: 1 });
+        expect(await keep(one, job)).toMatchObject({ lost: [], renewed: [{ id: job.id }] });
         expect((await rowOf(job, two)).leaseUntil?.getTime()).toBeGreaterThan(
           job.leaseUntil?.getTime() ?? Number.POSITIVE_INFINITY,
         );

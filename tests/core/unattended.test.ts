@@ -15,6 +15,7 @@ test('what decides, confirms, takes work or says who may do what is for people a
     'job.claim',
     'job.complete',
     'job.continue',
+    'job.dead.dismiss',
     'job.fail',
     'job.heartbeat',
     'key.create',

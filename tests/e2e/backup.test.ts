@@ -1,8 +1,9 @@
-import { statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
-import { run, startServer, type Server } from '../support/spawn.ts';
+import { startProxy } from '../support/proxy.ts';
+import { launch, run, startServer, type Server } from '../support/spawn.ts';
 import { tempFolder } from '../support/temp.ts';
 
 const TOKEN = 'example-token-of-an-administrator-1';
@@ -107,3 +108,24 @@ test('what cannot be backed up or restored is said, with nothing made', async ()
   expect(await said(['backup', 'x'])).toBe(`1 ✗ There is no database at ${join(folder, 'signalbox.db')}.\n`);
   expect(await said(['restore', 'x'])).toBe(`1 ✗ There is no database at ${join(folder, 'x')}.\n`);
 }, 30_000);
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  'a backup that %s interrupts leaves nothing behind',
+  async (signal) => {
+    const database = await createDatabase();
+    const proxy = await startProxy(database.url);
+    onTestFinished(async () => {
+      await proxy.close();
+      await database.drop();
+    });
+    const folder = tempFolder();
+    // In the middle of it the database falls silent, so that it cannot end by itself.
+    await database.sql(`INSERT INTO workspaces (name) VALUES ('main')`);
+    proxy.cutAt('FROM "counters"', 'silent');
+    const backup = launch(['backup', 'backup.db'], { folder, env: { SIGNALBOX_DB: proxy.url } });
+    await vi.waitFor(() => expect(readdirSync(folder).join()).toMatch(/^backup\.db\.\d+\.partial/), 10_000);
+    expect(await backup.stop(signal)).toMatchObject({ signal, err: '' });
+    expect(readdirSync(folder)).toEqual([]);
+  },
+  30_000,
+);

@@ -68,7 +68,7 @@ test('what is no database, or half of the command, is told without a password', 
   };
   expect(await tried('--from', 'sqlite:a.db')).toMatch(/^2 Usage: signalbox migrate/);
   expect(await tried('--from', 'a.db', '--to', database('mysql'))).toBe(
-    '1 ✗ --to: expected the path of a SQLite file, sqlite:path, or postgres://user:password@host:port/database.\n',
+    '1 ✗ --to: expected the path of a SQLite file, sqlite:path, or postgres://user:password@host:port/database with one host.\n',
   );
   expect(await tried('--from', 'a.db', '--to', database('postgres'))).toBe(
     `1 ✗ There is no database at ${join(folder, 'a.db')}.\n`,

@@ -26,9 +26,9 @@ export const QUERIES: readonly (readonly [string, string])[] = [
   ['SELECT count(*) FROM jobs WHERE workspace = ? AND runbook = ? AND caused_at > ?', 'jobs_caused'],
   ['SELECT * FROM jobs WHERE workspace = ? AND runbook IN (?, ?) AND state IN (?, ?)', 'jobs_room'],
   ['SELECT * FROM jobs WHERE workspace = ? AND requester = ? AND key = ?', 'jobs_key'],
-  ['SELECT * FROM dead_letters WHERE workspace = ? AND job = ? AND redriven_at IS NULL', 'dead_letters_job'],
+  ['SELECT * FROM dead_letters WHERE workspace = ? AND job = ? AND settled_at IS NULL', 'dead_letters_job'],
   [
-    'SELECT * FROM dead_letters WHERE workspace = ? AND redriven_at IS NULL ORDER BY id DESC LIMIT 9',
+    'SELECT * FROM dead_letters WHERE workspace = ? AND settled_at IS NULL ORDER BY id DESC LIMIT 9',
     'dead_letters_open',
   ],
   ['SELECT * FROM effects WHERE workspace = ? AND job = ? ORDER BY id LIMIT 9', 'effects_job'],

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
+type When = 'before' | 'after' | 'silent';
+
 /** A way to a server that can be cut. */
 export interface Proxy {
   /** The address with our port in the place of its own. */
@@ -16,9 +18,9 @@ export interface Proxy {
   mend(): void;
   /**
    * At the next piece from a client that contains the text, everything is cut: before the server gets it, or after, with
-   * the answer lost.
+   * the answer lost; or that connection falls silent.
    */
-  cutAt(text: string, when: 'before' | 'after'): void;
+  cutAt(text: string, when: When): void;
   close(): Promise<void>;
 }
 
@@ -28,7 +30,7 @@ export async function startProxy(address: string): Promise<Proxy> {
   const pairs = new Set<{ said: string; silent: boolean }>();
   let away = false;
   let silent = false;
-  let trap: { text: string; when: 'before' | 'after' } | undefined;
+  let trap: { text: string; when: When } | undefined;
   const cut = () => {
     for (const socket of sockets) socket.destroy();
     sockets.clear();
@@ -60,6 +62,10 @@ export async function startProxy(address: string): Promise<Proxy> {
       }
       const { when } = trap;
       trap = undefined;
+      if (when === 'silent') {
+        pair.silent = true;
+        return;
+      }
       if (when === 'before') {
         cut();
         return;

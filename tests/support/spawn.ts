@@ -90,9 +90,14 @@ class Program {
   }
 }
 
+/** Begins a subcommand. */
+export function launch(args: readonly string[], options: SpawnOptions): Program {
+  return new Program(args, options);
+}
+
 /** Runs a subcommand to its end. */
 export function run(args: readonly string[], options: SpawnOptions): Promise<Exit> {
-  return new Program(args, options).ended;
+  return launch(args, options).ended;
 }
 
 /** A server that has said where it listens. */

@@ -99,13 +99,6 @@ describe('a job', () => {
     expect(tries.map((t) => t.attempt)).toEqual([1, 1, 1]);
     expect((await rows(h, outbox)).length).toBe(0);
   });
-
-  test('of a runbook that is gone fails and says so', async () => {
-    await ask();
-    start(controlled().execute, { catalog: { ...h.catalog, runbooks: new Map() } });
-    await expectState('failed');
-    expect((await job(h)).error).toBe('the configuration no longer defines restart');
-  });
 });
 
 test('what was approved is what runs, at a later try too', async () => {

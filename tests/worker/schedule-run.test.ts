@@ -165,4 +165,20 @@ describe.each(DATABASES)('on %s, a scheduled command', (_name, open) => {
     expect((await w.h.run('ben', 'approve APR-1')).error?.code).toBe('forbidden');
     expect((await job(w.h)).state).toBe('waiting');
   });
+
+  test('that a run had written carries on the causes of that run, and is stopped by depth', async () => {
+    await w.h.run('pia', 'job run restart');
+    let last = 'JOB-1';
+    const seen: string[] = [];
+    for (let n = 1; seen.at(-1) !== last; n += 1) {
+      seen.push(last);
+      const at = new Date(w.h.clock.now().getTime() + MINUTE).toISOString();
+      await w.add(`again${n} "job run restart" --at ${at}`, { causes: [last] });
+      await w.after(MINUTE);
+      last = `JOB-${await w.count()}`;
+    }
+    expect(seen).toEqual(['JOB-1', 'JOB-2', 'JOB-3']);
+    expect((await job(w.h, 'JOB-3')).causes).toEqual(['JOB-1', 'SCH-1', 'JOB-2', 'SCH-2']);
+    expect((await w.schedule('again3')).lastOutcome).toContain('it may be starting itself');
+  });
 });

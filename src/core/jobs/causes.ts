@@ -5,7 +5,7 @@ import { jobs, type JobRow } from '../../domain/job.ts';
 import type { Ctx } from '../command.ts';
 import type { ReadTx } from '../store.ts';
 
-/** What led to a run: the chain, outermost first, and when it was asked for, where something did and no person. */
+/** What led to a run: the chain, outermost first, and when it was asked for, where no proven person did. */
 export type Origin = Pick<JobRow, 'causes' | 'causedAt'>;
 
 type Asking = Pick<Ctx, 'tx' | 'now' | 'who' | 'channel' | 'assurance' | 'causes'> & {
@@ -25,7 +25,7 @@ export async function originOf(
   const causes = [...before, ...(await chainOf(ctx.tx, ctx.causes))];
   const { depth, causedPerHour } = ctx.catalog.jobs;
   if (causes.length > depth) throw stopped(runbook, causes, 'jobs.depth', `more than ${depth} causes`);
-  if (causes.length === 0 || isAttended(ctx)) return { causes, causedAt: null };
+  if (isAttended(ctx)) return { causes, causedAt: null };
   const causedAt = { above: new Date(ctx.now.getTime() - HOUR) };
   // A loop through somebody who drops the header shows no depth, only pace.
   if ((await ctx.tx.count(jobs, { runbook, causedAt })) >= causedPerHour)
@@ -38,9 +38,10 @@ export async function originOf(
   return { causes, causedAt: ctx.now };
 }
 
-/** A person asked for it, and proved to be that person; or a schedule, which keeps its own pace. */
-function isAttended({ who, channel, assurance }: Asking): boolean {
-  return channel === 'schedule' || (who.kind === 'person' && assurance !== 'signature');
+/** A person asked for it, and proved to be that person, or wrote the schedule that does: no run had them write it. */
+function isAttended({ who, channel, assurance, causes }: Asking): boolean {
+  if (who.kind !== 'person') return false;
+  return channel === 'schedule' ? causes.length === 1 : assurance !== 'signature';
 }
 
 /** A job that is named first brings its own causes along. What cannot be verified makes the chain no shorter. */

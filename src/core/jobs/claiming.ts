@@ -38,7 +38,8 @@ export async function claim(tx: Tx, claimant: Claimant, wanted: Wanted): Promise
   return claimed;
 }
 
-async function assign(
+/** `queued → assigned`, and on to `running` where it begins at once. */
+export async function assign(
   tx: Tx,
   { owner, lease = LEASE, begin: starts = false }: Claimant,
   row: JobRow,

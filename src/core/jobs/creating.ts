@@ -7,6 +7,7 @@ import type { Ctx } from '../command.ts';
 import { runbookArgs } from '../runbook-args.ts';
 import { admitRun, checkRoom } from './admitting.ts';
 import { originOf } from './causes.ts';
+import { settleLetters } from './dead-letters.ts';
 import type { Key } from './keys.ts';
 import { queueJob } from './queueing.ts';
 
@@ -88,6 +89,7 @@ export async function createJob(
     replyTo: ctx.replyTo ?? null,
     createdAt: ctx.now,
   });
+  if (approval === null && repeats !== undefined) await settleLetters(ctx, repeats, 'another');
   const row = approval === null ? await queueJob(ctx.tx, made, {}) : made;
   await ctx.emit(`job.${row.state}`, ref, {
     runbook: runbook.name,

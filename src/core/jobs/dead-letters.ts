@@ -1,11 +1,15 @@
 import { jobs, type JobRow, type Stage } from '../../domain/job.ts';
 import { deadLetters } from '../../domain/records.ts';
 import { redactText } from '../../domain/redact.ts';
+import type { Row } from '../../domain/table.ts';
+import type { Ctx } from '../command.ts';
 import type { Tx } from '../store.ts';
 import { emit } from './journalling.ts';
 import { reportedJob } from './report-keys.ts';
 
-/** Keeps a job that came to an end without success, or a report that did not arrive, until somebody redrives it. */
+export type DeadLetter = Row<typeof deadLetters>;
+
+/** Keeps a job that came to an end without success, or a report that did not arrive, until somebody deals with it. */
 export async function bury(
   tx: Tx,
   row: JobRow,
@@ -22,8 +26,8 @@ export async function bury(
     reason,
     message,
     at: tx.now,
-    redrivenAt: null,
-    redrivenBy: null,
+    settledAt: null,
+    settledBy: null,
   });
   await emit(tx, row, 'job.dead', { stage, reason });
 }
@@ -33,4 +37,23 @@ export async function buryReport(tx: Tx, key: string, reason: string): Promise<v
   const ref = reportedJob(key);
   const row = ref === undefined ? undefined : await tx.get(jobs, { ref });
   if (row) await bury(tx, row, 'report', reason, key);
+}
+
+type Settling = Pick<Ctx, 'tx' | 'who' | 'now'>;
+
+/**
+ * Settles what is open of a job that runs again: as a further attempt of itself, or as another job, which undoes nothing
+ * of it. Reports that were lost stay: a further run does not bring them.
+ */
+export async function settleLetters(ctx: Settling, job: string, by: 'itself' | 'another'): Promise<void> {
+  const where = { job, settledAt: null, message: null } as const;
+  const stage = { not: 'compensate' } as const;
+  for (const letter of await ctx.tx.find(deadLetters, {
+    where: by === 'itself' ? where : { ...where, stage },
+  }))
+    await settleLetter(ctx, letter);
+}
+
+export async function settleLetter({ tx, who, now }: Settling, letter: DeadLetter): Promise<void> {
+  await tx.update(deadLetters, letter, { settledAt: now, settledBy: who.name });
 }

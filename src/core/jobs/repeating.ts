@@ -3,13 +3,13 @@ import { Refusal } from '../../domain/errors.ts';
 import { checkStep, isOver, jobDigest, type JobRow } from '../../domain/job.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { may } from '../../domain/permission.ts';
-import { deadLetters } from '../../domain/records.ts';
 import type { Runbook } from '../../domain/runbook.ts';
 import { permissionsOf } from '../../domain/step.ts';
 import type { Ctx } from '../command.ts';
 import { runbookArgs } from '../runbook-args.ts';
 import { admitRun } from './admitting.ts';
 import { originOf } from './causes.ts';
+import { settleLetters } from './dead-letters.ts';
 import { queueJob } from './queueing.ts';
 import { forgetSteps, leftToUndo, undoAgain } from './retaking.ts';
 
@@ -26,11 +26,13 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
   if (!isOver(row.state)) throw new Refusal('conflict', `${row.ref} is ${row.state}: it is not over yet.`);
   checkStep(row.ref, row.state, 'queued');
   const later = runAt > ctx.now && { runAt: runAt.toISOString() };
+  // Whoever has it run again asks for it too, and may not approve what it comes to.
+  const chain = [...new Set([...row.chain, ...(await ctx.chain())])];
   const left = await leftToUndo(tx, row);
   if (left.length > 0) {
     checkPermission(ctx, row.plan ?? undefined);
-    await settleLetters(ctx, row);
-    const undoing = await undoAgain(tx, row, left, runAt);
+    await settleLetters(ctx, row.ref, 'itself');
+    const undoing = await undoAgain(tx, row, left, { runAt, chain });
     const { runbook: name, phase } = undoing;
     await ctx.emit('job.queued', row.ref, { runbook: name, phase, ...details, ...later });
     return undoing;
@@ -39,9 +41,10 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
   // The runbook may have been changed since: it runs as it is now, if it still takes these arguments.
   const args = runbookArgs(runbook, row.args);
   // What another run made do this is a cause of what comes of it, or a retry of itself would go round for ever.
-  const origin = causes.length > 0 ? await originOf(ctx, row.runbook, [...row.causes, row.ref]) : {};
+  const before = causes.length > 0 ? [...row.causes, row.ref] : row.causes;
+  const origin = await originOf(ctx, row.runbook, before);
   await admitRun(ctx, runbook, undefined);
-  await settleLetters(ctx, row);
+  await settleLetters(ctx, row.ref, 'itself');
   const queued = await queueJob(tx, row, {
     args,
     digest: jobDigest(runbook, args),
@@ -49,6 +52,8 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
     runAt,
     ...AFRESH,
     ...origin,
+    causedAt: origin.causedAt ?? row.causedAt,
+    chain,
     ...(await forgetSteps(tx, row)),
   });
   await ctx.emit('job.queued', row.ref, { runbook: row.runbook, ...details, ...later });
@@ -81,14 +86,8 @@ function repeatable(ctx: Ctx, row: JobRow): Runbook {
   return runbook;
 }
 
-function checkPermission({ who }: Ctx, runbook: Runbook | undefined): void {
+/** @throws Refusal `forbidden` without the permission of the runbook and of each that it calls. */
+export function checkPermission({ who }: Ctx, runbook: Runbook | undefined): void {
   const missing = permissionsOf(runbook).find((needed) => !may(who, needed));
   if (missing) throw new Refusal('forbidden', `it needs the permission ${missing}`);
-}
-
-/** The reports that were lost stay: a further run does not bring them. */
-async function settleLetters({ tx, who, now }: Ctx, row: JobRow): Promise<void> {
-  const where = { job: row.ref, redrivenAt: null, stage: { not: 'report' } } as const;
-  for (const letter of await tx.find(deadLetters, { where }))
-    await tx.update(deadLetters, letter, { redrivenAt: now, redrivenBy: who.name });
 }

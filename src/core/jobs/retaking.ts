@@ -14,16 +14,16 @@ export async function leftToUndo(tx: Pick<Tx, 'find'>, job: JobRow): Promise<Ret
   return job.plan ? notUndone(await stepsOf(tx, job)) : [];
 }
 
-/** Undoes, not before `runAt`, what is left of a job that is over, with the same keys; it ends then as it ended before. */
+/** Undoes, not before the patch’s `runAt`, what is left of a job that is over, with the same keys; it ends then as it ended before. */
 export async function undoAgain(
   tx: Tx,
   job: JobRow,
   left: ReturnType<typeof notUndone>,
-  runAt: Date,
+  patch: Pick<JobRow, 'runAt' | 'chain'>,
 ): Promise<JobRow> {
   for (const { undo } of left) if (undo) await tx.update(jobSteps, undo, UNTRIED);
   const maxAttempts = job.attempt + (job.plan?.tries.max ?? 1);
-  return queueJob(tx, job, { runAt, maxAttempts, phase: 'compensating', result: null, endedAt: null });
+  return queueJob(tx, job, { ...patch, maxAttempts, phase: 'compensating', result: null, endedAt: null });
 }
 
 /**

@@ -33,8 +33,8 @@ export function backoff(
 
 /**
  * Whether there is another try: by the runbook's answer to this class of failure, or else as the executor says, while
- * tries and their budget last. A longer wait that the far side asked for is kept to, or the job is given up. What was held off
- * was no try: the budget alone bounds how long it is.
+ * tries and their budget last. A longer wait that the far side asked for is kept to, or the job is given up. What was
+ * held off was no try: the budget alone bounds for how long it is.
  */
 export function judge(
   row: JobRow,

@@ -271,8 +271,9 @@ class Saga {
   #end(): Outcome {
     const result = { steps: summaryOf(this.#steps, this.#rows) as unknown as Json };
     if (this.#job.phase === 'forward') {
-      const last = this.#rows.findLast(({ position }) => !('wait' in (this.#steps[position] ?? {})));
-      return { kind: 'done', result: { ...result, output: last?.output ?? null } };
+      const last = this.#steps.findLastIndex((step) => !('wait' in step));
+      const output = this.#rows.find(({ position }) => position === last)?.output ?? null;
+      return { kind: 'done', result: { ...result, output } };
     }
     return { kind: 'fail', stage: 'run', reason: this.#reason(), result };
   }

@@ -125,10 +125,7 @@ class PostgresTarget extends PostgresDatabase implements Target {
 }
 
 /** Runs what opens a database on a new connection, which ends if that fails. */
-async function opening<T>(
-  url: string,
-  open: (client: pg.Client, name: string) => Promise<T>,
-): Promise<T> {
+async function opening<T>(url: string, open: (client: pg.Client, name: string) => Promise<T>): Promise<T> {
   const name = nameOf(url);
   let client: pg.Client | undefined;
   try {

@@ -41,7 +41,7 @@ const REASONS: readonly [pattern: RegExp, text: (said: string) => string, passin
 ];
 
 /** No connection came about. */
-export class Unreachable extends Error {
+class Unreachable extends Error {
   readonly passing: boolean;
 
   constructor(message: string, passing: boolean, cause: unknown) {

@@ -1,6 +1,20 @@
-import type { Database } from 'better-sqlite3';
+import BetterSqlite, { type Database } from 'better-sqlite3';
 import { refuseNewer, shipped } from '../migrations.ts';
 import { seedStatistics } from './statistics.ts';
+import { storageRefusal } from './storage-errors.ts';
+
+/** The number of the newest migration that was applied to a file. @throws Refusal when it cannot be read. */
+export function presentSchema(path: string): number {
+  let db: Database | undefined;
+  try {
+    db = new BetterSqlite(path, { readonly: true, timeout: 5_000 });
+    return db.pragma('user_version', { simple: true }) as number;
+  } catch (error) {
+    throw storageRefusal(error, path);
+  } finally {
+    db?.close();
+  }
+}
 
 /**
  * Brings the database to the newest numbered migration, all in one transaction; two processes at once are serialised.

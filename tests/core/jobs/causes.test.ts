@@ -103,26 +103,38 @@ describe('a loop through somebody who drops the header', () => {
     expect((await deliver(5, ['JOB-1'])).error?.code).toBe('conflict');
   });
 
-  test('is not what a schedule asks for, which keeps its own pace, be its author a program', async () => {
-    for (let n = 0; n < 4; n += 1) expect((await run('bot', ['JOB-98'])).status).toBe('ok');
-    const origin = (channel: 'schedule' | 'rest') =>
+  test('is no less one without any cause: a program that asks by itself', async () => {
+    for (let n = 0; n < 4; n += 1) expect((await run('bot', [])).status).toBe('ok');
+    expect((await run('bot', [])).reply.text).toContain('(jobs.causedPerHour)');
+    expect((await run('ben', [])).status).toBe('ok');
+  });
+
+  test('is what has jobs tried again, too', async () => {
+    await run('ben', []);
+    await h.store.transaction('main', async (tx) => {
+      const row = await tx.get(jobs, { ref: 'JOB-1' });
+      if (row) await tx.update(jobs, row, { state: 'failed', endedAt: tx.now });
+    });
+    for (let n = 0; n < 4; n += 1) await run('bot', []);
+    expect((await h.run('bot', 'job retry JOB-1')).reply.text).toContain('(jobs.causedPerHour)');
+    expect((await h.run('ben', 'job retry JOB-1')).status).toBe('ok');
+  });
+
+  test('is not a schedule that a person wrote, which keeps its own pace; one that a run had written is', async () => {
+    for (let n = 0; n < 4; n += 1) expect((await run('bot', [])).status).toBe('ok');
+    const origin = (name: string, causes: readonly string[]) =>
       h.store.transaction('main', async (tx) => {
-        const who = await h.directory.byName(tx, 'bot', ['*']);
-        if (!who) throw new Error('no bot');
+        const who = await h.directory.byName(tx, name, ['*']);
+        if (!who) throw new Error(`no ${name}`);
         const { catalog } = h;
-        const asking = {
-          tx,
-          now: tx.now,
-          who,
-          channel,
-          assurance: 'key',
-          causes: ['SCH-1'],
-          catalog,
-        } as const;
-        return originOf(asking, 'restart');
+        return originOf(
+          { tx, now: tx.now, who, channel: 'schedule', assurance: 'local', causes, catalog },
+          'restart',
+        );
       });
-    expect(await origin('schedule')).toEqual({ causes: ['SCH-1'], causedAt: null });
-    await expect(origin('rest')).rejects.toMatchObject({ code: 'conflict' });
+    expect(await origin('ben', ['SCH-1'])).toEqual({ causes: ['SCH-1'], causedAt: null });
+    await expect(origin('ben', ['JOB-1', 'SCH-1'])).rejects.toMatchObject({ code: 'conflict' });
+    await expect(origin('bot', ['SCH-1'])).rejects.toMatchObject({ code: 'conflict' });
   });
 
   test('counts for each runbook apart', async () => {

@@ -81,7 +81,7 @@ export const backoff = (attempt: number) =>
 export async function invariants(model: Model, real: Real): Promise<void> {
   const found = await rows(real.h, jobs, { limit: 1_000 });
   const open = new Set(
-    (await rows(real.h, deadLetters, { where: { redrivenAt: null } })).map((letter) => letter.job),
+    (await rows(real.h, deadLetters, { where: { settledAt: null } })).map((letter) => letter.job),
   );
   const entries = await real.h.store.history('main', 0, 100_000);
   expect(found.length).toBe(model.jobs.size);

@@ -17,7 +17,7 @@ const row = (over: Partial<JobRow> = {}) =>
     ...over,
   }) as JobRow;
 const verdict = (failure: Failure, rules: Partial<Tries> = {}, over: Partial<JobRow> = {}) =>
-  judge(row(over), { tries: tries(rules) }, failure, NOW, () => 1);
+  judge(row(over), { tries: tries({ max: 5, ...rules }) }, failure, NOW, () => 1);
 
 const busy = { kind: 'retry', failure: 'network', reason: 'no answer' } as const;
 const no = { kind: 'fail', failure: 'refused', reason: 'no' } as const;
@@ -31,9 +31,9 @@ describe('another try', () => {
   });
 
   test('waits twice as long each time, up to the cap, and at random below', () => {
-    const waits = [1, 2, 3, 4, 5, 6].map((attempt) => verdict(busy, {}, { attempt, maxAttempts: 9 }));
+    const waits = [1, 2, 3, 4, 5, 6].map((attempt) => verdict(busy, { max: 9 }, { attempt, maxAttempts: 9 }));
     expect(waits.map((each) => each.again && each.wait)).toEqual([1, 2, 4, 8, 10, 10].map((s) => s * SECOND));
-    const half = judge(row({ attempt: 3 }), { tries: tries() }, busy, NOW, () => 0.25);
+    const half = judge(row({ attempt: 3 }), { tries: tries({ max: 5 }) }, busy, NOW, () => 0.25);
     expect(half).toEqual({ again: true, wait: SECOND, attempt: 3 });
   });
 

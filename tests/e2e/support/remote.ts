@@ -9,7 +9,7 @@ import { tempFolder } from '../../support/temp.ts';
 import { Rest } from './rest.ts';
 
 /** Limits that no test meets. */
-export const UNLIMITED = 'limits: { perSender: 100000, perChannel: 100000, perWorkspace: 100000 }';
+const UNLIMITED = 'limits: { perSender: 100000, perChannel: 100000, perWorkspace: 100000 }';
 
 const config = (limits: string) => `
 ${limits}

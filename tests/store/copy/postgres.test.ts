@@ -215,7 +215,9 @@ describe('alone', () => {
       await seeded(store);
       await expect(alone()).rejects.toMatchObject({
         code: 'conflict',
-        message: expect.stringMatching(/A server or worker is running on .* connections? of Signalbox\): stop it/),
+        message: expect.stringMatching(
+          /A server or worker is running on .* connections? of Signalbox\): stop it/,
+        ),
       });
     });
     expect((await alone()).rows.get('tasks')).toBe(2);

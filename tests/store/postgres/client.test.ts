@@ -10,11 +10,13 @@ const PASSWORD = 'fake-password';
 /** What a server says to whoever asks for TLS, and then nothing sensible. */
 async function answering(first: string): Promise<string> {
   const server = createServer((socket) => {
-    socket.on('error', () => undefined).once('data', () => {
-      if (first === '') return;
-      socket.write(first);
-      socket.on('data', () => socket.end('no TLS at all'));
-    });
+    socket
+      .on('error', () => undefined)
+      .once('data', () => {
+        if (first === '') return;
+        socket.write(first);
+        socket.on('data', () => socket.end('no TLS at all'));
+      });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -22,7 +24,7 @@ async function answering(first: string): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-test.each([
+const WAYS: readonly (readonly [what: string, host: () => Promise<string>, query: string, said: RegExp])[] = [
   ['nobody listens', async () => '127.0.0.1:1', '', /cannot be reached: nobody listens there; try again/],
   ['the host is unknown', async () => 'db.invalid', '', /cannot be reached: its host is unknown; try again/],
   ['nobody answers', () => answering(''), '', /cannot be reached: it does not answer; try again/],
@@ -34,19 +36,27 @@ test.each([
     '?sslrootcert=/nowhere/ca.pem',
     /cannot be reached: the file \/nowhere\/ca\.pem cannot be read \(ENOENT\)\.$/,
   ],
-] as const)('where %s, that is said', async (_, host, query, said) => {
-  const url = `postgres://box:${PASSWORD}@${await host()}/box${query}`;
-  const error: unknown = await openPostgres({ url }).catch((e: unknown) => e);
-  expect(error).toMatchObject({ code: 'unavailable', message: expect.stringMatching(said) });
-  expect(`${(error as Error).message} ${(error as Error).stack ?? ''}`).not.toContain(PASSWORD);
-}, 20_000);
+];
+
+test.each(WAYS)(
+  'where %s, that is said',
+  async (_, host, query, said) => {
+    const url = `postgres://box:${PASSWORD}@${await host()}/box${query}`;
+    const error: unknown = await openPostgres({ url }).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: 'unavailable', message: expect.stringMatching(said) });
+    expect(`${(error as Error).message} ${(error as Error).stack ?? ''}`).not.toContain(PASSWORD);
+  },
+  20_000,
+);
 
 test('that the address has no password is said', async () => {
   const database = await createDatabase();
   onTestFinished(() => database.drop());
   await expect(openPostgres({ url: database.as('postgres', '') })).rejects.toMatchObject({
     code: 'unavailable',
-    message: expect.stringMatching(/it asks for a password, and its address has none|refused who connected: empty password/),
+    message: expect.stringMatching(
+      /it asks for a password, and its address has none|refused who connected: empty password/,
+    ),
   });
 });
 

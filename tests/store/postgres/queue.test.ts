@@ -17,7 +17,14 @@ afterEach(async () => {
 
 const wanted = { capabilities: ['default'], limit: 9, room: new Map<string, number>() };
 const put = (tx: Tx) =>
-  tx.queue.put({ id: newId(), runbook: 'x', priority: 0, capability: 'default', runAt: new Date(0) });
+  tx.queue.put({
+    id: newId(),
+    runbook: 'x',
+    priority: 0,
+    capability: 'default',
+    runAt: new Date(0),
+    plan: null,
+  });
 const states = async () =>
   (await database.sql<{ state: string }>('SELECT state FROM pgboss.job ORDER BY id')).map(
     ({ state }) => state,

@@ -1,26 +1,20 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { MINUTE } from '../../../src/domain/clock.ts';
+import { DAY, MINUTE } from '../../../src/domain/clock.ts';
 import type { JobRow } from '../../../src/domain/job.ts';
 import type { Step } from '../../../src/domain/runbook.ts';
-import { openPostgres } from '../../../src/store/postgres/store.ts';
 import { events } from '../../core/support.ts';
-import { createDatabase } from '../../support/postgres.ts';
-import { createHarness } from '../../support/harness.ts';
+import { DATABASES } from '../../support/databases.ts';
 import { tries } from '../../support/runbook.ts';
-import { live, type CrashAt } from './driver.ts';
+import { live, type CancelAt, type CrashAt } from './driver.ts';
 import { broken, busy, done, inner, release, step, world, type World } from './world.ts';
 
-const onPostgres: typeof createHarness = async (over, more) => {
-  const database = await createDatabase();
-  const h = await createHarness(over, more, (_path, clock) => openPostgres({ url: database.url, clock }));
-  return { ...h, close: () => h.close().then(() => database.drop()) };
-};
-
 const MANY = { tries: tries({ max: 20 }) };
+/** One try of the whole has to do: no crash uses it up. */
+const LONG = { timeout: DAY, tries: tries({ max: 1 }) };
 const hold: Step = { name: 'hold', wait: { kind: 'time', duration: MINUTE } };
 const saga = () =>
-  release([step('build', {}, MANY), hold, step('deploy', {}, MANY), step('check', {}, MANY)]);
+  release([step('build', {}, MANY), hold, step('deploy', {}, MANY), step('check', {}, MANY)], LONG);
 
 /** What holds at the end, whatever happened on the way. */
 async function expectSound(w: World, job: JobRow): Promise<void> {
@@ -58,22 +52,17 @@ async function through(
   w: World,
   n: number,
   crashes: readonly CrashAt[],
-  cancelAfter: number | null,
+  cancel: CancelAt | null,
 ): Promise<{ job: JobRow; left: number }> {
   const ref = `JOB-${n}`;
   await w.h.run('ben', 'job run release');
-  const outcome = await live(w, ref, crashes, async (turns) => {
-    if (turns === cancelAfter) await w.h.run('ben', `job cancel ${ref}`);
-  });
+  const outcome = await live(w, ref, crashes, cancel);
   await expectSound(w, outcome.job);
   w.forget();
   return outcome;
 }
 
-describe.each([
-  ['SQLite', createHarness],
-  ['PostgreSQL', onPostgres],
-] as const)('a job of steps on %s', (_database, open) => {
+describe.each(DATABASES)('a job of steps on %s', (_database, open) => {
   let w: World;
   beforeEach(async () => {
     w = await world(saga(), open);
@@ -89,7 +78,8 @@ describe.each([
           // A crash may lose an answer, and the next try gets the next.
           if (end === 'failed') w.answer('check', busy, ...Array<typeof broken>(9).fill(broken));
           n += 1;
-          const ran = await through(w, n, [{ transaction, when }], end === 'cancelled' ? 1 : null);
+          const cancel = end === 'cancelled' ? ({ at: 'pause', n: 1 } as const) : null;
+          const ran = await through(w, n, [{ transaction, when }], cancel);
           left = ran.left;
           expect(ran.job.state).toBe(end);
         }
@@ -105,7 +95,7 @@ describe('whatever goes wrong, in whatever order', () => {
   const few = { tries: tries({ max: 3 }) };
   beforeAll(async () => {
     const check = { name: 'check', runbook: inner('check', few), args: {}, compensate: undefined };
-    w = await world(release([step('build', {}, few), hold, step('deploy', {}, few), check]));
+    w = await world(release([step('build', {}, few), hold, step('deploy', {}, few), check], LONG));
   });
   afterAll(() => w.close());
 
@@ -122,12 +112,14 @@ describe('whatever goes wrong, in whatever order', () => {
       fc.asyncProperty(
         fc.record(Object.fromEntries(names.map((name) => [name, answers]))),
         fc.array(crash, { maxLength: 6 }),
-        fc.option(fc.integer({ min: 1, max: 5 })),
-        async (script, crashes, cancelAfter) => {
+        fc.option(
+          fc.record<CancelAt>({ at: fc.constantFrom('call', 'pause'), n: fc.integer({ min: 1, max: 4 }) }),
+        ),
+        async (script, crashes, cancel) => {
           w.forget();
           for (const [name, list] of Object.entries(script)) w.answer(name, ...list);
           n += 1;
-          await through(w, n, crashes, cancelAfter);
+          await through(w, n, crashes, cancel);
         },
       ),
       { numRuns: 60 },

@@ -4,9 +4,7 @@ import { effects } from '../../../src/domain/records.ts';
 import { SECOND } from '../../../src/domain/clock.ts';
 import type { Runbook } from '../../../src/domain/runbook.ts';
 import { events, rows } from '../../core/support.ts';
-import { bounds, tries } from '../../support/runbook.ts';
-import { soon } from '../support.ts';
-import { broken, busy, calls, done, inner, release, step, untilStopped, world, type World } from './world.ts';
+import { broken, busy, calls, done, inner, release, step, world, type World } from './world.ts';
 
 let w: World;
 afterEach(() => w.close());
@@ -81,7 +79,7 @@ describe('steps', () => {
     });
     expect((await w.rows()).map((row) => [row.name, row.state, row.error])).toEqual([
       ['build', 'done', null],
-      ['deploy', 'waiting', 'busy'],
+      ['deploy', 'queued', 'busy'],
     ]);
     w.h.clock.pass(SECOND);
     worker.wake();
@@ -109,24 +107,6 @@ describe('steps', () => {
     expect(await w.state('succeeded')).toMatchObject({ attempt: 1 });
   });
 
-  test('stop where a further try would go beyond bounds.steps, which is named', async () => {
-    w = await world(
-      release([step('build', {}, { tries: tries({ max: 9 }) })], { bounds: bounds({ steps: 3 }) }),
-    );
-    w.answer('build', busy, busy, busy, busy);
-    const worker = w.worker();
-    await run();
-    await soon(async () => {
-      w.h.clock.pass(60 * SECOND);
-      worker.wake();
-      expect((await w.rows()).map((row) => row.state)).toEqual(['failed']);
-    });
-    expect(await w.state('failed')).toMatchObject({
-      error: 'build: more than 3 tries of steps (bounds.steps)',
-    });
-    expect(w.ran()).toHaveLength(3);
-  });
-
   test('whose arguments cannot be filled, or do not fit then, fail before anything runs', async () => {
     const args: Runbook['args'] = { type: 'object', properties: { n: { type: 'integer' } } };
     w = await world(
@@ -142,15 +122,6 @@ describe('steps', () => {
     await run();
     expect((await w.state('failed', 'JOB-2')).error).toMatch(/^deploy: n: must be integer/);
     expect(w.ran()).toEqual(['build', 'unbuild', 'build', 'unbuild']);
-  });
-
-  test('together are bounded by timeout, which is named; what undoes them is not', async () => {
-    w = await world(release([step('build'), step('deploy')], { timeout: 40 }));
-    w.answer('deploy', untilStopped);
-    w.worker();
-    await run();
-    expect((await w.state('failed')).error).toBe('deploy: release was stopped after 40 ms (timeout)');
-    expect(w.ran()).toEqual(['build', 'deploy', 'unbuild']);
   });
 });
 

@@ -30,7 +30,7 @@ test('what steps used is the job’s, and counts for their own runbooks too, als
   });
 });
 
-test('what a step made is kept with it; where that cannot be, the step has failed', async () => {
+test('what a step made is kept with it; where that cannot be, nothing goes on, and what it did is undone', async () => {
   w = await world(release([step('build'), step('deploy')]));
   w.answer('build', { kind: 'done', result: {}, artifacts: [note('a.txt')] });
   w.answer('deploy', { kind: 'done', result: {}, artifacts: [note('b.txt'), note('../c.txt')] });
@@ -38,7 +38,7 @@ test('what a step made is kept with it; where that cannot be, the step has faile
   await run();
   expect((await w.state('failed')).error).toContain('deploy: name: expected 1 to 200 characters');
   expect((await rows(w.h, artifacts)).map(({ job, name }) => [job, name])).toEqual([['JOB-1', 'a.txt']]);
-  expect(w.ran()).toEqual(['build', 'deploy', 'unbuild']);
+  expect(w.ran()).toEqual(['build', 'deploy', 'undeploy', 'unbuild']);
 });
 
 test('a budget of a runbook bounds the jobs whose steps name it', async () => {

@@ -1,8 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { SECOND } from '../../../src/domain/clock.ts';
 import { deadLetters } from '../../../src/domain/records.ts';
 import { events, rows } from '../../core/support.ts';
-import { bounds, tries } from '../../support/runbook.ts';
+import { tries } from '../../support/runbook.ts';
 import { now, soon } from '../support.ts';
 import { broken, busy, calls, done, inner, release, step, untilStopped, world, type World } from './world.ts';
 
@@ -12,14 +11,6 @@ const run = (text = 'job run release') => w.h.run('ben', text);
 const cancel = (ref = 'JOB-1') => w.h.run('ben', `job cancel ${ref}`);
 const states = async (ref?: string) =>
   (await w.rows(ref)).map(({ phase, name, state }) => `${phase} ${name} ${state}`);
-/** Lets time pass until the job has ended. */
-const toTheEnd = (worker: { wake(): void }, ref = 'JOB-1') =>
-  soon(async () => {
-    w.h.clock.pass(SECOND);
-    worker.wake();
-    const answer = await w.h.run('ben', `job show ${ref}`);
-    expect(answer.reply.data).toMatchObject({ endedAt: expect.any(String) });
-  });
 
 describe('a step that fails', () => {
   test('has what was done before it undone backwards, with what each returned', async () => {
@@ -67,7 +58,7 @@ describe('a step that fails', () => {
     w.answer('unbuild', busy);
     const worker = w.worker();
     await run();
-    await toTheEnd(worker);
+    await w.ended(worker);
     expect(w.ran()).toEqual(['build', 'deploy', 'unbuild', 'unbuild']);
     const [build, , first, second] = w.calls.map((call) => call.idempotencyKey);
     expect(second).toBe(first);
@@ -86,18 +77,6 @@ describe('a step that fails', () => {
     expect(job.error).toBe('check: broken; not undone: deploy (broken)');
     expect(job.result).toMatchObject({ steps: [{}, { undone: 'failed', undoError: 'broken' }, {}] });
     expect(await rows(w.h, deadLetters)).toMatchObject([{ stage: 'compensate', reason: job.error }]);
-  });
-
-  test('is undone as far as bounds.steps goes, and what is left is named', async () => {
-    w = await world(
-      release([step('build'), step('deploy'), step('check')], { bounds: bounds({ steps: 4 }) }),
-    );
-    w.answer('check', broken);
-    w.worker();
-    await run();
-    expect((await w.state('failed')).error).toBe(
-      'check: broken; not undone: build (more than 4 tries of steps (bounds.steps))',
-    );
   });
 });
 
@@ -177,36 +156,6 @@ describe('a cancel', () => {
   });
 });
 
-describe('a retry', () => {
-  test('of what could not be undone undoes what is left, with the same keys, and nothing else', async () => {
-    w = await world(release([step('build'), step('deploy'), step('check')]));
-    w.answer('check', broken);
-    w.answer('undeploy', broken);
-    w.worker();
-    await run();
-    await w.state('failed');
-    const before = w.calls.find((call) => call.runbook === 'undeploy');
-    const answer = await w.h.run('ben', 'job retry JOB-1');
-    expect(answer.reply.text).toBe('JOB-1: what is left is being undone.');
-    await soon(async () => expect((await w.state('failed')).error).toBe('check: broken'));
-    expect(w.ran().slice(5)).toEqual(['undeploy']);
-    expect(w.calls.at(-1)).toMatchObject({ idempotencyKey: before?.idempotencyKey, attempt: 1 });
-  });
-
-  test('of what was undone begins at the first step, with other keys', async () => {
-    w = await world(release([step('build'), step('deploy')]));
-    w.answer('deploy', broken);
-    w.worker();
-    await run();
-    await w.state('failed');
-    await w.h.run('ben', 'job retry JOB-1');
-    await w.state('succeeded');
-    expect(w.ran()).toEqual(['build', 'deploy', 'unbuild', 'build', 'deploy']);
-    expect(w.calls[3]?.idempotencyKey).not.toBe(w.calls[0]?.idempotencyKey);
-    expect(await states()).toEqual(['forward build done', 'forward deploy done']);
-  });
-});
-
 describe('a worker that stops', () => {
   test('leaves the step to the next, which tries it again with the same key', async () => {
     w = await world(release([step('build'), step('deploy')]));
@@ -241,16 +190,4 @@ describe('a worker that stops', () => {
     );
     expect(w.ran()).toEqual(['build', 'deploy', 'unbuild']);
   });
-});
-
-test('too many log lines fail the step that runs and have the rest undone', async () => {
-  w = await world(release([step('build'), step('deploy')], { bounds: bounds({ logLines: 4 }) }));
-  w.answer('deploy', (execution) => {
-    for (let n = 0; n < 9; n += 1) execution.log('out', `line ${n}`);
-    return untilStopped(execution);
-  });
-  w.worker();
-  await run();
-  expect((await w.state('failed')).error).toBe('deploy: more than 4 lines of output (bounds.logLines)');
-  expect(w.ran()).toEqual(['build', 'deploy', 'unbuild']);
 });

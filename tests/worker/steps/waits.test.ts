@@ -6,7 +6,7 @@ import type { JsonObject } from '../../../src/domain/json.ts';
 import type { Step, StepWait } from '../../../src/domain/runbook.ts';
 import { approval as request, events, job, onSlack, outgoing } from '../../core/support.ts';
 import { soon } from '../support.ts';
-import { calls, done, release, step, world, type World } from './world.ts';
+import { broken, calls, done, release, step, world, type World } from './world.ts';
 
 let w: World;
 afterEach(() => w.close());
@@ -231,6 +231,18 @@ describe('a step that waits for an approval', () => {
     await w.h.run('bot', 'job run release', { author });
     await w.state('waiting');
     expect((await request(w.h)).chain).toEqual(expect.arrayContaining(['bot', 'cho']));
+    expect((await w.h.run('cho', 'approve APR-1')).error?.code).toBe('forbidden');
+  });
+
+  test('nor may whoever had the job tried again', async () => {
+    w = await world(saga());
+    w.answer('build', broken);
+    w.worker();
+    await run();
+    await w.state('failed');
+    expect((await w.h.run('cho', 'job retry JOB-1')).status).toBe('ok');
+    await w.state('waiting');
+    expect((await request(w.h)).chain).toEqual(['ben', 'cho']);
     expect((await w.h.run('cho', 'approve APR-1')).error?.code).toBe('forbidden');
   });
 

@@ -2,7 +2,7 @@ import { createAsk } from '../../../src/core/jobs/asking.ts';
 import { stepsOf } from '../../../src/core/jobs/step-rows.ts';
 import type { Services } from '../../../src/core/services.ts';
 import { SECOND } from '../../../src/domain/clock.ts';
-import type { JobRow, Outcome } from '../../../src/domain/job.ts';
+import { isOver, type JobRow, type Outcome } from '../../../src/domain/job.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import type { Runbook, Step, StepCall } from '../../../src/domain/runbook.ts';
 import type { JobStepRow } from '../../../src/domain/step.ts';
@@ -67,6 +67,8 @@ export interface World {
   rows(ref?: string): Promise<JobStepRow[]>;
   /** The job once it is in this state. */
   state(state: JobRow['state'], ref?: string): Promise<JobRow>;
+  /** The job once it is over; where it has another try, time goes on to that at once. */
+  ended(worker: Pick<JobWorker, 'wake'>, ref?: string): Promise<JobRow>;
   close(): Promise<void>;
 }
 
@@ -139,6 +141,15 @@ export async function world(runbook: Runbook, open: typeof createHarness = creat
         const row = await job(h, ref);
         if (row.state !== state) throw new Error(`${ref} is ${row.state} (${row.error ?? ''}), not ${state}`);
         return row;
+      }),
+    ended: (worker, ref = 'JOB-1') =>
+      soon(async () => {
+        const row = await job(h, ref);
+        if (isOver(row.state)) return row;
+        const early = row.state === 'queued' ? row.runAt.getTime() - clock.now().getTime() : 0;
+        if (early > 0) h.clock.pass(early);
+        if (early > 0) worker.wake();
+        throw new Error(`${ref} is ${row.state} (${row.error ?? ''})`);
       }),
     async close() {
       await Promise.all(stops.map((stop) => stop()));
