@@ -8,11 +8,13 @@ import type { JsonObject } from '../../src/domain/json.ts';
 import { DEFAULT_CAPABILITY } from '../../src/domain/runbook.ts';
 import { summaryOf, type StepSummary } from '../../src/domain/step.ts';
 
-/** One line: `JOB-3 [running] deploy · ben · try 1 of 2 · 40 % Building`. */
+/** One line: `JOB-3 [running] deploy · ben · try 1, 1 left · 40 % Building`. */
 export function jobLine(row: JobRow, now: Date): string {
   const { state, attempt, maxAttempts, phase } = row;
   const undoing = phase === 'compensating' && !isOver(state) ? 'compensating' : undefined;
-  const tries = attempt > 0 ? `try ${attempt} of ${maxAttempts}` : undefined;
+  // Those of earlier attempts count on, so that the most there can be is not what its runbook says.
+  const left = isOver(state) ? '' : `, ${maxAttempts - attempt} left`;
+  const tries = attempt > 0 ? `try ${attempt}${left}` : undefined;
   const facts = [
     undoing,
     row.requester,

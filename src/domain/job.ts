@@ -200,5 +200,5 @@ export type Outcome =
       readonly usage?: Usage;
     }
   /** No worker is held until then; the row already says what for. */
-  | { readonly kind: 'wait' }
+  | { readonly kind: 'wait'; /** What its log says of that. */ readonly said?: string }
   | { readonly kind: 'cancelled'; readonly usage?: Usage };

@@ -30,7 +30,10 @@ export interface StepsRun extends StepsDeps, Pick<Execution, 'signal' | 'log' | 
 export async function runSteps(run: StepsRun): Promise<Outcome> {
   for (let tried: Tried | undefined; ; ) {
     const turn = await write(run, tried);
-    if (turn.kind === 'over') return turn.outcome;
+    if (turn.kind === 'over') {
+      if (turn.outcome.kind === 'wait' && turn.outcome.said) run.log('info', turn.outcome.said);
+      return turn.outcome;
+    }
     tried = await attempt(run, turn);
   }
 }
@@ -52,9 +55,10 @@ async function attempt(run: StepsRun, step: StepTry): Promise<Tried> {
   const late = new AbortController();
   const timer = left === undefined ? undefined : setTimeout(() => late.abort(), left);
   const what = row.phase === 'forward' ? row.name : `undoing ${row.name}`;
-  const percent = Math.floor((100 * row.position) / total);
+  // What is undone is no progress, and none of the progress before.
+  const far = row.phase === 'forward' ? { percent: Math.floor((100 * row.position) / total) } : {};
   run.log('info', `${what}: ${runbook.name}, try ${row.attempt} of ${runbook.tries.max}`);
-  run.progress({ percent, text: what });
+  run.progress({ ...far, text: what });
   const outcome = await run.execute({
     args,
     runbook,
@@ -63,7 +67,7 @@ async function attempt(run: StepsRun, step: StepTry): Promise<Tried> {
     cause,
     signal: row.phase === 'forward' ? AbortSignal.any([signal, run.bound, late.signal]) : signal,
     log: run.log,
-    progress: ({ text }) => run.progress({ percent, text: text === undefined ? what : `${what}: ${text}` }),
+    progress: ({ text }) => run.progress({ ...far, text: text === undefined ? what : `${what}: ${text}` }),
     effect: (effect: Effect) => receipts.push({ ...effect, step: row.name, phase: row.phase, key: row.key }),
   });
   clearTimeout(timer);

@@ -117,12 +117,9 @@ export class Waits {
   }
 
   async #load(tx: ReadTx): Promise<void> {
-    for (let after = ''; ; ) {
-      const rows = await find(tx, { waitUntil: { above: new Date(0) }, id: { above: after } });
-      for (const row of rows) if (isForEvent(row)) this.#waiting.set(row.ref, row);
-      after = rows.at(-1)?.id ?? '';
-      if (rows.length < PAGE) break;
-    }
+    // What waits for the approval of its run has no time set.
+    const all = await findAll(tx, { above: new Date(0) });
+    for (const row of all) if (isForEvent(row)) this.#waiting.set(row.ref, row);
     this.#cursor = Math.min(...Array.from(this.#waiting.values(), ({ waitFor }) => waitFor.after));
     this.#kept = this.#cursor;
   }
@@ -154,8 +151,7 @@ export class Waits {
       const { when } = job.waitFor;
       const steps = outputs.get(job.ref) ?? {};
       const good = met.filter(
-        (entry) =>
-          when === undefined || this.#holds(when, { event: envelope(entry), args: job.args, steps }),
+        (entry) => when === undefined || this.#holds(when, { event: envelope(entry), args: job.args, steps }),
       );
       return good.length === 0 ? [] : [{ job, met: good }];
     });
@@ -190,7 +186,7 @@ export class Waits {
   async #endLate(): Promise<void> {
     // By the clock that the transaction goes by, which need not be this machine's.
     const late = await this.#services.store.read(this.#workspace, (tx) =>
-      find(tx, { waitUntil: { above: new Date(0), atMost: tx.now } }),
+      findAll(tx, { above: new Date(0), atMost: tx.now }),
     );
     for (const job of late) await this.#change(job, overdue);
   }
@@ -222,6 +218,19 @@ const envelope = ({ at, details, ...entry }: Entry) =>
 /** Those of the jobs that wait. */
 const find = (tx: ReadTx, where: Where<typeof jobs>): Promise<JobRow[]> =>
   tx.find(jobs, { where: { ...where, state: 'waiting' }, orderBy: [{ column: 'id' }], limit: PAGE });
+
+async function findAll(
+  tx: ReadTx,
+  waitUntil: { readonly above: Date; readonly atMost?: Date },
+): Promise<JobRow[]> {
+  const all: JobRow[] = [];
+  for (let more = true; more; ) {
+    const rows = await find(tx, { waitUntil, id: { above: all.at(-1)?.id ?? '' } });
+    all.push(...rows);
+    more = rows.length === PAGE;
+  }
+  return all;
+}
 
 /** What the steps returned so far of the jobs whose condition asks for that, by `jobs.ref`. */
 async function outputsFor(tx: ReadTx, found: readonly Found[]): Promise<Map<string, JsonObject>> {

@@ -280,9 +280,11 @@ describe('job dead dismiss', () => {
     expect(some.reply.data).toMatchObject({ dismissed: 1 });
     expect(some.reply.text).toContain('JOB-1: it needs the permission runbook:restart');
     expect(code(await run('job dead dismiss --reason old'))).toBe('invalid_argument');
-    expect((await run('job dead dismiss --runbook restart --limit 1 --reason old')).reply.data).toMatchObject({
-      dismissed: 1,
-    });
+    expect((await run('job dead dismiss --runbook restart --limit 1 --reason old')).reply.data).toMatchObject(
+      {
+        dismissed: 1,
+      },
+    );
     expect(await open()).toMatch(/^JOB-3 \[run\] restart/);
   });
 });

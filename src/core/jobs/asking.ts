@@ -1,6 +1,7 @@
 import { Refusal } from '../../domain/errors.ts';
 import { canonical, digest, type JsonObject } from '../../domain/json.ts';
 import { requestApproval } from '../approvals.ts';
+import type { JobRow } from '../../domain/job.ts';
 import type { Address } from '../message.ts';
 import type { Services } from '../services.ts';
 import { contextOf } from '../system-context.ts';
@@ -29,7 +30,7 @@ export function createAsk(services: Services): Ask {
         step,
         runbook: job.runbook,
         args: job.args,
-        outputs: shown(outputs),
+        outputs: shown(job, outputs),
         digest: job.digest,
       },
     };
@@ -47,6 +48,17 @@ export function createAsk(services: Services): Ask {
   };
 }
 
-function shown(outputs: JsonObject): JsonObject {
-  return canonical(outputs).length <= SHOWN ? outputs : { digest: digest(outputs) };
+/** Of an event that a step waited for only where it stands: whoever may see the request need not be allowed to read it. */
+function shown({ plan }: JobRow, outputs: JsonObject): JsonObject {
+  const steps = plan?.executor.kind === 'steps' ? plan.executor.steps : [];
+  const events = new Set(
+    steps.flatMap((step) => ('wait' in step && step.wait.kind === 'event' ? [step.name] : [])),
+  );
+  const told = Object.fromEntries(
+    Object.entries(outputs).map(([name, output]) => [
+      name,
+      events.has(name) ? { seq: (output as JsonObject)['seq'] ?? null } : output,
+    ]),
+  );
+  return canonical(told).length <= SHOWN ? told : { digest: digest(told) };
 }

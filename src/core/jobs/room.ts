@@ -1,4 +1,4 @@
-import type { Catalog } from '../../domain/catalog.ts';
+import { runbookOf, type Catalog } from '../../domain/catalog.ts';
 import { jobs } from '../../domain/job.ts';
 import type { Runbook } from '../../domain/runbook.ts';
 import type { Wanted } from '../queue.ts';
@@ -13,7 +13,7 @@ const BUSY = { in: ['assigned', 'running'] } as const;
  */
 export async function within(
   tx: ReadTx,
-  { jobs: rules, runbooks }: Pick<Catalog, 'jobs' | 'runbooks'>,
+  { jobs: rules, runbooks, probes }: Pick<Catalog, 'jobs' | 'runbooks' | 'probes'>,
   asked: Pick<Wanted, 'capabilities' | 'limit'>,
   mine?: (runbook: Runbook) => boolean,
 ): Promise<Wanted> {
@@ -42,7 +42,7 @@ export async function within(
       ...bounded.map(({ name, concurrency }) => [name, concurrency - (each.get(name) ?? 0)] as const),
       ...others.map(({ name }) => [name, 0] as const),
     ]),
-    takes: (name, planned) => isMine(runbooks.get(name), planned),
+    takes: (name, planned) => isMine(runbookOf({ runbooks, probes }, name), planned),
   };
 }
 

@@ -219,8 +219,9 @@ class Saga {
   async #wait(row: JobStepRow, wait: StepWait): Promise<Turn | undefined> {
     try {
       const outputs = outputsOf(this.#rows);
-      await this.#tx.attempt(() => beginWait(this.#tx, this.#job, row, wait, outputs, this.#deps.ask));
-      return over({ kind: 'wait' });
+      const { ask } = this.#deps;
+      const waits = await this.#tx.attempt(() => beginWait(this.#tx, this.#job, row, wait, outputs, ask));
+      return over({ kind: 'wait', said: `${row.name}: waits${waits}` });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       this.#put(await failStep(this.#tx, this.#job, row, error.message));

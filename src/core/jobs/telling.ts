@@ -97,7 +97,8 @@ function pauseText(row: JobRow): string {
   return [`${row.ref} ${standing}: ${row.runbook}`, why].filter(Boolean).join('\n');
 }
 
-function waitText({ waitFor, waitUntil }: JobRow): string {
+/** ` for APR-3`, ` until …`; empty where it waits for nothing. */
+export function waitText({ waitFor, waitUntil }: JobRow): string {
   if (waitFor?.kind === 'approval') return ` for ${waitFor.approval}`;
   if (waitFor?.kind === 'event') return ` for the event ${waitFor.event}`;
   return waitUntil ? ` until ${waitUntil.toISOString()}` : '';

@@ -6,9 +6,10 @@ import type { StepWait } from '../../domain/runbook.ts';
 import type { JobStepRow } from '../../domain/step.ts';
 import type { Patch } from '../../domain/table.ts';
 import type { Tx } from '../store.ts';
-import { emit } from './journalling.ts';
+import { emit, since } from './journalling.ts';
+import { addLines } from './log.ts';
 import { queueJob } from './queueing.ts';
-import { tellPause } from './telling.ts';
+import { tellPause, waitText } from './telling.ts';
 import { failStep, finishStep, waitingStep } from './step-rows.ts';
 
 /** Asks, in the transaction of the step that waits for it, for the approval to go on. */
@@ -20,7 +21,7 @@ export type Ask = (
 
 /**
  * `running → waiting`: no worker is held until the step has what it waits for, or its deadline is over.
- * @throws Refusal when nobody can be asked.
+ * Returns what for, as words: ` for APR-3`. @throws Refusal when nobody can be asked.
  */
 export async function beginWait(
   tx: Tx,
@@ -29,7 +30,7 @@ export async function beginWait(
   wait: StepWait,
   outputs: JsonObject,
   ask: Ask,
-): Promise<void> {
+): Promise<string> {
   checkStep(job.ref, job.state, 'waiting');
   const asked =
     wait.kind === 'approval'
@@ -41,6 +42,7 @@ export async function beginWait(
     for: wait.kind,
     approval: asked?.approval ?? null,
     until: until.toISOString(),
+    ran: since(job.runningAt, tx.now),
   });
   await tx.queue.complete(job);
   const waiting = await tx.update(jobs, job, {
@@ -54,7 +56,11 @@ export async function beginWait(
     attempt: job.attempt - 1,
   });
   await tellPause(tx, waiting);
+  return waitText(waiting);
 }
+
+const note = (tx: Tx, { ref }: JobRow, line: string): Promise<void> =>
+  addLines(tx, ref, [{ stream: 'info', line, at: tx.now }]);
 
 const LET_GO = { ticket: null, leaseUntil: null, leaseOwner: null } as const;
 
@@ -74,6 +80,7 @@ export async function resume(tx: Tx, job: JobRow, output: Json, told?: Json): Pr
   const row = await stepOf(tx, job);
   if (!row) return false;
   await finishStep(tx, job, row, output, told === undefined ? {} : { told });
+  await note(tx, job, `${row.name}: goes on`);
   await goOn(tx, job, {});
   return true;
 }
@@ -83,6 +90,7 @@ export async function giveUpWait(tx: Tx, job: JobRow, reason: string): Promise<b
   const row = await stepOf(tx, job);
   if (!row) return false;
   await failStep(tx, job, row, reason);
+  await note(tx, job, `${row.name}: ${reason}`);
   await turnBack(tx, job, `${row.name}: ${reason}`, {});
   return true;
 }

@@ -202,7 +202,7 @@ describe('progress', () => {
     ]);
     const shown = await h.run('vic', 'job show JOB-1');
     expect(shown.reply).toMatchObject({
-      text: 'JOB-1 [running] restart · ben · try 1 of 2 · 60 %',
+      text: 'JOB-1 [running] restart · ben · try 1, 1 left · 60 %',
       data: { progress: { percent: 60 } },
     });
     expect(await events(h, /./)).toHaveLength(before);

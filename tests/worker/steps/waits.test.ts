@@ -1,18 +1,20 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { HOUR, MINUTE, SECOND } from '../../../src/domain/clock.ts';
-import { jobs } from '../../../src/domain/job.ts';
-import { roles } from '../../../src/domain/principal.ts';
+import { HOUR, MINUTE } from '../../../src/domain/clock.ts';
+import { jobLogs, jobs } from '../../../src/domain/job.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
 import type { Step, StepWait } from '../../../src/domain/runbook.ts';
-import { approval as request, events, job, onSlack, outgoing } from '../../core/support.ts';
+import { events, identity, job, rows } from '../../core/support.ts';
+import type { ReadTx } from '../../../src/core/store.ts';
+import type { Services } from '../../../src/core/services.ts';
+import type { Query, Table } from '../../../src/domain/table.ts';
+import { Waits } from '../../../src/worker/waits.ts';
 import { soon } from '../support.ts';
-import { broken, calls, done, release, step, world, type World } from './world.ts';
+import { calls, done, release, step, world, type World } from './world.ts';
 
 let w: World;
 afterEach(() => w.close());
 const run = (text = 'job run release --service api') => w.h.run('ben', text);
 const waits = (wait: StepWait, name = 'hold'): Step => ({ name, wait });
-const approvers = { quorum: 1, roles: ['approver'], persons: [], timeout: HOUR };
 const outside = async (details: JsonObject) => {
   const answer = await w.h.run('ana', {
     command: 'event.add',
@@ -44,6 +46,28 @@ describe('a step that waits for a time', () => {
     await waiter.look();
     expect(await w.state('succeeded')).toMatchObject({ attempt: 1, waitFor: null, waitUntil: null });
     expect(w.ran()).toEqual(['build', 'deploy']);
+    const lines = await rows(w.h, jobLogs, {
+      where: { job: 'JOB-1', stream: 'info' },
+      orderBy: [{ column: 'id' }],
+    });
+    expect(lines.map(({ line }) => line)).toEqual([
+      'build: build, try 1 of 2',
+      `hold: waits until ${until.toISOString()}`,
+      'hold: goes on',
+      'deploy: deploy, try 1 of 2',
+    ]);
+  });
+
+  test('goes by the clock of the store, not by this machine’s', async () => {
+    w = await world(release([waits({ kind: 'time', duration: MINUTE })]));
+    w.worker();
+    const behind = { now: () => new Date(w.h.clock.now().getTime() - HOUR) };
+    const waiter = new Waits({ ...w.services, clock: behind }, 'main');
+    await run();
+    await w.state('waiting');
+    pass(MINUTE);
+    await waiter.look();
+    await w.state('succeeded');
   });
 });
 
@@ -102,12 +126,100 @@ describe('a step that waits for an event', () => {
     w.worker();
     await run();
     const { waitFor } = await w.state('waiting');
-    for (let n = 0; n < 150; n += 1) await outside({ last: false });
-    await w.waits().stop();
-    await soon(async () => expect((await job(w.h)).waitFor).not.toEqual(waitFor));
-    for (let n = 0; n < 150; n += 1) await outside({ last: n === 149 });
+    const many = (most: number, last: boolean) =>
+      w.h.store.transaction('main', async (tx) => {
+        for (let n = 1; n <= most; n += 1)
+          await tx.append({
+            event: 'event.told',
+            actor: 'ana',
+            target: 'x',
+            correlationId: 'c',
+            cause: null,
+            details: { last: last && n === most },
+          });
+      });
+    for (let n = 0; n < 11; n += 1) await many(500, false);
+    const first = w.waits();
+    await first.look();
+    await first.stop();
+    // How far it came is kept, so that the next does not begin at the beginning.
+    expect((await job(w.h)).waitFor).not.toEqual(waitFor);
+    await many(300, true);
     w.waits();
     await w.state('succeeded');
+  });
+
+  test('costs what is written, not how many wait', async () => {
+    w = await world(release([waits({ ...wait, when: 'event.details.n == 1' })]));
+    w.worker({ concurrency: 8 });
+    for (let n = 0; n < 20; n += 1) await run();
+    await w.state('waiting', 'JOB-20');
+    await soon(async () => expect(await rows(w.h, jobs, { where: { state: 'waiting' } })).toHaveLength(20));
+    let found = 0;
+    const { store } = w.h;
+    const counting = new Proxy(store, {
+      get: (target, name) =>
+        name === 'read'
+          ? (workspace: string, work: (tx: ReadTx) => Promise<unknown>) =>
+              target.read(workspace, (tx) =>
+                work(
+                  Object.create(tx, {
+                    find: {
+                      value: async (table: Table, query: Query<Table>) => {
+                        const all = await tx.find(table, query);
+                        if ((table as unknown) === jobs) found += all.length;
+                        return all;
+                      },
+                    },
+                  }) as ReadTx,
+                ),
+              )
+          : (Reflect.get(target, name, target) as () => unknown).bind(target),
+    });
+    const waiter = new Waits({ ...w.services, store: counting }, 'main');
+    await waiter.look();
+    expect(found).toBeGreaterThan(0);
+    found = 0;
+    await outside({ n: 2 });
+    await waiter.look();
+    expect(found).toBe(0);
+    await outside({ n: 1 });
+    await waiter.look();
+    await w.state('succeeded', 'JOB-20');
+  });
+
+  test('counts only what the key that asked for the job may read', async () => {
+    w = await world(release([waits(wait)]));
+    w.worker();
+    const waiter = w.waits();
+    const narrow = { scopes: ['job:*', 'runbook:*'] };
+    await w.h.run('', 'job run release', { channel: 'rest', from: identity('principal', 'ana', narrow) });
+    await w.state('waiting');
+    await outside({});
+    await waiter.look();
+    expect((await job(w.h)).state).toBe('waiting');
+  });
+
+  test('that breaks holds up no other', async () => {
+    w = await world(release([waits(wait)]));
+    w.worker();
+    await run();
+    await w.state('waiting');
+    await run();
+    await w.state('waiting', 'JOB-2');
+    const directory: Services['directory'] = {
+      ...w.h.directory,
+      byName: (tx, name, scopes) => {
+        broke += 1;
+        if (broke === 1) throw new TypeError('broken');
+        return w.h.directory.byName(tx, name, scopes);
+      },
+    };
+    let broke = 0;
+    const waiter = new Waits({ ...w.services, directory }, 'main');
+    await outside({});
+    await waiter.look();
+    await w.state('succeeded', 'JOB-2');
   });
 
   test('is woken once, however many processes look', async () => {
@@ -165,144 +277,6 @@ describe('a step that waits for an event', () => {
     await soon(async () => expect((await w.rows()).map((row) => row.state)).toEqual(['done', 'waiting']));
     await outside({});
     await w.state('succeeded');
-  });
-});
-
-describe('a step that waits for an approval', () => {
-  const saga = () =>
-    release([step('build'), waits({ kind: 'approval', approval: approvers }, 'confirm'), step('deploy')]);
-
-  test('asks with all that is known, and goes on when it is given', async () => {
-    w = await world(saga());
-    w.answer('build', done({ image: 'api:7' }));
-    w.worker();
-    await w.h.run('', 'job run release --service api', onSlack('ben'));
-    const waiting = await w.state('waiting');
-    expect(waiting.waitFor).toEqual({ kind: 'approval', approval: 'APR-1' });
-    const asked = await request(w.h);
-    expect(asked).toMatchObject({
-      target: 'JOB-1',
-      risk: 'destructive',
-      requester: 'ben',
-      chain: ['ben'],
-      command: 'job.continue',
-      args: {
-        id: 'JOB-1',
-        step: 'confirm',
-        runbook: 'release',
-        args: { service: 'api' },
-        outputs: { build: { image: 'api:7' } },
-        digest: waiting.digest,
-      },
-    });
-    expect(waiting.waitUntil).toEqual(asked.expiresAt);
-    const card = (await outgoing(w.h))['approval:APR-1:slack:T1/UCHO'];
-    expect(card).toContain('job continue JOB-1 confirm');
-    expect(card).toContain('api:7');
-    const voted = await w.h.run('cho', 'approve APR-1');
-    expect(voted.reply.text).toBe('You approved APR-1. JOB-1 goes on.');
-    await w.state('succeeded');
-    expect(w.ran()).toEqual(['build', 'deploy']);
-  });
-
-  test('cannot be let go on by anybody without it, nor by whoever asked for the job', async () => {
-    w = await world(saga());
-    w.worker();
-    await run();
-    const { digest } = await w.state('waiting');
-    for (const who of ['ben', 'ana', 'cho']) {
-      const forced = await w.h.run(who, {
-        command: 'job.continue',
-        args: { id: 'JOB-1', step: 'confirm', digest },
-      });
-      expect(forced.error?.code).toBe('conflict');
-      expect(forced.reply.text).toContain('JOB-1 goes on once APR-1 is approved');
-    }
-    expect((await w.h.run('ben', 'approve APR-1')).error?.code).toBe('forbidden');
-    expect((await w.h.run('vic', 'job continue JOB-1 confirm')).error?.code).toBe('forbidden');
-    expect((await w.h.run('ana', 'job continue JOB-9 confirm')).error?.code).toBe('not_found');
-    expect((await job(w.h)).state).toBe('waiting');
-  });
-
-  test('nobody in the chain of causes may vote', async () => {
-    w = await world(saga());
-    w.worker();
-    const author = { channel: 'slack', subject: 'T1/UCHO' };
-    await w.h.run('bot', 'job run release', { author });
-    await w.state('waiting');
-    expect((await request(w.h)).chain).toEqual(expect.arrayContaining(['bot', 'cho']));
-    expect((await w.h.run('cho', 'approve APR-1')).error?.code).toBe('forbidden');
-  });
-
-  test('nor may whoever had the job tried again', async () => {
-    w = await world(saga());
-    w.answer('build', broken);
-    w.worker();
-    await run();
-    await w.state('failed');
-    expect((await w.h.run('cho', 'job retry JOB-1')).status).toBe('ok');
-    await w.state('waiting');
-    expect((await request(w.h)).chain).toEqual(['ben', 'cho']);
-    expect((await w.h.run('cho', 'approve APR-1')).error?.code).toBe('forbidden');
-  });
-
-  test('that is denied, runs out or is taken back fails, and what was done is undone', async () => {
-    w = await world(saga());
-    w.worker();
-    const sweeper = w.sweeper();
-    for (const ref of ['JOB-1', 'JOB-2', 'JOB-3']) {
-      await run();
-      await w.state('waiting', ref);
-    }
-    await w.h.run('cho', 'deny APR-1 --reason "not today"');
-    expect((await w.state('failed', 'JOB-1')).error).toBe('confirm: APR-1 denied: not today');
-    await w.h.run('ben', 'approval cancel APR-2');
-    expect((await w.state('failed', 'JOB-2')).error).toContain('confirm: APR-2 cancelled');
-    pass(HOUR);
-    await sweeper.sweep();
-    expect((await w.state('failed', 'JOB-3')).error).toContain('confirm: APR-3 expired');
-    expect(w.ran().filter((name) => name === 'unbuild')).toHaveLength(3);
-    expect(w.ran()).not.toContain('deploy');
-  });
-
-  test('of a job that is cancelled is withdrawn', async () => {
-    w = await world(saga());
-    w.worker();
-    await run();
-    await w.state('waiting');
-    await w.h.run('ben', 'job cancel JOB-1');
-    await w.state('cancelled');
-    expect((await request(w.h)).state).toBe('cancelled');
-    expect((await w.h.run('cho', 'approve APR-1')).error?.code).toBe('conflict');
-    expect(w.ran()).toEqual(['build', 'unbuild']);
-  });
-
-  test('is void when whoever asked may no longer run it', async () => {
-    w = await world(saga());
-    w.worker();
-    await run();
-    await w.state('waiting');
-    await w.h.store.transaction('main', async (tx) => {
-      const role = await tx.get(roles, { name: 'operator' });
-      if (role) await tx.update(roles, role, { permissions: [...role.permissions, '!runbook:build'] });
-    });
-    await w.h.run('cho', 'approve APR-1');
-    expect((await w.state('failed')).error).toContain('runbook:build');
-    expect(w.ran()).toEqual(['build', 'unbuild']);
-  });
-
-  test('whose request is gone is given up at its deadline', async () => {
-    w = await world(saga());
-    w.worker();
-    await run();
-    const waiting = await w.state('waiting');
-    await w.h.store.transaction('main', async (tx) => {
-      const row = await tx.get(jobs, { id: waiting.id });
-      if (row) await tx.update(jobs, row, { waitFor: { kind: 'approval', approval: 'APR-9' } });
-    });
-    pass(HOUR + SECOND);
-    w.waits();
-    expect((await w.state('failed')).error).toBe('confirm: APR-9 is gone');
   });
 });
 

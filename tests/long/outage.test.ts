@@ -1,0 +1,8 @@
+import { test } from 'vitest';
+import { checkOutage } from '../support/outage.ts';
+
+test(
+  'a database that is away for 30 s while jobs run and a message is on its way',
+  () => checkOutage(30_000),
+  180_000,
+);
