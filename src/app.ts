@@ -20,7 +20,7 @@ import type { Database } from './store/database.ts';
 import { openDatabase } from './store/open.ts';
 import { measureJobs } from './worker/job-metrics.ts';
 import { addUsageMetrics } from './usage-metrics.ts';
-import { createWorkers, type Workers } from './workers.ts';
+import { createBackground, type Background } from './background.ts';
 
 /** Parts that tests put in the place of the real ones. */
 export interface Overrides {
@@ -82,10 +82,10 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
     const origin = `http://${printable(settings.host)}:${port}`;
     // Only a remark: the token that was just made has to be shown whatever becomes of it.
     const lacking = await lackingApprovers(store, catalog).catch(() => []);
-    const workers = built.createWorkers(origin);
-    if (!overrides.holds) workers.start();
+    const background = built.createBackground(origin);
+    if (!overrides.holds) background.start();
     const prompt = built.adapters.find((a) => a.name === 'terminal');
-    const stop = once((grace: number) => stopAll({ ...built, workers, http, store, grace, log }));
+    const stop = once((grace: number) => stopAll({ ...built, background, http, store, grace, log }));
     return {
       adminToken,
       url: settings.url ?? origin,
@@ -115,14 +115,14 @@ interface Parts {
 interface Built {
   readonly adapters: readonly Adapter[];
   readonly authenticator: BearerAuthenticator;
-  readonly createWorkers: (self: string) => Workers;
+  readonly createBackground: (self: string) => Background;
   readonly channels: () => readonly ChannelState[];
 }
 
 async function build(parts: Parts): Promise<Built> {
   const { config, overrides, store, http } = parts;
   const { settings, catalog } = config;
-  const state: { adapters: readonly Adapter[]; off: Off; workers?: Workers } = {
+  const state: { adapters: readonly Adapter[]; off: Off; background?: Background } = {
     adapters: [],
     off: new Map(),
   };
@@ -156,14 +156,14 @@ async function build(parts: Parts): Promise<Built> {
     ...(mail && { mail }),
   });
   Object.assign(state, made);
-  mountState(parts, metrics, channels, () => state.workers);
+  mountState(parts, metrics, channels, () => state.background);
   const { adapters } = made;
   return {
     adapters,
     authenticator,
     channels,
-    createWorkers: (self) =>
-      (state.workers = createWorkers({
+    createBackground: (self) =>
+      (state.background = createBackground({
         ...member,
         services,
         env: config.env,
@@ -180,7 +180,7 @@ function mountState(
   { config, store, http }: Parts,
   metrics: Metrics,
   channels: Built['channels'],
-  workers: () => Workers | undefined,
+  background: () => Background | undefined,
 ): void {
   const { schema } = store;
   const { workspace } = config.catalog;
@@ -189,20 +189,20 @@ function mountState(
     version: VERSION,
     registry: metrics.registry,
     channels,
-    ready: () => readiness({ store, schema, workspace, channels: channels(), workers: workers() }),
+    ready: () => readiness({ store, schema, workspace, channels: channels(), background: background() }),
   });
 }
 
 async function stopAll(
-  parts: Built & { workers: Workers; http: Http; store: Database; grace: number; log: Logger },
+  parts: Built & { background: Background; http: Http; store: Database; grace: number; log: Logger },
 ): Promise<void> {
-  const { adapters, http, workers, authenticator, store, grace, log } = parts;
+  const { adapters, http, background, authenticator, store, grace, log } = parts;
   const deadline = AbortSignal.timeout(grace);
   const last = lastMoment(deadline);
   const settle = (steps: readonly Promise<unknown>[]) =>
     settled(steps, last, (err) => log.warn({ err }, 'while stopping'));
   await settle([...adapters.map((a) => a.stop(deadline)), http.close(deadline)]);
-  await settle([workers.stop(deadline)]);
+  await settle([background.stop(deadline)]);
   authenticator.close();
   await settle([store.close()]);
 }

@@ -152,8 +152,8 @@ function workerOptions(args: string[]): Options {
 }
 
 async function work(config: Config): Promise<number> {
-  const { startWork } = await import('./work.ts');
-  const running = await startWork(config);
+  const { startWorker } = await import('./worker-process.ts');
+  const running = await startWorker(config);
   const signalled = whenSignalled();
   process.stdout.write(`${running.line}\n`);
   returnMemory();

@@ -1,8 +1,8 @@
 import type { ChannelState } from './channels.ts';
 import { SECOND } from './domain/clock.ts';
 import type { Database } from './store/database.ts';
-import type { Workers } from './workers.ts';
-import { workersAlive } from './core/workers-alive.ts';
+import type { Background } from './background.ts';
+import { workersAlive } from './core/worker-leases.ts';
 
 /** Longer than this without a look for jobs, and nobody works on the queue, in milliseconds. */
 const QUEUE_STALLED = 10 * SECOND;
@@ -18,9 +18,9 @@ export async function readiness(parts: {
   readonly schema: number;
   readonly workspace: string;
   readonly channels: readonly ChannelState[];
-  readonly workers: Workers | undefined;
+  readonly background: Background | undefined;
 }) {
-  const { store, schema, workspace, channels, workers } = parts;
+  const { store, schema, workspace, channels, background } = parts;
   let [head, present, database] = [0, schema, 'ok'];
   try {
     await store.ping();
@@ -32,7 +32,7 @@ export async function readiness(parts: {
   }
   // A newer program may have migrated the database in the meantime.
   const migrations = present === schema ? 'ok' : `the database has schema ${present} now; start anew`;
-  const queue = await queueState(workers, () => store.read(workspace, workersAlive));
+  const queue = await queueState(background, () => store.read(workspace, workersAlive));
   const deaf = channels.some(({ health }) => health.state === 'deaf');
   const states = Object.fromEntries(channels.map(({ name, health }) => [name, { ...health }]));
   return {
@@ -42,8 +42,8 @@ export async function readiness(parts: {
 }
 
 /** Where other processes run the jobs, it is for those to say whether they can; here stands how many there are. */
-async function queueState(workers: Workers | undefined, alive: () => Promise<number>): Promise<string> {
-  const idle = workers === undefined ? Number.POSITIVE_INFINITY : workers.sinceLook();
+async function queueState(background: Background | undefined, alive: () => Promise<number>): Promise<string> {
+  const idle = background === undefined ? Number.POSITIVE_INFINITY : background.sinceLook();
   if (idle === undefined)
     return alive().then(
       (n) => `run elsewhere: ${n} ${n === 1 ? 'worker is' : 'workers are'} alive`,

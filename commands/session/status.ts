@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
-import { workersAlive } from '../../src/core/workers-alive.ts';
+import { workersAlive } from '../../src/core/worker-leases.ts';
 import { approvals } from '../../src/domain/approval.ts';
 import { jobs, type JobState } from '../../src/domain/job.ts';
 import { isObject, type Json, type JsonObject } from '../../src/domain/json.ts';

@@ -11,6 +11,7 @@ ALTER TABLE jobs ADD COLUMN queued_at bigint;
 ALTER TABLE jobs ADD COLUMN assigned_at bigint;
 ALTER TABLE jobs ADD COLUMN running_at bigint;
 ALTER TABLE jobs ADD COLUMN caused_at bigint;
+ALTER TABLE jobs ADD COLUMN grace_until bigint;
 ALTER TABLE jobs ADD COLUMN inbound_key text;
 ALTER TABLE jobs ADD COLUMN phase text NOT NULL DEFAULT 'forward';
 ALTER TABLE jobs ADD COLUMN wait_for text;

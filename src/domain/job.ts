@@ -63,6 +63,8 @@ export const jobs = table('jobs', {
   /** Until when the worker's claim holds; renewed while it runs. */
   leaseUntil: maybe(time()),
   leaseOwner: maybe(text()),
+  /** What `leaseUntil` was put off to when the claim was found to be over; renewed since, it is another. */
+  graceUntil: maybe(time()),
   /** Raised with each claim; a write with an older one is refused, so a lost worker cannot finish a job twice. */
   fence: int(),
   cancelRequested: bool(),
@@ -200,5 +202,5 @@ export type Outcome =
       readonly usage?: Usage;
     }
   /** No worker is held until then; the row already says what for. */
-  | { readonly kind: 'wait'; /** What its log says of that. */ readonly said?: string }
+  | { readonly kind: 'wait' /** What its log says of that. */; readonly said?: string }
   | { readonly kind: 'cancelled'; readonly usage?: Usage };

@@ -86,9 +86,9 @@ export function outputsOf(rows: readonly JobStepRow[]): JsonObject {
   return Object.fromEntries(done.map((row) => [row.name, row.output]));
 }
 
-/** Tries of steps so far: what `bounds.steps` counts. */
+/** Tries so far. */
 export const triesOf = (rows: readonly JobStepRow[]): number =>
-  rows.reduce((sum, row) => sum + (row.phase === 'forward' ? row.attempt : 0), 0);
+  rows.reduce((sum, row) => sum + row.attempt, 0);
 
 /** When the first of the steps since the last wait began; undefined before that. */
 export function begunAt(steps: readonly Step[], rows: readonly JobStepRow[]): Date | undefined {

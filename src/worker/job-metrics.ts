@@ -115,7 +115,8 @@ class JobMetrics {
       if (typeof spent === 'number') this.#phases.observe({ phase }, spent / SECOND);
     }
     const { failure, stage } = details as { failure?: FailureClass | null; stage?: Stage };
-    if (event === 'job.retrying') this.#retries.inc({ failure: failure ?? 'other' });
+    if (event === 'job.retrying' && details['again'] === true)
+      this.#retries.inc({ failure: failure ?? 'other' });
     if (event === 'job.dead' && stage) this.#dead.inc({ stage });
   }
 

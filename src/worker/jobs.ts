@@ -1,14 +1,13 @@
 import type { Logger } from 'pino';
-import { LEASE, needRenewal, type Claims } from '../core/jobs/claiming.ts';
-import { isDue } from '../core/jobs/due.ts';
-import { needRecovery } from '../core/jobs/recovering.ts';
+import { LEASE, type Claims } from '../core/jobs/claiming.ts';
 import { release } from '../core/jobs/finishing.ts';
 import type { Commit } from '../core/store.ts';
 import type { JobRow, Outcome } from '../domain/job.ts';
 import { DEFAULT_CAPABILITY } from '../domain/runbook.ts';
 import { Attempt, type AttemptParts } from './attempt.ts';
 import { Endings } from './endings.ts';
-import { keepClaims, localRunbooks, recoverClaims, takeJobs, type Room, type Taker } from './taking.ts';
+import { both, lookAfter, NOTHING, peek, type Look } from './look.ts';
+import { localRunbooks, type Room, type Taker } from './taking.ts';
 
 export interface JobWorkerOptions extends Omit<AttemptParts, 'giveUp'> {
   readonly log: Logger;
@@ -23,6 +22,8 @@ export interface JobWorkerOptions extends Omit<AttemptParts, 'giveUp'> {
   /** Milliseconds that a claim holds unless it is renewed. */
   readonly lease?: number;
   readonly random?: () => number;
+  /** Milliseconds that others have to come back for claims that are over. */
+  readonly grace?: number;
   /** Told how each try ended. */
   readonly ended?: (job: JobRow, outcome: Outcome) => void;
   /** Told of claims that somebody else was quicker for, and of renewals. */
@@ -33,8 +34,6 @@ export interface JobWorkerOptions extends Omit<AttemptParts, 'giveUp'> {
 const LOOK_EVERY = 1_000;
 /** A worker counts a claim as lost so big a part of its time before others may. */
 const MARGIN = 8;
-/** Milliseconds that others, who may have been away too, have to come back for their claims after a worker could. */
-const PATIENCE = 3_000;
 
 /** What a commit of anybody's has to say to a worker: there is more to do, or there is room for more. */
 const DUE = new Set(['job.queued', 'job.retrying']);
@@ -47,18 +46,6 @@ interface Running {
   /** Until when its claim is known to hold, by the process's own steady clock. */
   until: number;
 }
-
-/** What a look is for. */
-interface Look {
-  /** To claim. */
-  readonly due: boolean;
-  /** To renew claims and to take back those of lost workers. */
-  readonly claims: boolean;
-  /** A job is due, as far as is known. */
-  readonly told: boolean;
-}
-
-const NOTHING: Look = { due: false, claims: false, told: false };
 
 /** Runs jobs: woken by commits that queue or cancel some, claims, executes, writes how they ended. */
 export class JobWorker {
@@ -84,15 +71,26 @@ export class JobWorker {
   #more = false;
   #stopped = false;
   #lookedAt = performance.now();
-  #awayAt = Number.NEGATIVE_INFINITY;
+  /** It is time to look after claims, however busy it is otherwise. */
+  #isTime = false;
+  /** By the database's clock, when it last looked after claims. */
+  #clockAt = Number.POSITIVE_INFINITY;
 
   constructor(options: JobWorkerOptions) {
     this.#options = options;
     this.#workspace = options.catalog.workspace;
-    const { lease = LEASE, capabilities = [DEFAULT_CAPABILITY], random = Math.random } = options;
+    const { lease = LEASE, grace, capabilities = [DEFAULT_CAPABILITY], random = Math.random } = options;
     const { catalog, owner } = options;
     const runbooks = localRunbooks(catalog);
-    this.#taker = { catalog, owner, runbooks, lease, capabilities, random };
+    this.#taker = {
+      catalog,
+      owner,
+      runbooks,
+      lease,
+      capabilities,
+      random,
+      ...(grace !== undefined && { grace }),
+    };
     this.#parts = { ...options, giveUp: this.#over.signal };
     this.#endings = new Endings(this.#parts, random);
   }
@@ -100,6 +98,7 @@ export class JobWorker {
   start(): void {
     this.#unlisten = this.#options.store.onCommit((commit) => this.#heard(commit));
     const look = () => {
+      this.#isTime = true;
       this.#stopLate();
       this.#pump();
     };
@@ -144,23 +143,18 @@ export class JobWorker {
 
   #heard({ workspace, entries }: Commit): void {
     if (workspace !== this.#workspace) return;
-    const told = entries.some((entry) => DUE.has(entry.event));
-    const due = told || (this.#more && entries.some((entry) => OVER.has(entry.event)));
+    const told = entries.flatMap(({ event, target }) => (DUE.has(event) ? [target] : []));
+    const due = told.length > 0 || (this.#more && entries.some((entry) => OVER.has(entry.event)));
     // A job at work that went on without us was lost.
+    const isAtWork = (target: string) => [...this.#atWork].some(({ ref }) => ref === target);
     const claims = entries.some(
-      ({ event, target }) => event === 'job.cancelling' || (OVER.has(event) && this.#isAtWork(target)),
+      ({ event, target }) => event === 'job.cancelling' || (OVER.has(event) && isAtWork(target)),
     );
     if (due || claims) this.#pump({ due, claims, told });
   }
 
-  #isAtWork(target: string): boolean {
-    for (const { ref } of this.#atWork) if (ref === target) return true;
-    return false;
-  }
-
   #pump(sure: Partial<Look> = {}): void {
-    const { due, claims, told } = this.#sure;
-    this.#sure = { due: due || !!sure.due, claims: claims || !!sure.claims, told: told || !!sure.told };
+    this.#sure = both(this.#sure, sure);
     this.#again = true;
     this.#pumping ??= this.#drain();
   }
@@ -171,12 +165,13 @@ export class JobWorker {
         this.#again = false;
         const sure = this.#sure;
         this.#sure = NOTHING;
-        const look = sure.due || sure.claims ? sure : await this.#peek();
+        const peeked = this.#isTime || (!sure.due && !sure.claims) ? await this.#peek() : NOTHING;
+        this.#isTime = false;
+        const look = both(sure, peeked);
         if (look.due || look.claims) await this.#look(look);
         this.#lookedAt = performance.now();
       }
     } catch (err) {
-      this.#awayAt = performance.now();
       this.#options.log.error({ err }, 'the job worker could not reach the database; it looks again shortly');
     } finally {
       this.#pumping = undefined;
@@ -190,26 +185,18 @@ export class JobWorker {
     return { run: concurrency - this.#atWork.size, ahead: prefetch - this.#ahead.length };
   }
 
-  /** Whether claims that ran out are those of workers that are gone, rather than away as this one was. */
-  get #recovers(): boolean {
-    return performance.now() - this.#awayAt > PATIENCE;
-  }
-
   get #claims(): readonly JobRow[] {
     return [...this.#running.keys(), ...this.#ahead];
   }
 
-  /** Whether there is anything to do: looked up without the write lock, so that idle workers disturb nobody. */
-  #peek(): Promise<Look> {
-    const { run, ahead } = this.#room;
-    return this.#options.store.read(this.#workspace, async (tx) => {
-      const [due, worn, lost] = await Promise.all([
-        run + ahead > 0 && isDue(tx, this.#taker.capabilities, this.#taker.runbooks),
-        needRenewal(tx, this.#claims, this.#taker.lease),
-        this.#recovers && needRecovery(tx, this.#taker.lease),
-      ]);
-      return { due, claims: worn || lost, told: due };
-    });
+  /** Whether there is anything to do. */
+  async #peek(): Promise<Look> {
+    const at = { room: this.#room, claims: this.#claims, clockAt: this.#clockAt };
+    const { look, clockAt } = await this.#options.store.read(this.#workspace, (tx) =>
+      peek(tx, this.#taker, at),
+    );
+    this.#clockAt = clockAt;
+    return look;
   }
 
   async #look(look: Look): Promise<void> {
@@ -218,24 +205,29 @@ export class JobWorker {
     if (look.due && run <= 0 && ahead <= 0) this.#more = true;
     if (!look.claims && run <= 0 && ahead <= 0) return;
     const next = look.due ? this.#ahead.slice(0, Math.max(0, run)) : [];
-    const claims = this.#claims;
+    const at = {
+      look,
+      next,
+      room: { run, ahead: ahead + next.length },
+      claims: this.#claims,
+      ahead: this.#ahead,
+      clockAt: this.#clockAt,
+    };
     const asked = performance.now();
-    const { kept, claimed } = await this.#options.store.transaction(this.#workspace, async (tx) => {
-      const renewed = look.claims ? await keepClaims(tx, this.#taker, claims, this.#ahead) : undefined;
-      if (look.claims && this.#recovers) await recoverClaims(tx, this.#taker);
-      const taken = look.due && (await takeJobs(tx, this.#taker, next, { run, ahead: ahead + next.length }));
-      return { kept: renewed, claimed: taken || undefined };
-    });
+    const { kept, taken, conflicts, clockAt } = await this.#options.store.transaction(this.#workspace, (tx) =>
+      lookAfter(tx, this.#taker, at),
+    );
+    this.#clockAt = clockAt;
     // Reckoned from before the question, so that it is over here before it is over in the database.
     const until = asked + this.#taker.lease;
     const gone = new Set([...next, ...(kept?.lost ?? []), ...(kept?.cancelled ?? [])]);
-    this.#ahead = [...this.#ahead.filter((job) => !gone.has(job)), ...(claimed?.ahead ?? [])];
-    this.#more = claimed?.more ?? this.#more;
+    this.#ahead = [...this.#ahead.filter((job) => !gone.has(job)), ...(taken?.ahead ?? [])];
+    this.#more = taken?.more ?? this.#more;
     if (kept) this.#tell(kept, until);
-    for (const job of claimed?.started ?? []) this.#launch(job, until);
+    for (const job of taken?.started ?? []) this.#launch(job, until);
     // What ended during the look made room that it knew nothing of.
-    if (this.#room.run > run - (claimed?.started.length ?? 0)) this.#fill();
-    if (look.told && claimed?.late) this.#options.counted?.('conflict', 1);
+    if (this.#room.run > run - (taken?.started.length ?? 0)) this.#fill();
+    if (conflicts > 0) this.#options.counted?.('conflict', conflicts);
   }
 
   /** Takes what is known to wait for room. */

@@ -5,7 +5,7 @@ import { buryOrphans, findOrphans } from '../core/jobs/orphans.ts';
 import { systemContext } from '../core/system-context.ts';
 import type { Services } from '../core/services.ts';
 import type { ReadTx } from '../core/store.ts';
-import { forgetWorkers } from '../core/workers-alive.ts';
+import { forgetWorkers } from '../core/worker-leases.ts';
 import { approvals, voteTokens } from '../domain/approval.ts';
 import { claims } from '../domain/claim.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../domain/clock.ts';

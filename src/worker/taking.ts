@@ -4,7 +4,7 @@ import { recover } from '../core/jobs/recovering.ts';
 import { within } from '../core/jobs/room.ts';
 import type { Tx } from '../core/store.ts';
 import { runbookOf, type Catalog } from '../domain/catalog.ts';
-import type { JobRow } from '../domain/job.ts';
+import { jobs, type JobRow } from '../domain/job.ts';
 
 /** Who takes jobs, and which. */
 export interface Taker {
@@ -15,6 +15,8 @@ export interface Taker {
   readonly capabilities: readonly string[];
   /** Milliseconds that a claim holds unless it is renewed. */
   readonly lease: number;
+  /** As for `recover`. */
+  readonly grace?: number;
   readonly random: () => number;
 }
 
@@ -50,8 +52,12 @@ export async function keepClaims(
 }
 
 /** Takes back the claims of lost workers. */
-export const recoverClaims = (tx: Tx, { catalog, lease, random }: Taker): Promise<number> =>
-  recover(tx, { runbookOf: (name) => runbookOf(catalog, name), random, lease });
+export const recoverClaims = (tx: Tx, { catalog, ...taker }: Taker): Promise<number> =>
+  recover(tx, { ...taker, runbookOf: (name) => runbookOf(catalog, name) });
+
+/** How many of these jobs are in the hands of others. */
+export const takenByOthers = (tx: Tx, { owner }: Taker, refs: readonly string[]): Promise<number> =>
+  tx.count(jobs, { ref: { in: refs }, state: { in: ['assigned', 'running'] }, leaseOwner: { not: owner } });
 
 /** Begins what was claimed ahead, `next`, then claims what there is room for: to run at once, and ahead of that. */
 export async function takeJobs(

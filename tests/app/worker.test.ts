@@ -24,6 +24,7 @@ const runbook = (name: string, program: string, more = '') => `
 `;
 const NOTE = 'require("node:fs").appendFileSync(process.argv[1], "x");';
 const CONFIG = `
+limits: { perSender: 100000, perChannel: 100000, perWorkspace: 100000 }
 runbooks:${runbook('touch', NOTE)}${runbook('render', NOTE, '\n    capability: gpu')}${runbook(
   'patient',
   `${NOTE} setInterval(() => require("node:fs").existsSync(process.argv[1] + ".go") && process.exit(0), 10);`,

@@ -177,7 +177,7 @@ describe.each(DATABASES)('on %s', (_database, open) => {
       const broken = await h.run('ana', { command: 'artifact.edit', args: { id: 'ART-3', content: '{"a"' } });
       expect(broken).toMatchObject({
         error: { code: 'invalid_argument' },
-        reply: { text: 'content: expected JSON.' },
+        reply: { text: 'content: expected JSON of at most 64 levels.' },
       });
       expect((await rows(h, artifacts, { where: { ref: 'ART-3' } }))[0]).toMatchObject({
         content: '{}',

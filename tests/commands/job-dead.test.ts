@@ -93,7 +93,7 @@ describe('a dead letter', () => {
       );
       h.clock.pass(LEASE + 1);
       const runbookOf = (name: string) => h.catalog.runbooks.get(name);
-      await h.store.transaction('main', (tx) => recover(tx, { runbookOf, random }));
+      await h.store.transaction('main', (tx) => recover(tx, { runbookOf, random, grace: 0 }));
     };
     await lose(false);
     await lose(true);
@@ -340,7 +340,7 @@ describe('every example', () => {
     );
     h.clock.pass(LEASE + 1);
     const runbookOf = (name: string) => h.catalog.runbooks.get(name);
-    await h.store.transaction('main', (tx) => recover(tx, { runbookOf, random }));
+    await h.store.transaction('main', (tx) => recover(tx, { runbookOf, random, grace: 0 }));
     if (json.command === 'job.cancel') await run('job retry JOB-2');
     const context = { now: h.clock.now(), who: 'ana' };
     expect((await h.language.read({ text }, context)).invocation).toEqual(json);

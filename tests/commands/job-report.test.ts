@@ -16,8 +16,7 @@ describe.each(DATABASES)('on %s', (_database, create) => {
   describe('a claim that is over', () => {
     test('lost by its time, and somebody else’s by now', async () => {
       const lost = await claimed();
-      bench.h.clock.pass(31 * SECOND);
-      const [again] = await items();
+      const [again] = await bench.lost();
       expect(again).toMatchObject({ id: 'JOB-1', claim: '2', attempt: 2 });
       for (const said of ['heartbeat', 'complete'] as const) {
         const answer = await say(said, lost);
@@ -69,8 +68,7 @@ describe.each(DATABASES)('on %s', (_database, create) => {
     await bench.h.run('ana', 'probe run api');
     const wanted = { capabilities: ['default'], limit: 1, room: new Map<string, number>() };
     await bench.h.store.transaction('main', (tx) => claim(tx, { owner: 'gone', begin: true }, wanted));
-    bench.h.clock.pass(31 * SECOND);
-    await items();
+    await bench.lost();
     expect(await job(bench.h)).toMatchObject({ state: 'failed', failure: 'lost', stoppedBy: 'tries.max' });
   });
 
@@ -79,8 +77,7 @@ describe.each(DATABASES)('on %s', (_database, create) => {
 
     test('ends nothing, and leaves its receipt and what was used, once', async () => {
       const mine = await claimed();
-      bench.h.clock.pass(31 * SECOND);
-      await items();
+      await bench.lost();
       for (let n = 0; n < 2; n += 1) {
         const answer = await say('complete', { ...mine, ...late });
         expect(answer.error?.code).toBe('conflict');

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from 'vitest';
-import { MINUTE } from '../../src/domain/clock.ts';
+import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import { job } from '../core/support.ts';
@@ -40,6 +40,13 @@ export function remoteBench(create: typeof createHarness) {
       await bench.h.run('ana', text);
       const [first] = await bench.items();
       return { id: first?.id ?? '', claim: first?.claim ?? '' };
+    },
+    /** A claim is over, nobody comes back for it in the time that is left for that, and the next look takes it back. */
+    async lost() {
+      bench.h.clock.pass(31 * SECOND);
+      await bench.items();
+      bench.h.clock.pass(3 * SECOND);
+      return bench.items();
     },
     state: async (ref = 'JOB-1') => (await job(bench.h, ref)).state,
   };

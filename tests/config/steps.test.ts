@@ -194,6 +194,15 @@ const refused: readonly Case[] = [
     ['{ name: a, runbook: build, args: { service: "${steps.a.out}" } }'],
   ],
   [
+    'what is kept without its secrets',
+    'SBX016',
+    /"\$\{steps.p.body.deployToken\}" is named as a secret/,
+    [
+      '{ name: p, runbook: unbuild }',
+      '{ name: a, runbook: build, args: { service: "${steps.p.body.deployToken}" } }',
+    ],
+  ],
+  [
     'the environment',
     'SBX016',
     /not a placeholder of a step/,
@@ -245,11 +254,11 @@ const refused: readonly Case[] = [
     ["{ name: a, wait: { event: event.done, when: 'evnt.x', timeout: 1h } }"],
   ],
   [
-    'fewer steps than it takes to undo them',
+    'more steps than may be tried',
     'SBX006',
-    /do not fit into bounds.steps: 2/,
+    /2 steps do not fit into bounds.steps: 1/,
     ['{ name: a, runbook: unbuild, compensate: { runbook: unbuild } }', '{ name: b, wait: { for: 1m } }'],
-    { bounds: '{ logLines: 1, outputBytes: 1, steps: 2 }' },
+    { bounds: '{ logLines: 1, outputBytes: 1, steps: 1 }' },
   ],
 ];
 

@@ -83,7 +83,9 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
         }),
       );
     const takeBack = (store: Store, lease = LEASE) =>
-      store.transaction('main', (tx) => recover(tx, { runbookOf: () => WORK, random: () => 0, lease }));
+      store.transaction('main', (tx) =>
+        recover(tx, { runbookOf: () => WORK, random: () => 0, lease, grace: 0 }),
+      );
     const keep = (store: Store, job: JobRow) => store.transaction('main', (tx) => renew(tx, [job], LEASE));
     const started = (store: Store, job: JobRow) => store.transaction('main', (tx) => begin(tx, job, LEASE));
     const inState = (state: JobState) => one.read('main', (tx) => tx.count(jobs, { state }));

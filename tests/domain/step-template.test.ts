@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { redact } from '../../src/domain/redact.ts';
 import { fillArgs, referencesIn } from '../../src/domain/step-template.ts';
 
 const values = {
@@ -44,6 +45,17 @@ describe('placeholders of a step', () => {
   ])('%s has no value and says so', (text) => {
     expect(() => fillArgs({ at: text }, values)).toThrow(/^\$\{.*\} has no value\.$/);
   });
+
+  test.each(['${steps.a.deployToken}', 'x${steps.a.list.0}', '${steps.a}'])(
+    '%s holds what was not kept, so nothing is handed on in its place',
+    (text) => {
+      const steps = redact({ a: { deployToken: 'abcdef-example', list: ['sk-' + 'fake0'.repeat(8)], n: 1 } });
+      expect(() => fillArgs({ at: text }, { args: {}, steps })).toThrow(
+        /^\$\{steps\.a.*\} holds what looks like a secret, which is not handed on\.$/,
+      );
+      expect(fillArgs({ at: '${steps.a.n}' }, { args: {}, steps })).toEqual({ at: 1 });
+    },
+  );
 
   test('are told from what is none', () => {
     const paths = (text: string) => referencesIn(text).map(({ path, whole }) => [path?.join('.'), whole]);

@@ -29,7 +29,8 @@ test('the tour of the banner, line by line as it is printed', async () => {
     bensToken ||= expected.exec(printed)?.[1] ?? '';
   }
   expect(lines).toHaveLength(PRINTS.length);
-  await expect.poll(() => shell.run("npx signalbox send 'probe show self'")).toContain('self [ok]');
+  const probed = () => shell.run("npx signalbox send 'probe show self'");
+  await expect.poll(probed, { timeout: 15_000 }).toContain('self [ok]');
 
   const desk = await Desk.open(server.url, bensToken);
   const { code, err } = await server.stop('SIGTERM');

@@ -20,6 +20,7 @@ export function newJob(tx: Tx, over: Partial<NewRow<typeof jobs>> = {}): NewRow<
     runAt: tx.now,
     leaseUntil: null,
     leaseOwner: null,
+    graceUntil: null,
     fence: 0,
     cancelRequested: false,
     result: null,

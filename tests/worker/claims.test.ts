@@ -59,7 +59,9 @@ describe.each(DATABASES)('on %s a worker', (_database, open) => {
     await run('job run plain');
     await soon(() => expect(seen).toHaveLength(1));
     w.h.clock.pass(LEASE + 1);
-    await w.h.store.transaction('main', (tx) => recover(tx, { runbookOf: () => runbook, random: () => 0 }));
+    await w.h.store.transaction('main', (tx) =>
+      recover(tx, { runbookOf: () => runbook, random: () => 0, grace: 0 }),
+    );
     await soon(() => expect(seen).toHaveLength(2));
     await soon(() => expect(seen[0]?.signal.reason).toBe('lost'));
     expect(seen[1]?.signal.aborted).toBe(false);
@@ -89,7 +91,9 @@ describe.each(DATABASES)('on %s a worker', (_database, open) => {
     await run('job run plain');
     await soon(() => expect(seen).toHaveLength(1));
     w.h.clock.pass(LEASE + 1);
-    await w.h.store.transaction('main', (tx) => recover(tx, { runbookOf: () => runbook, random: () => 0 }));
+    await w.h.store.transaction('main', (tx) =>
+      recover(tx, { runbookOf: () => runbook, random: () => 0, grace: 0 }),
+    );
     await soon(() => expect(seen).toHaveLength(2));
     await worker.stop(now());
     expect(left).toBe(0);

@@ -1,13 +1,17 @@
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { SECOND } from '../../src/domain/clock.ts';
+import { claim } from '../../src/core/jobs/claiming.ts';
+import { finish, release } from '../../src/core/jobs/finishing.ts';
+import { HOUR, MINUTE, SECOND } from '../../src/domain/clock.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
 import { measureJobs } from '../../src/worker/job-metrics.ts';
 import type { JobWorker } from '../../src/worker/jobs.ts';
+import { Waits } from '../../src/worker/waits.ts';
 import { job } from '../core/support.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
-import { testRunbook } from '../support/runbook.ts';
-import { controlled, jobWorker, now, soon } from './support.ts';
+import { bounds, testRunbook } from '../support/runbook.ts';
+import { step } from './steps/world.ts';
+import { controlled, jobWorker, now, servicesOf, soon } from './support.ts';
 
 let h: Harness;
 let registry: Registry;
@@ -65,6 +69,55 @@ test('the phases of jobs, their retries and dead letters are counted from the jo
   expect(await value(`${phase}_count`, { phase: 'assigned' })).toBe(2);
   expect(await value('signalbox_job_retries_total', { failure: 'network' })).toBe(1);
   expect(await value('signalbox_job_dead_total', { stage: 'run' })).toBe(1);
+});
+
+const PHASE = 'signalbox_job_phase_seconds';
+
+test('what was claimed ahead and given back did not run, and is no retry', async () => {
+  const wanted = { capabilities: ['default'], limit: 1, room: new Map() };
+  await h.run('ben', 'job run restart');
+  const [first] = await h.store.transaction('main', (tx) => claim(tx, { owner: 'w', begin: true }, wanted));
+  if (!first) throw new Error('nothing to claim');
+  h.clock.pass(SECOND);
+  const outcome = { kind: 'retry', failure: 'network', reason: 'no answer' } as const;
+  const ending = { outcome, runbook: h.catalog.runbooks.get('restart'), receipts: [], random: () => 0 };
+  await h.store.transaction('main', (tx) => finish(tx, first, ending));
+  h.clock.pass(HOUR);
+  const [ahead] = await h.store.transaction('main', (tx) => claim(tx, { owner: 'w' }, wanted));
+  if (!ahead) throw new Error('nothing to claim');
+  await h.store.transaction('main', (tx) => release(tx, ahead));
+  await soon(async () => expect(await value(`${PHASE}_count`, { phase: 'running' })).toBe(1));
+  expect(await value(`${PHASE}_sum`, { phase: 'running' })).toBe(1);
+  expect(await value('signalbox_job_retries_total', { failure: 'network' })).toBe(1);
+  expect(await value('signalbox_job_retries_total', { failure: 'lost' })).toBeUndefined();
+});
+
+test('what steps ran before they waited counts, and undoing is no retry', async () => {
+  const hold = { name: 'hold', wait: { kind: 'time', duration: MINUTE } } as const;
+  const runbook = testRunbook({
+    name: 'release',
+    executor: { kind: 'steps', steps: [step('build'), hold, step('deploy')] },
+    bounds: bounds(),
+  });
+  (h.catalog.runbooks as Map<string, Runbook>).set('release', runbook);
+  const { execute, nth } = controlled();
+  worker = jobWorker(h, execute);
+  worker.start();
+  await h.run('ben', 'job run release');
+  const first = await nth(1);
+  h.clock.pass(20 * SECOND);
+  first.end({ kind: 'done', result: {} });
+  await soon(async () => expect((await job(h)).state).toBe('waiting'));
+  await soon(async () => expect(await value(`${PHASE}_sum`, { phase: 'running' })).toBe(20));
+  h.clock.pass(MINUTE);
+  const waits = new Waits(servicesOf(h), 'main');
+  await waits.look();
+  await nth(2);
+  await h.run('ben', 'job cancel JOB-1');
+  (await nth(3)).end({ kind: 'done', result: {} });
+  await soon(async () => expect((await job(h)).state).toBe('cancelled'));
+  const retries = (await registry.getMetricsAsJSON()).find((m) => m.name === 'signalbox_job_retries_total');
+  expect(retries?.values).toEqual([]);
 });
 
 test('depth and age of the queue are shown by capability, with a look now and then however often one scrapes', async () => {

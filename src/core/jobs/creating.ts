@@ -26,6 +26,7 @@ const UNBEGUN = {
   attempt: 0,
   leaseUntil: null,
   leaseOwner: null,
+  graceUntil: null,
   fence: 0,
   cancelRequested: false,
   result: null,

@@ -39,10 +39,10 @@ export async function end(
     leaseUntil: null,
     leaseOwner: null,
   });
-  const ran = row.state === 'running' ? since(row.runningAt, tx.now) : 0;
+  const ran = row.state === 'running' && { ran: since(row.runningAt, tx.now) };
   const used = row.usage && { usage: usageView(row.usage) };
   const why = failed && { failure, stoppedBy };
-  await emit(tx, ended, `job.${state}`, { attempt: row.attempt, error, ...why, result, ran, ...used });
+  await emit(tx, ended, `job.${state}`, { attempt: row.attempt, error, ...why, result, ...ran, ...used });
   if (state === 'failed')
     await bury(tx, ended, stageOf(row, outcome), errorText(ended) ?? 'no reason was given');
   await tellEnd(tx, ended, endText(ended));

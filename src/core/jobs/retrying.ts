@@ -98,8 +98,11 @@ export async function requeue(
     failure,
     ...patch,
   });
-  const ran = since(row.runningAt, tx.now);
-  await emit(tx, queued, 'job.retrying', { attempt, reason, failure, wait, runAt: runAt.toISOString(), ran });
+  const ran = row.state === 'running' && { ran: since(row.runningAt, tx.now) };
+  // What was never begun, and what is to be undone now, is no try that is made again.
+  const again = row.state === 'running' && queued.phase === row.phase;
+  const due = { wait, runAt: runAt.toISOString() };
+  await emit(tx, queued, 'job.retrying', { attempt, reason, failure, again, ...due, ...ran });
   await tellPause(tx, queued);
   return queued;
 }

@@ -75,7 +75,10 @@ export function storageRefusal(error: unknown, name: string): unknown {
   }
   if (!isLost(error)) return error;
   if ((error as Error).message === EXHAUSTED)
-    return unavailable(`All connections of this process to ${name} are in use; try again shortly.`, error);
+    return unavailable(
+      `All connections of this process to ${name} are in use or without an answer; try again shortly.`,
+      error,
+    );
   return unavailable(`The connection to the database ${name} was lost; try again shortly.`, error);
 }
 

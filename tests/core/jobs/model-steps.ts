@@ -11,6 +11,7 @@ import {
   back,
   backoff,
   failed,
+  GRACE,
   holds,
   inStore,
   invariants,
@@ -58,6 +59,7 @@ export class Ask extends Step {
       fence: 0,
       runAt: model.now,
       leaseUntil: 0,
+      graceUntil: -1,
       cancelRequested: false,
       asked: model.now,
     };
@@ -235,9 +237,11 @@ export class Recover extends Step {
     await inStore(real, (tx) => recover(tx, { runbookOf, random }));
     for (const one of model.jobs.values()) {
       if (!isBusy(one)) continue;
-      if (one.leaseUntil < model.now) failed(one, model.now, 0);
       // 10
-      else one.leaseUntil = Math.min(one.leaseUntil, model.now + LEASE);
+      if (one.leaseUntil < model.now) {
+        if (one.graceUntil === one.leaseUntil) failed(one, model.now, 0);
+        else one.leaseUntil = one.graceUntil = model.now + GRACE;
+      } else one.leaseUntil = Math.min(one.leaseUntil, model.now + LEASE);
     }
   }
 }

@@ -28,6 +28,8 @@ export const steps = table('Transitions');
 export const MOST_AT_ONCE = 2;
 export const WORKERS = ['w1', 'w2', 'w3'] as const;
 export const FIRST_WAIT = SECOND;
+/** What a worker that lives has to come back for a claim that was found to be over. */
+export const GRACE = 2 * SECOND;
 
 export interface ModelJob {
   state: JobState;
@@ -36,6 +38,7 @@ export interface ModelJob {
   fence: number;
   runAt: number;
   leaseUntil: number;
+  graceUntil: number;
   cancelRequested: boolean;
   /** When it was asked for: an approval has an hour to come. */
   readonly asked: number;

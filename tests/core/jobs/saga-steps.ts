@@ -90,7 +90,9 @@ export async function act(sagas: Sagas, what: Op): Promise<Claimed | undefined> 
   else if (what.do === 'look') await waits.look();
   else if (what.do === 'pass') h.clock.pass(what.time);
   else if (what.do === 'recover')
-    await inStore((tx) => recover(tx, { runbookOf: (name) => h.catalog.runbooks.get(name), random }));
+    await inStore((tx) =>
+      recover(tx, { runbookOf: (name) => h.catalog.runbooks.get(name), random, grace: 0 }),
+    );
   else if (what.do === 'claim') {
     const asked = { capabilities: ['default'], limit: what.limit };
     const claimed = await inStore(async (tx) =>

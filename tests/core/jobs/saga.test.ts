@@ -50,9 +50,7 @@ function lifeOf(entries: readonly JournalEntry[]): readonly JournalEntry[] {
 
 function checkSteps(row: JobRow, all: readonly JobStepRow[], life: readonly JournalEntry[]): void {
   const of = (event: string, phase: string) =>
-    life
-      .filter((e) => e.event === event && e.details['phase'] === phase)
-      .map((e) => String(e.details['step']));
+    life.filter((e) => e.event === event && e.details['phase'] === phase).map((e) => e.details['step']);
   // 1: done once, forward and back.
   for (const phase of ['forward', 'compensating']) {
     const done = of('job.step_done', phase);

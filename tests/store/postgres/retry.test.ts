@@ -96,7 +96,9 @@ test('looks that are held up leave connections for commands, and say that they u
   await holder.end();
   for (const reason of reasons) expect(reason).toMatchObject({ code: 'unavailable' });
   expect(reasons.map(({ message }) => message)).toContainEqual(
-    expect.stringMatching(/^All connections of this process to .* are in use; try again shortly\.$/),
+    expect.stringMatching(
+      /^All connections of this process to .* are in use or without an answer; try again shortly\.$/,
+    ),
   );
   expect(await store.read('w', (tx) => tx.count(tasks))).toBe(0);
 }, 30_000);

@@ -100,7 +100,7 @@ export async function live(
     await worker.stop(now());
     w.h.clock.pass(LEASE + 1);
     await w.h.store.transaction('main', (tx) =>
-      recover(tx, { runbookOf: (name) => w.h.catalog.runbooks.get(name), random: () => 0 }),
+      recover(tx, { runbookOf: (name) => w.h.catalog.runbooks.get(name), random: () => 0, grace: 0 }),
     );
   }
   throw new Error('it does not come to an end');

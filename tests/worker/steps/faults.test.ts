@@ -16,7 +16,7 @@ afterEach(() => w.close());
 const run = (text = 'job run release') => w.h.run('ben', text);
 const cancel = () => run('job cancel JOB-1');
 
-const bound = <T extends object>(target: T, name: string | symbol): unknown => {
+const bound = (target: object, name: string | symbol): unknown => {
   const value = Reflect.get(target, name, target) as unknown;
   return typeof value === 'function' ? value.bind(target) : value;
 };
@@ -123,7 +123,7 @@ test('a worker that ends while its steps cannot be written leaves them to the ne
   w = await world(release([step('build'), step('deploy')], { tries: tries({ max: 1 }) }));
   const { store, fail } = faulty(w.h.store);
   w.answer('build', () => {
-    fail(...Array<Refusal>(1_000).fill(away));
+    fail(...Array.from({ length: 1_000 }, () => away));
     return done();
   });
   const first = w.worker({ store });

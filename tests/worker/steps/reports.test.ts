@@ -4,7 +4,7 @@ import type { Product } from '../../../src/domain/job.ts';
 import { usageTotals } from '../../../src/domain/records.ts';
 import { createHarness } from '../../support/harness.ts';
 import { rows } from '../../core/support.ts';
-import { release, step, world, type World } from './world.ts';
+import { broken, release, step, world, type World } from './world.ts';
 
 let w: World;
 afterEach(() => w.close());
@@ -48,4 +48,19 @@ test('a budget of a runbook bounds the jobs whose steps name it', async () => {
   );
   expect((await run()).status).toBe('ok');
   expect((await run()).reply.text).toContain('The budget builds is spent: 1 of 1 runs this day.');
+});
+
+test('receipts tell a step from its undoing', async () => {
+  w = await world(release([step('build'), step('deploy')]));
+  w.answer('deploy', broken);
+  w.worker();
+  await run();
+  await w.state('failed');
+  const { text, data } = (await w.h.run('vic', 'job effects JOB-1')).reply;
+  expect(text.split('\n')).toEqual([
+    'try 1 · build · http build · 200',
+    'try 1 · deploy · http deploy · 200',
+    'try 1 · undoing build · http unbuild · 200',
+  ]);
+  expect(data).toMatchObject({ items: [{ phase: 'forward' }, {}, { step: 'build', phase: 'compensating' }] });
 });

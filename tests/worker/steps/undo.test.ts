@@ -156,6 +156,16 @@ describe('a cancel', () => {
   });
 });
 
+test('what is undone shows no progress, and no secret of what failed', async () => {
+  w = await world(release([step('build'), step('deploy'), step('check')]));
+  w.answer('check', { kind: 'fail', failure: 'refused', reason: `token ghp_${'z'.repeat(36)} refused` });
+  w.worker();
+  await run();
+  expect((await w.state('failed')).progress).toEqual({ text: 'undoing build' });
+  const check = (await w.rows()).find((row) => row.name === 'check');
+  expect(check?.error).toBe('token [redacted] refused');
+});
+
 describe('a worker that stops', () => {
   test('leaves the step to the next, which tries it again with the same key', async () => {
     w = await world(release([step('build'), step('deploy')]));

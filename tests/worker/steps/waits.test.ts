@@ -67,7 +67,7 @@ describe('a step that waits for a time', () => {
     await w.state('waiting');
     pass(MINUTE);
     await waiter.look();
-    await w.state('succeeded');
+    expect((await w.state('succeeded')).attempt).toBe(1);
   });
 });
 
@@ -219,7 +219,7 @@ describe('a step that waits for an event', () => {
     const waiter = new Waits({ ...w.services, directory }, 'main');
     await outside({});
     await waiter.look();
-    await w.state('succeeded', 'JOB-2');
+    expect((await w.state('succeeded', 'JOB-2')).error).toBeNull();
   });
 
   test('is woken once, however many processes look', async () => {

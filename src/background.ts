@@ -8,7 +8,7 @@ import type { Adapter, Notifier } from './core/adapter.ts';
 import type { Services } from './core/services.ts';
 import { asksSelf, type Catalog } from './domain/catalog.ts';
 import { lastMoment, settled } from './core/deadline.ts';
-import { workerLease } from './core/workers-alive.ts';
+import { workerLease } from './core/worker-leases.ts';
 import { Breakers } from './worker/breakers.ts';
 import { execute } from './worker/executors/index.ts';
 import { Warden } from './worker/executors/warden.ts';
@@ -22,7 +22,7 @@ import { Sweeper } from './worker/sweep.ts';
 import { Waits } from './worker/waits.ts';
 
 /** What goes on in a process without a message. */
-export interface Workers {
+export interface Background {
   start(): void;
   /** Milliseconds since jobs were last looked for; it looks every second. Undefined where this process runs none. */
   sinceLook(): number | undefined;
@@ -39,19 +39,19 @@ export interface JobsOptions extends Member {
   readonly jobs: WorkerSettings;
 }
 
-export interface WorkersOptions extends Omit<JobsOptions, 'jobs'> {
+export interface BackgroundOptions extends Omit<JobsOptions, 'jobs'> {
   readonly adapters: readonly Adapter[];
   /** Undefined: other processes run the jobs. */
   readonly jobs: WorkerSettings | undefined;
 }
 
-interface Background {
+interface Part {
   start?(): unknown;
   stop(deadline: AbortSignal): Promise<void>;
 }
 
 /** Runs jobs, and lets the others know that it is alive. */
-export function createJobRunner(options: JobsOptions): Workers {
+export function createJobRunner(options: JobsOptions): Background {
   const { services, env, metrics, self, owner, own, jobs: settings } = options;
   const { store, catalog, clock, log } = services;
   const { workspace, probes, sandbox } = catalog;
@@ -77,7 +77,7 @@ export function createJobRunner(options: JobsOptions): Workers {
 }
 
 /** What a server does besides its channels: jobs where it is to run them, deliveries, subscriptions, time-outs. */
-export function createWorkers({ jobs: settings, adapters, ...options }: WorkersOptions): Workers {
+export function createBackground({ jobs: settings, adapters, ...options }: BackgroundOptions): Background {
   const { services, metrics, own } = options;
   const { store, catalog, clock, log, directory } = services;
   const { workspace } = catalog;
@@ -116,10 +116,10 @@ function notifierOfEnds({ services, env }: Omit<JobsOptions, 'jobs'>): [string, 
 
 /** Starts and stops as one, one stage after another; what fails to stop holds up nothing else. */
 function together(
-  stages: readonly (readonly Background[])[],
+  stages: readonly (readonly Part[])[],
   log: Logger,
-  sinceLook: Workers['sinceLook'],
-): Workers {
+  sinceLook: Background['sinceLook'],
+): Background {
   return {
     start: () => {
       for (const part of stages.flat()) void part.start?.();

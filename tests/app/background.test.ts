@@ -11,13 +11,13 @@ import { JobWorker } from '../../src/worker/jobs.ts';
 import { OutboxWorker } from '../../src/worker/outbox.ts';
 import { Router } from '../../src/worker/router.ts';
 import { Sweeper } from '../../src/worker/sweep.ts';
-import { createWorkers, type Workers, type WorkersOptions } from '../../src/workers.ts';
+import { createBackground, type Background, type BackgroundOptions } from '../../src/background.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { now, silent, soon } from '../worker/support.ts';
 
 let h: Harness;
-let options: WorkersOptions;
-let workers: Workers;
+let options: BackgroundOptions;
+let background: Background;
 beforeEach(async () => {
   h = await createHarness();
   const services: Services = {
@@ -36,10 +36,10 @@ beforeEach(async () => {
     jobs: { capabilities: ['default'], concurrency: 8, prefetch: 0 },
     ...createMember(h.store, 'main', silent),
   };
-  workers = createWorkers(options);
+  background = createBackground(options);
 });
 afterEach(async () => {
-  await workers.stop(now());
+  await background.stop(now());
   await h.close();
 });
 
@@ -54,7 +54,7 @@ test.each(Object.entries(STOPPED))(
     );
     const stuck = vi.spyOn(failing.prototype as { stop(): Promise<void> }, 'stop');
     stuck.mockRejectedValueOnce(new Error('stuck'));
-    await workers.stop(now());
+    await background.stop(now());
     for (const stop of stops) expect(stop).toHaveBeenCalledTimes(1);
     expect(warn.mock.calls).toEqual([[{ err: new Error('stuck') }, 'a worker did not stop cleanly']]);
   },
@@ -65,13 +65,13 @@ describe('readiness', () => {
     const { sinceLook = 0, channels = [], started = true } = over;
     // The harness opens the real store.
     const store = h.store as SqliteStore;
-    const looking = { ...workers, sinceLook: () => sinceLook };
+    const looking = { ...background, sinceLook: () => sinceLook };
     return readiness({
       store,
       schema,
       workspace: 'main',
       channels,
-      workers: started ? looking : undefined,
+      background: started ? looking : undefined,
     });
   };
   let schema: number;
@@ -83,19 +83,25 @@ describe('readiness', () => {
     const checks = { database: 'ok', migrations: 'ok', queue: 'ok', journal: 1, channels: {} };
     expect(await ready()).toEqual({ ok: true, checks });
     expect(await ready({ sinceLook: 9 * SECOND })).toMatchObject({ ok: true });
-    expect(workers.sinceLook()).toBeLessThan(10 * SECOND);
+    expect(background.sinceLook()).toBeLessThan(10 * SECOND);
   });
 
   test('is there where others run the jobs, and tells how many those are', async () => {
-    const server = createWorkers({ ...options, jobs: undefined });
+    const server = createBackground({ ...options, jobs: undefined });
     expect(server.sinceLook()).toBeUndefined();
     const look = () =>
-      readiness({ store: h.store as SqliteStore, schema, workspace: 'main', channels: [], workers: server });
+      readiness({
+        store: h.store as SqliteStore,
+        schema,
+        workspace: 'main',
+        channels: [],
+        background: server,
+      });
     expect(await look()).toMatchObject({
       ok: true,
       checks: { queue: 'run elsewhere: 0 workers are alive' },
     });
-    workers.start();
+    background.start();
     await soon(async () =>
       expect(await look()).toMatchObject({ checks: { queue: 'run elsewhere: 1 worker is alive' } }),
     );

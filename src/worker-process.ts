@@ -9,11 +9,11 @@ import { Metrics } from './metrics.ts';
 import { readiness } from './readiness.ts';
 import type { Database } from './store/database.ts';
 import { openCurrent } from './store/open.ts';
-import { createJobRunner, type Workers } from './workers.ts';
+import { createJobRunner, type Background } from './background.ts';
 
 // `signalbox worker`: a process that runs jobs and has no channels.
 
-export interface Work {
+export interface WorkerProcess {
   /** What it does, in one line. */
   readonly line: string;
   /** Takes nothing more, lets what runs end within the grace, gives the rest back. Idempotent. */
@@ -21,7 +21,7 @@ export interface Work {
 }
 
 /** @throws Refusal when the database cannot be opened or is not this version's, or the health port is taken. */
-export async function startWork(config: Config): Promise<Work> {
+export async function startWorker(config: Config): Promise<WorkerProcess> {
   const { settings, catalog } = config;
   const log = createLog(settings.logLevel);
   const report = (err: unknown) => log.error({ err }, 'something failed outside any job');
@@ -35,7 +35,7 @@ export async function startWork(config: Config): Promise<Work> {
     metrics,
     channels: () => [],
   });
-  const workers = createJobRunner({
+  const background = createJobRunner({
     ...createMember(store, catalog.workspace, log),
     services,
     env: config.env,
@@ -44,14 +44,14 @@ export async function startWork(config: Config): Promise<Work> {
     jobs: settings.worker,
   });
   try {
-    const health = await listen({ config, store, metrics, workers, log });
-    workers.start();
+    const health = await listen({ config, store, metrics, background, log });
+    background.start();
     const stop = async () => {
       const deadline = AbortSignal.timeout(settings.grace);
       const last = lastMoment(deadline);
       const settle = (step: Promise<unknown> | undefined) =>
         settled(step ? [step] : [], last, (err) => log.warn({ err }, 'while stopping'));
-      await settle(workers.stop(deadline));
+      await settle(background.stop(deadline));
       await settle(health?.close(AbortSignal.abort()));
       await settle(store.close());
     };
@@ -82,10 +82,10 @@ async function listen(parts: {
   readonly config: Config;
   readonly store: Database;
   readonly metrics: Metrics;
-  readonly workers: Workers;
+  readonly background: Background;
   readonly log: Logger;
 }): Promise<Listening | undefined> {
-  const { config, store, metrics, workers, log } = parts;
+  const { config, store, metrics, background, log } = parts;
   const { healthPort: port, host } = config.settings;
   if (port === undefined) return undefined;
   const { schema } = store;
@@ -96,7 +96,7 @@ async function listen(parts: {
     version: VERSION,
     registry: metrics.registry,
     channels: () => [],
-    ready: () => readiness({ store, schema, workspace, channels: [], workers }),
+    ready: () => readiness({ store, schema, workspace, channels: [], background }),
   });
   const { port: bound } = await http.listen();
   return { port: bound, close: (deadline) => http.close(deadline) };

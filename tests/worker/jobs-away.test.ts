@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { LEASE } from '../../src/core/jobs/claiming.ts';
+import { SECOND } from '../../src/domain/clock.ts';
+import { effects } from '../../src/domain/records.ts';
+import type { JobWorker } from '../../src/worker/jobs.ts';
+import { job, rows } from '../core/support.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { controlled, flaky, jobWorker, now, soon } from './support.ts';
+
+let h: Harness;
+const workers: JobWorker[] = [];
+beforeEach(async () => {
+  h = await createHarness();
+});
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));
+  await h.close();
+});
+
+const start = (...args: Parameters<typeof jobWorker> extends [Harness, ...infer R] ? R : never) => {
+  const worker = jobWorker(h, ...args);
+  workers.push(worker);
+  worker.start();
+  return worker;
+};
+const ask = async (runbook = 'restart') => {
+  const answer = await h.run('ben', `job run ${runbook}`);
+  expect(answer.status).toBe('ok');
+};
+const state = async () => (await job(h)).state;
+const expectState = (wanted: string) => soon(async () => expect(await state()).toBe(wanted));
+const done = { kind: 'done', result: {} } as const;
+const EFFECT = {
+  kind: 'http',
+  target: 'POST https://far.example.test',
+  outcome: '200',
+  result: null,
+} as const;
+
+describe('a database that is away', () => {
+  test('when the work is done: result and last lines are written as soon as it is back, and it runs once', async () => {
+    const { execute, nth, tries } = controlled();
+    const away = flaky(h.store);
+    start(execute, { store: away.store });
+    await ask();
+    const first = await nth(1);
+    away.away = true;
+    first.log('out', 'last words');
+    first.end(done);
+    await soon(() => expect(away.refused).toBeGreaterThan(1));
+    away.away = false;
+    await expectState('succeeded');
+    expect((await h.run('ben', 'job logs JOB-1')).reply.text).toBe('last words');
+    expect(tries).toHaveLength(1);
+  });
+
+  test('for longer than any claim holds: the result is written all the same, and nobody took it meanwhile', async () => {
+    const { execute, nth, tries } = controlled(false);
+    const away = flaky(h.store);
+    start(execute, { store: away.store, lease: 200 });
+    await ask();
+    const first = await nth(1);
+    away.away = true;
+    first.effect({ ...EFFECT, startedAt: h.clock.now(), endedAt: h.clock.now() });
+    first.end(done);
+    h.clock.pass(LEASE + SECOND);
+    await soon(() => expect(away.refused).toBeGreaterThan(16));
+    away.away = false;
+    await expectState('succeeded');
+    expect(tries).toHaveLength(1);
+    expect(await rows(h, effects)).toHaveLength(1);
+  });
+
+  test('for so long that another has it: the receipt of what was done is kept, and nothing else', async () => {
+    const { execute, nth } = controlled(false);
+    const away = flaky(h.store);
+    start(execute, { store: away.store });
+    await ask();
+    const first = await nth(1);
+    away.away = true;
+    first.effect({ ...EFFECT, startedAt: h.clock.now(), endedAt: h.clock.now() });
+    first.end(done);
+    h.clock.pass(LEASE + SECOND);
+    const next = controlled();
+    start(next.execute, { owner: 'w2' });
+    expect(await next.nth(1)).toMatchObject({ attempt: 2 });
+    away.away = false;
+    await soon(async () => expect(await rows(h, effects)).toMatchObject([{ attempt: 1, outcome: '200' }]));
+    expect(await job(h)).toMatchObject({ state: 'running', attempt: 2, leaseOwner: 'w2' });
+  });
+
+  test('while it runs: it is stopped before another may claim it, and goes on when the database is back', async () => {
+    const { execute, nth, tries } = controlled();
+    const away = flaky(h.store);
+    start(execute, { store: away.store, lease: 800 });
+    await ask();
+    const first = await nth(1);
+    const began = performance.now();
+    away.away = true;
+    await soon(() => expect(first.signal.aborted).toBe(true));
+    expect(first.signal.reason).toBe('lost');
+    expect(performance.now() - began).toBeLessThan(800);
+    away.away = false;
+    expect(await nth(2)).toMatchObject({ attempt: 2, idempotencyKey: first.idempotencyKey });
+    expect(tries).toHaveLength(2);
+  });
+
+  test('leaves the others time to come back for their claims', async () => {
+    const [one, two] = [controlled(false), controlled()];
+    const [away, other] = [flaky(h.store), flaky(h.store)];
+    start(one.execute, { store: away.store });
+    await ask();
+    const first = await one.nth(1);
+    other.away = true;
+    start(two.execute, { store: other.store, owner: 'w2', grace: 2 * SECOND });
+    away.away = true;
+    first.end(done);
+    h.clock.pass(LEASE + SECOND);
+    await soon(() => expect(Math.min(away.refused, other.refused)).toBeGreaterThan(1));
+    other.away = false;
+    const looked = vi.spyOn(h.store, 'read');
+    await soon(() => expect(looked).toHaveBeenCalled());
+    away.away = false;
+    await expectState('succeeded');
+    expect(two.tries).toEqual([]);
+  });
+
+  test('when the worker is stopped ends its stop, and leaves the result to whoever runs it again', async () => {
+    const { execute, nth } = controlled(false);
+    const away = flaky(h.store);
+    const worker = start(execute, { store: away.store });
+    await ask();
+    const first = await nth(1);
+    away.away = true;
+    first.end(done);
+    await soon(() => expect(away.refused).toBeGreaterThan(1));
+    await worker.stop(now());
+    expect(await state()).toBe('running');
+  });
+
+  test('when it looks for work does not end it', async () => {
+    const { execute, nth } = controlled();
+    const away = flaky(h.store);
+    const worker = start(execute, { store: away.store });
+    away.away = true;
+    await ask();
+    await soon(() => expect(away.refused).toBeGreaterThan(0));
+    away.away = false;
+    worker.wake();
+    await nth(1);
+  });
+
+  test('shows in how long ago the queue was reached', async () => {
+    const away = flaky(h.store);
+    away.away = true;
+    const worker = start(controlled().execute, { store: away.store });
+    const at = performance.now() + 20 * SECOND;
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(at);
+    await soon(() => expect(away.refused).toBeGreaterThan(0));
+    expect(worker.sinceLook).toBeGreaterThan(19 * SECOND);
+    away.away = false;
+    clock.mockReturnValue(at + SECOND);
+    worker.wake();
+    await soon(() => expect(worker.sinceLook).toBe(0));
+  });
+});
