@@ -3,7 +3,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import { openSqlite } from '../src/store/sqlite/store.ts';
 import { openPostgres } from '../src/store/postgres/store.ts';
 import { answerQuestions, cpuSeconds } from './child.ts';
-import type { Engine } from './jobs/engine.ts';
+import { analyze, type Engine } from './jobs/engine.ts';
 import { openGraphile } from './jobs/graphile.ts';
 import { openPgBoss } from './jobs/pg-boss.ts';
 import { openPlainjob } from './jobs/plainjob.ts';
@@ -36,7 +36,14 @@ const ENGINES = {
   sqlite: async (folder: string) => openSignalbox(openSqlite({ path: join(folder, 'signalbox.db') })),
   'pg-boss': openPgBoss,
   graphile: openGraphile,
-  postgres: async (url: string) => openSignalbox(await openPostgres({ url })),
+  postgres: async (url: string) => {
+    const engine = await openSignalbox(await openPostgres({ url }));
+    const fill = async (jobs: number) => {
+      await engine.fill(jobs);
+      await analyze(url);
+    };
+    return { ...engine, fill };
+  },
 } as const;
 
 /** Milliseconds between two jobs for an idle worker. */

@@ -30,7 +30,7 @@ DROP INDEX jobs_due;
 CREATE INDEX jobs_due ON jobs (workspace, state, priority, run_at, id);
 CREATE INDEX jobs_wait ON jobs (workspace, wait_until) WHERE wait_until IS NOT NULL;
 CREATE INDEX jobs_lease ON jobs (workspace, lease_until) WHERE lease_until IS NOT NULL;
-CREATE INDEX jobs_room ON jobs (workspace, runbook, state);
+CREATE INDEX jobs_room ON jobs (workspace, state, runbook);
 CREATE INDEX jobs_caused ON jobs (workspace, runbook, caused_at) WHERE caused_at IS NOT NULL;
 CREATE UNIQUE INDEX jobs_key ON jobs (workspace, requester, key) WHERE key IS NOT NULL;
 

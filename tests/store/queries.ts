@@ -25,6 +25,8 @@ export const QUERIES: readonly (readonly [string, string])[] = [
   ['SELECT * FROM jobs WHERE workspace = ? AND lease_until < ? LIMIT 100', 'jobs_lease'],
   ['SELECT count(*) FROM jobs WHERE workspace = ? AND runbook = ? AND caused_at > ?', 'jobs_caused'],
   ['SELECT * FROM jobs WHERE workspace = ? AND runbook IN (?, ?) AND state IN (?, ?)', 'jobs_room'],
+  ['SELECT count(*) FROM jobs WHERE workspace = ? AND runbook = ? AND state = ?', 'jobs_room'],
+  ['SELECT count(*) FROM jobs WHERE workspace = ? AND state IN (?, ?)', 'jobs_room'],
   ['SELECT * FROM jobs WHERE workspace = ? AND requester = ? AND key = ?', 'jobs_key'],
   ['SELECT * FROM dead_letters WHERE workspace = ? AND job = ? AND settled_at IS NULL', 'dead_letters_job'],
   [

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
 
+const COMPILED = join(tmpdir(), 'signalbox-test-compiled');
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts');
 
 export interface SpawnOptions {
@@ -34,6 +36,8 @@ class Program {
       cwd: folder,
       env: {
         PATH: process.env['PATH'] ?? '',
+        // The same program is started some hundred times a run.
+        NODE_COMPILE_CACHE: COMPILED,
         HOME: folder,
         PORT: '0',
         SIGNALBOX_DB: join(folder, 'signalbox.db'),

@@ -1,34 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { LEASE } from '../../src/core/jobs/claiming.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import { effects } from '../../src/domain/records.ts';
-import type { JobWorker } from '../../src/worker/jobs.ts';
 import { job, rows } from '../core/support.ts';
-import { createHarness, type Harness } from '../support/harness.ts';
-import { controlled, flaky, jobWorker, now, soon } from './support.ts';
+import { controlled, flaky, now, soon, workerBench } from './support.ts';
 
-let h: Harness;
-const workers: JobWorker[] = [];
-beforeEach(async () => {
-  h = await createHarness();
-});
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));
-  await h.close();
-});
-
-const start = (...args: Parameters<typeof jobWorker> extends [Harness, ...infer R] ? R : never) => {
-  const worker = jobWorker(h, ...args);
-  workers.push(worker);
-  worker.start();
-  return worker;
-};
-const ask = async (runbook = 'restart') => {
-  const answer = await h.run('ben', `job run ${runbook}`);
-  expect(answer.status).toBe('ok');
-};
-const state = async () => (await job(h)).state;
-const expectState = (wanted: string) => soon(async () => expect(await state()).toBe(wanted));
+const bench = workerBench();
+const { start, ask, state, expectState } = bench;
 const done = { kind: 'done', result: {} } as const;
 const EFFECT = {
   kind: 'http',
@@ -40,7 +18,7 @@ const EFFECT = {
 describe('a database that is away', () => {
   test('when the work is done: result and last lines are written as soon as it is back, and it runs once', async () => {
     const { execute, nth, tries } = controlled();
-    const away = flaky(h.store);
+    const away = flaky(bench.h.store);
     start(execute, { store: away.store });
     await ask();
     const first = await nth(1);
@@ -50,48 +28,50 @@ describe('a database that is away', () => {
     await soon(() => expect(away.refused).toBeGreaterThan(1));
     away.away = false;
     await expectState('succeeded');
-    expect((await h.run('ben', 'job logs JOB-1')).reply.text).toBe('last words');
+    expect((await bench.h.run('ben', 'job logs JOB-1')).reply.text).toBe('last words');
     expect(tries).toHaveLength(1);
   });
 
   test('for longer than any claim holds: the result is written all the same, and nobody took it meanwhile', async () => {
     const { execute, nth, tries } = controlled(false);
-    const away = flaky(h.store);
+    const away = flaky(bench.h.store);
     start(execute, { store: away.store, lease: 200 });
     await ask();
     const first = await nth(1);
     away.away = true;
-    first.effect({ ...EFFECT, startedAt: h.clock.now(), endedAt: h.clock.now() });
+    first.effect({ ...EFFECT, startedAt: bench.h.clock.now(), endedAt: bench.h.clock.now() });
     first.end(done);
-    h.clock.pass(LEASE + SECOND);
+    bench.h.clock.pass(LEASE + SECOND);
     await soon(() => expect(away.refused).toBeGreaterThan(16));
     away.away = false;
     await expectState('succeeded');
     expect(tries).toHaveLength(1);
-    expect(await rows(h, effects)).toHaveLength(1);
+    expect(await rows(bench.h, effects)).toHaveLength(1);
   });
 
   test('for so long that another has it: the receipt of what was done is kept, and nothing else', async () => {
     const { execute, nth } = controlled(false);
-    const away = flaky(h.store);
+    const away = flaky(bench.h.store);
     start(execute, { store: away.store });
     await ask();
     const first = await nth(1);
     away.away = true;
-    first.effect({ ...EFFECT, startedAt: h.clock.now(), endedAt: h.clock.now() });
+    first.effect({ ...EFFECT, startedAt: bench.h.clock.now(), endedAt: bench.h.clock.now() });
     first.end(done);
-    h.clock.pass(LEASE + SECOND);
+    bench.h.clock.pass(LEASE + SECOND);
     const next = controlled();
     start(next.execute, { owner: 'w2' });
     expect(await next.nth(1)).toMatchObject({ attempt: 2 });
     away.away = false;
-    await soon(async () => expect(await rows(h, effects)).toMatchObject([{ attempt: 1, outcome: '200' }]));
-    expect(await job(h)).toMatchObject({ state: 'running', attempt: 2, leaseOwner: 'w2' });
+    await soon(async () =>
+      expect(await rows(bench.h, effects)).toMatchObject([{ attempt: 1, outcome: '200' }]),
+    );
+    expect(await job(bench.h)).toMatchObject({ state: 'running', attempt: 2, leaseOwner: 'w2' });
   });
 
   test('while it runs: it is stopped before another may claim it, and goes on when the database is back', async () => {
     const { execute, nth, tries } = controlled();
-    const away = flaky(h.store);
+    const away = flaky(bench.h.store);
     start(execute, { store: away.store, lease: 800 });
     await ask();
     const first = await nth(1);
@@ -107,7 +87,7 @@ describe('a database that is away', () => {
 
   test('leaves the others time to come back for their claims', async () => {
     const [one, two] = [controlled(false), controlled()];
-    const [away, other] = [flaky(h.store), flaky(h.store)];
+    const [away, other] = [flaky(bench.h.store), flaky(bench.h.store)];
     start(one.execute, { store: away.store });
     await ask();
     const first = await one.nth(1);
@@ -115,10 +95,10 @@ describe('a database that is away', () => {
     start(two.execute, { store: other.store, owner: 'w2', grace: 2 * SECOND });
     away.away = true;
     first.end(done);
-    h.clock.pass(LEASE + SECOND);
+    bench.h.clock.pass(LEASE + SECOND);
     await soon(() => expect(Math.min(away.refused, other.refused)).toBeGreaterThan(1));
     other.away = false;
-    const looked = vi.spyOn(h.store, 'read');
+    const looked = vi.spyOn(bench.h.store, 'read');
     await soon(() => expect(looked).toHaveBeenCalled());
     away.away = false;
     await expectState('succeeded');
@@ -127,7 +107,7 @@ describe('a database that is away', () => {
 
   test('when the worker is stopped ends its stop, and leaves the result to whoever runs it again', async () => {
     const { execute, nth } = controlled(false);
-    const away = flaky(h.store);
+    const away = flaky(bench.h.store);
     const worker = start(execute, { store: away.store });
     await ask();
     const first = await nth(1);
@@ -140,7 +120,7 @@ describe('a database that is away', () => {
 
   test('when it looks for work does not end it', async () => {
     const { execute, nth } = controlled();
-    const away = flaky(h.store);
+    const away = flaky(bench.h.store);
     const worker = start(execute, { store: away.store });
     away.away = true;
     await ask();
@@ -151,7 +131,7 @@ describe('a database that is away', () => {
   });
 
   test('shows in how long ago the queue was reached', async () => {
-    const away = flaky(h.store);
+    const away = flaky(bench.h.store);
     away.away = true;
     const worker = start(controlled().execute, { store: away.store });
     const at = performance.now() + 20 * SECOND;

@@ -1,61 +1,39 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SECOND } from '../../src/domain/clock.ts';
 import { jobs } from '../../src/domain/job.ts';
 import { outbox } from '../../src/domain/records.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
-import type { JobWorker } from '../../src/worker/jobs.ts';
 import { begin, claim, LEASE } from '../../src/core/jobs/claiming.ts';
-import { createHarness, type Harness } from '../support/harness.ts';
 import { events, job, onSlack, outgoing, rows } from '../core/support.ts';
-import { controlled, jobWorker, now, soon } from './support.ts';
+import { controlled, now, soon, workerBench } from './support.ts';
 
 const ONE = { capabilities: ['default'], limit: 1, room: new Map() };
 
-let h: Harness;
-const workers: JobWorker[] = [];
-beforeEach(async () => {
-  h = await createHarness();
-});
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));
-  await h.close();
-});
-
-const start = (...args: Parameters<typeof jobWorker> extends [Harness, ...infer R] ? R : never) => {
-  const worker = jobWorker(h, ...args);
-  workers.push(worker);
-  worker.start();
-  return worker;
-};
-const ask = async (runbook = 'restart') => {
-  const answer = await h.run('ben', `job run ${runbook}`);
-  expect(answer.status).toBe('ok');
-};
-const state = async (ref?: string) => (await job(h, ref)).state;
-const expectState = (wanted: string, ref?: string) => soon(async () => expect(await state(ref)).toBe(wanted));
-const told = async () => (await events(h, /^job\./)).map((e) => e.event);
+const bench = workerBench();
+const { start, ask, state, expectState } = bench;
+const told = async () => (await events(bench.h, /^job\./)).map((e) => e.event);
 const done = { kind: 'done', result: {} } as const;
 
 describe('a job', () => {
   test('runs once, and its way is journalled under the correlation id it was asked with', async () => {
     const { execute, nth, tries } = controlled();
     const worker = start(execute);
-    await h.run('', 'job run restart', { ...onSlack('ben'), correlationId: 'corr-1' });
+    await bench.h.run('', 'job run restart', { ...onSlack('ben'), correlationId: 'corr-1' });
     const first = await nth(1);
     expect(first).toMatchObject({ attempt: 1, args: {}, runbook: { name: 'restart' } });
     await expectState('running');
     first.end({ kind: 'done', result: { exitCode: 0 } });
     await expectState('succeeded');
     expect(await told()).toEqual(['job.queued', 'job.assigned', 'job.started', 'job.succeeded']);
-    expect((await events(h, /^job\./)).map((e) => e.correlationId)).toEqual(Array(4).fill('corr-1'));
-    expect(await job(h)).toMatchObject({
+    expect((await events(bench.h, /^job\./)).map((e) => e.correlationId)).toEqual(Array(4).fill('corr-1'));
+    expect(await job(bench.h)).toMatchObject({
       attempt: 1,
       result: { exitCode: 0 },
       error: null,
       leaseOwner: null,
     });
-    expect((await outgoing(h))['job:JOB-1:4:end']).toBe('JOB-1 succeeded: restart\n{"exitCode":0}');
-    const [message] = await rows(h, outbox, { where: { key: 'job:JOB-1:4:end' } });
+    expect((await outgoing(bench.h))['job:JOB-1:4:end']).toBe('JOB-1 succeeded: restart\n{"exitCode":0}');
+    const [message] = await rows(bench.h, outbox, { where: { key: 'job:JOB-1:4:end' } });
     expect(message?.address).toEqual({ channel: 'slack', to: 'C1', thread: '1.2' });
     expect(worker.ended).toMatchObject([[{ ref: 'JOB-1' }, { kind: 'done' }]]);
     worker.wake();
@@ -66,10 +44,10 @@ describe('a job', () => {
   test('that waits for an approval runs when it is there', async () => {
     const { execute, nth, tries } = controlled();
     start(execute);
-    await h.run('ana', 'job run deploy --env staging');
-    await h.run('ben', 'approve APR-1');
+    await bench.h.run('ana', 'job run deploy --env staging');
+    await bench.h.run('ben', 'approve APR-1');
     expect(tries).toHaveLength(0);
-    await h.run('cho', 'approve APR-1');
+    await bench.h.run('cho', 'approve APR-1');
     expect(await nth(1)).toMatchObject({ args: { env: 'staging' }, runbook: { name: 'deploy' } });
   });
 
@@ -91,24 +69,24 @@ describe('a job', () => {
     (await nth(2)).end(done);
     await nth(3);
     expect(tries.map((t) => t.attempt)).toEqual([1, 1, 1]);
-    expect((await rows(h, outbox)).length).toBe(0);
+    expect((await rows(bench.h, outbox)).length).toBe(0);
   });
 });
 
 test('what was approved is what runs, at a later try too', async () => {
   const { execute, nth, tries } = controlled();
   const worker = start(execute);
-  await h.run('ana', 'job run deploy --env staging');
-  await h.run('ben', 'approve APR-1');
-  await h.run('cho', 'approve APR-1');
+  await bench.h.run('ana', 'job run deploy --env staging');
+  await bench.h.run('ben', 'approve APR-1');
+  await bench.h.run('cho', 'approve APR-1');
   (await nth(1)).end({ kind: 'retry', reason: 'busy' });
   await expectState('queued');
-  const runbooks = h.catalog.runbooks as Map<string, Runbook>;
+  const runbooks = bench.h.catalog.runbooks as Map<string, Runbook>;
   runbooks.set('deploy', { ...(runbooks.get('deploy') as Runbook), risk: 'read' });
-  h.clock.pass(SECOND);
+  bench.h.clock.pass(SECOND);
   worker.wake();
   await expectState('failed');
-  expect((await job(h)).error).toContain('deploy was changed since APR-1 was given');
+  expect((await job(bench.h)).error).toContain('deploy was changed since APR-1 was given');
   expect(tries).toHaveLength(1);
 });
 
@@ -120,21 +98,21 @@ describe('a try that did not work', () => {
     const first = await nth(1);
     first.end({ kind: 'retry', reason: 'busy' });
     await expectState('queued');
-    expect(await job(h)).toMatchObject({
+    expect(await job(bench.h)).toMatchObject({
       attempt: 1,
       error: 'busy',
-      runAt: new Date(h.clock.now().getTime() + SECOND),
+      runAt: new Date(bench.h.clock.now().getTime() + SECOND),
     });
-    h.clock.pass(SECOND - 1);
+    bench.h.clock.pass(SECOND - 1);
     worker.wake();
     expect(await state()).toBe('queued');
-    h.clock.pass(1);
+    bench.h.clock.pass(1);
     worker.wake();
     const second = await nth(2);
     expect(second).toMatchObject({ attempt: 2, idempotencyKey: first.idempotencyKey });
     second.end({ kind: 'retry', reason: 'still busy' });
     await expectState('failed');
-    expect((await job(h)).error).toBe('still busy');
+    expect((await job(bench.h)).error).toBe('still busy');
     expect(await told()).toEqual([
       'job.queued',
       'job.assigned',
@@ -153,7 +131,7 @@ describe('a try that did not work', () => {
     await ask();
     (await nth(1)).end({ kind: 'retry', reason: 'busy', after: 400 * 24 * 3_600 * SECOND });
     await expectState('queued');
-    expect((await job(h)).runAt.getTime() - h.clock.now().getTime()).toBe(24 * 3_600 * SECOND);
+    expect((await job(bench.h)).runAt.getTime() - bench.h.clock.now().getTime()).toBe(24 * 3_600 * SECOND);
   });
 
   test('for good is not repeated', async () => {
@@ -162,7 +140,7 @@ describe('a try that did not work', () => {
     await ask();
     (await nth(1)).end({ kind: 'fail', reason: 'exit code 1', result: { exitCode: 1 } });
     await expectState('failed');
-    expect(await job(h)).toMatchObject({ attempt: 1, error: 'exit code 1', result: { exitCode: 1 } });
+    expect(await job(bench.h)).toMatchObject({ attempt: 1, error: 'exit code 1', result: { exitCode: 1 } });
   });
 
   test('because the executor broke is repeated, and tells nothing of the inside', async () => {
@@ -171,7 +149,7 @@ describe('a try that did not work', () => {
     await ask();
     (await nth(1)).end(new Error('password=hunter2'));
     await expectState('queued');
-    expect((await job(h)).error).toBe('the executor failed unexpectedly; see the server log');
+    expect((await job(bench.h)).error).toBe('the executor failed unexpectedly; see the server log');
   });
 });
 
@@ -181,7 +159,7 @@ describe('a cancel', () => {
     start(execute);
     await ask();
     const first = await nth(1);
-    expect((await h.run('ben', 'job cancel JOB-1')).reply.text).toBe('JOB-1 is being stopped.');
+    expect((await bench.h.run('ben', 'job cancel JOB-1')).reply.text).toBe('JOB-1 is being stopped.');
     await expectState('cancelled');
     expect(first.signal.aborted).toBe(true);
     expect(await told()).toEqual([
@@ -195,10 +173,10 @@ describe('a cancel', () => {
 
   test('between claim and start lets nothing start', async () => {
     await ask();
-    const [claimed] = await h.store.transaction('main', (tx) => claim(tx, { owner: 'w1' }, ONE));
+    const [claimed] = await bench.h.store.transaction('main', (tx) => claim(tx, { owner: 'w1' }, ONE));
     if (!claimed) throw new Error('not claimed');
-    await h.run('ben', 'job cancel JOB-1');
-    expect(await h.store.transaction('main', (tx) => begin(tx, claimed))).toBeUndefined();
+    await bench.h.run('ben', 'job cancel JOB-1');
+    expect(await bench.h.store.transaction('main', (tx) => begin(tx, claimed))).toBeUndefined();
     expect(await state()).toBe('cancelled');
   });
 
@@ -207,7 +185,7 @@ describe('a cancel', () => {
     await ask();
     const worker = start(execute);
     worker.wake();
-    const answer = await h.run('ben', 'job cancel JOB-1');
+    const answer = await bench.h.run('ben', 'job cancel JOB-1');
     expect(answer.status).toBe('ok');
     await expectState('cancelled');
   });
@@ -217,7 +195,7 @@ describe('a cancel', () => {
     start(execute);
     await ask();
     const first = await nth(1);
-    await h.run('ben', 'job cancel JOB-1');
+    await bench.h.run('ben', 'job cancel JOB-1');
     first.end(done);
     await expectState('succeeded');
   });
@@ -227,7 +205,7 @@ describe('a cancel', () => {
     start(execute);
     await ask();
     const first = await nth(1);
-    await h.run('ben', 'job cancel JOB-1');
+    await bench.h.run('ben', 'job cancel JOB-1');
     first.end({ kind: 'retry', reason: 'busy' });
     await expectState('cancelled');
     expect(tries).toHaveLength(1);
@@ -241,7 +219,7 @@ describe('a worker that is lost', () => {
     await ask();
     const first = await lost.nth(1);
     await expectState('running');
-    h.clock.pass(LEASE + 1);
+    bench.h.clock.pass(LEASE + 1);
     const other = controlled();
     start(other.execute, { owner: 'w2' });
     const second = await other.nth(1);
@@ -253,7 +231,7 @@ describe('a worker that is lost', () => {
     second.end({ kind: 'done', result: { by: 'the other' } });
     await expectState('succeeded');
     await one.stop(now());
-    expect(await job(h)).toMatchObject({ result: { by: 'the other' }, fence: 2 });
+    expect(await job(bench.h)).toMatchObject({ result: { by: 'the other' }, fence: 2 });
     expect(one.ended).toEqual([]);
     expect(await told()).toContain('job.retrying');
     expect((await told()).filter((e) => e === 'job.succeeded')).toHaveLength(1);
@@ -265,18 +243,20 @@ describe('a worker that is lost', () => {
     await ask();
     const first = await nth(1);
     await expectState('running');
-    const row = await job(h);
-    await h.store.transaction('main', (tx) => tx.update(jobs, row, { state: 'failed', leaseUntil: null }));
+    const row = await job(bench.h);
+    await bench.h.store.transaction('main', (tx) =>
+      tx.update(jobs, row, { state: 'failed', leaseUntil: null }),
+    );
     worker.wake();
     await soon(() => expect(first.signal.aborted).toBe(true));
-    expect(await job(h)).toMatchObject({ state: 'failed', fence: row.fence });
+    expect(await job(bench.h)).toMatchObject({ state: 'failed', fence: row.fence });
   });
 
   test('on the last try leaves a job that failed', async () => {
     await ask();
     for (let n = 0; n < 2; n += 1) {
-      await h.store.transaction('main', (tx) => claim(tx, { owner: 'gone' }, ONE));
-      h.clock.pass(LEASE + 1);
+      await bench.h.store.transaction('main', (tx) => claim(tx, { owner: 'gone' }, ONE));
+      bench.h.clock.pass(LEASE + 1);
       if (n === 0) {
         const worker = start(controlled().execute, { concurrency: 0 });
         await expectState('queued');
@@ -285,14 +265,14 @@ describe('a worker that is lost', () => {
     }
     start(controlled().execute);
     await expectState('failed');
-    expect((await job(h)).error).toBe('the worker that ran it was lost');
+    expect((await job(bench.h)).error).toBe('the worker that ran it was lost');
   });
 
   test('while a cancel was asked for leaves one that is cancelled', async () => {
     await ask();
-    await h.store.transaction('main', (tx) => claim(tx, { owner: 'gone' }, ONE));
-    await h.run('ben', 'job cancel JOB-1');
-    h.clock.pass(LEASE + 1);
+    await bench.h.store.transaction('main', (tx) => claim(tx, { owner: 'gone' }, ONE));
+    await bench.h.run('ben', 'job cancel JOB-1');
+    bench.h.clock.pass(LEASE + 1);
     start(controlled().execute);
     await expectState('cancelled');
   });
@@ -306,14 +286,14 @@ describe('a worker that is lost', () => {
     const other = controlled();
     const two = start(other.execute, { owner: 'w2' });
     for (let n = 0; n < 4; n += 1) {
-      h.clock.pass(LEASE * 0.6);
-      const fresh = new Date(h.clock.now().getTime() + LEASE);
+      bench.h.clock.pass(LEASE * 0.6);
+      const fresh = new Date(bench.h.clock.now().getTime() + LEASE);
       one.wake();
-      await soon(async () => expect((await job(h)).leaseUntil).toEqual(fresh));
+      await soon(async () => expect((await job(bench.h)).leaseUntil).toEqual(fresh));
       two.wake();
     }
     expect(other.tries).toEqual([]);
-    expect(await job(h)).toMatchObject({ state: 'running', fence: 1, attempt: 1 });
+    expect(await job(bench.h)).toMatchObject({ state: 'running', fence: 1, attempt: 1 });
   });
 });
 
@@ -340,8 +320,8 @@ describe('a stop', () => {
     const stopped = worker.stop(deadline.signal);
     deadline.abort();
     await stopped;
-    expect(await job(h)).toMatchObject({ state: 'queued', attempt: 1, leaseOwner: null });
-    expect((await events(h, /^job\./)).at(-1)).toMatchObject({
+    expect(await job(bench.h)).toMatchObject({ state: 'queued', attempt: 1, leaseOwner: null });
+    expect((await events(bench.h, /^job\./)).at(-1)).toMatchObject({
       event: 'job.retrying',
       details: { reason: 'its worker was stopped while it ran' },
     });
@@ -350,7 +330,10 @@ describe('a stop', () => {
     expect(await next.nth(1)).toMatchObject({ attempt: 2 });
     await expectState('running');
     await other.stop(now());
-    expect(await job(h)).toMatchObject({ state: 'failed', error: 'its worker was stopped while it ran' });
+    expect(await job(bench.h)).toMatchObject({
+      state: 'failed',
+      error: 'its worker was stopped while it ran',
+    });
   });
 
   test('gives nothing back that was to be cancelled', async () => {
@@ -359,7 +342,7 @@ describe('a stop', () => {
     await ask();
     const first = await nth(1);
     const stopped = worker.stop(now());
-    await h.run('ben', 'job cancel JOB-1');
+    await bench.h.run('ben', 'job cancel JOB-1');
     first.end({ kind: 'cancelled' });
     await stopped;
     expect(await state()).toBe('cancelled');

@@ -1,12 +1,13 @@
 import pino from 'pino';
-import { vi } from 'vitest';
+import { afterEach, beforeEach, expect, vi } from 'vitest';
 import type { Services } from '../../src/core/services.ts';
 import type { Store } from '../../src/core/store.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { JobRow, Outcome } from '../../src/domain/job.ts';
 import type { Execution } from '../../src/worker/executors/execution.ts';
 import { JobWorker, type JobWorkerOptions } from '../../src/worker/jobs.ts';
-import type { Harness } from '../support/harness.ts';
+import { job } from '../core/support.ts';
+import { createHarness, type Harness } from '../support/harness.ts';
 
 export const silent = pino({ level: 'silent' });
 
@@ -72,6 +73,35 @@ export function jobWorker(
     ...over,
   });
   return Object.assign(worker, { ended });
+}
+
+/** A harness and its workers, made anew for each test and stopped after it. */
+export function workerBench() {
+  const workers: JobWorker[] = [];
+  const bench = {
+    h: undefined as unknown as Harness,
+    start(execute: JobWorkerOptions['execute'], over?: Partial<JobWorkerOptions>) {
+      const worker = jobWorker(bench.h, execute, over);
+      workers.push(worker);
+      worker.start();
+      return worker;
+    },
+    async ask(runbook = 'restart'): Promise<void> {
+      const answer = await bench.h.run('ben', `job run ${runbook}`);
+      expect(answer.status).toBe('ok');
+    },
+    state: async (ref?: string) => (await job(bench.h, ref)).state,
+    expectState: (wanted: string, ref?: string) =>
+      soon(async () => expect(await bench.state(ref)).toBe(wanted)),
+  };
+  beforeEach(async () => {
+    bench.h = await createHarness();
+  });
+  afterEach(async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));
+    await bench.h.close();
+  });
+  return bench;
 }
 
 /** The store, out of reach while `away` is set. */
