@@ -37,6 +37,18 @@ describe('leases', () => {
     expect(await hold('a')).toMatchObject({ fence: 2 });
   });
 
+  test('one that a clock set back made too long is taken over a lease later, and renewed at once if its holder lives', async () => {
+    await hold('a');
+    h.clock.pass(-3_600_000);
+    expect(await hold('b')).toBeUndefined();
+    h.clock.pass(999);
+    expect(await hold('b')).toBeUndefined();
+    h.clock.pass(1);
+    expect(await hold('b')).toMatchObject({ holder: 'b', fence: 2 });
+    h.clock.pass(-3_600_000);
+    expect(await hold('b')).toMatchObject({ fence: 2, expiresAt: new Date(h.clock.now().getTime() + 1_000) });
+  });
+
   test('of two at once one holds it', async () => {
     expect((await Promise.all([hold('a'), hold('b')])).filter(Boolean)).toHaveLength(1);
   });
