@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-type When = 'before' | 'after' | 'silent';
+type When = 'before' | 'after' | 'gone' | 'silent';
 
 /** A way to a server that can be cut. */
 export interface Proxy {
@@ -18,9 +18,10 @@ export interface Proxy {
   mend(): void;
   /**
    * At the next piece from a client that contains the text, everything is cut: before the server gets it, or after, with
-   * the answer lost; or that connection falls silent.
+   * the answer lost; `gone`: after, and new ones are refused until `mend`. Or that connection falls silent.
+   * With `said`, only at a piece of a client that has said that as well.
    */
-  cutAt(text: string, when: When): void;
+  cutAt(text: string, when: When, said?: string): void;
   close(): Promise<void>;
 }
 
@@ -30,7 +31,7 @@ export async function startProxy(address: string): Promise<Proxy> {
   const pairs = new Set<{ said: string; silent: boolean }>();
   let away = false;
   let silent = false;
-  let trap: { text: string; when: When } | undefined;
+  let trap: { text: string; when: When; said: string } | undefined;
   const cut = () => {
     for (const socket of sockets) socket.destroy();
     sockets.clear();
@@ -56,7 +57,7 @@ export async function startProxy(address: string): Promise<Proxy> {
     client.on('data', (piece) => {
       if (pair.silent) return;
       pair.said = (pair.said + piece.toString('latin1')).slice(0, 2_000);
-      if (!trap || !piece.includes(trap.text)) {
+      if (!trap || !piece.includes(trap.text) || !pair.said.includes(trap.said)) {
         upstream.write(piece);
         return;
       }
@@ -72,7 +73,10 @@ export async function startProxy(address: string): Promise<Proxy> {
       }
       // The answer arrives here, and nowhere else.
       swallowing = true;
-      upstream.once('data', cut);
+      upstream.once('data', () => {
+        away = when === 'gone';
+        cut();
+      });
       upstream.write(piece);
     });
     upstream.on('data', (piece) => {
@@ -97,7 +101,7 @@ export async function startProxy(address: string): Promise<Proxy> {
       away = false;
       silent = false;
     },
-    cutAt: (text, when) => void (trap = { text, when }),
+    cutAt: (text, when, said = '') => void (trap = { text, when, said }),
     async close() {
       cut();
       server.close();

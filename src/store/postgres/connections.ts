@@ -38,8 +38,11 @@ export class Connections {
     } catch (error) {
       if (!isLost(error)) {
         await session.settled();
-        await session.ask('ROLLBACK');
-        broken = false;
+        // Where the connection is lost by now, what was thrown still says more than that.
+        broken = await session.ask('ROLLBACK').then(
+          () => false,
+          () => true,
+        );
       }
       throw error;
     } finally {

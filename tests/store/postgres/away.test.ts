@@ -5,6 +5,11 @@ import { event, newTask } from '../../contract/store.ts';
 import { createDatabase } from '../../support/postgres.ts';
 import { startProxy } from '../../support/proxy.ts';
 
+/** As a statement: whoever begins says READ COMMITTED. */
+const COMMIT = 'COMMIT\0';
+/** What only connections say that change something; looks end with COMMIT, too. */
+const LOCKS = 'FOR UPDATE';
+
 /** A store whose way to the database can be cut, and another one that goes there directly. */
 async function parted() {
   const database = await createDatabase();
@@ -53,7 +58,7 @@ test('while the database is away commands are refused at once, and afterwards al
 test('a command whose connection is lost before the commit is run again, and takes place once', async () => {
   const { store, proxy } = await parted();
   await insert(store, 'a');
-  proxy.cutAt('COMMIT', 'before');
+  proxy.cutAt(COMMIT, 'before', LOCKS);
   expect(await insert(store, 'b')).toMatchObject({ id: 'b' });
   expect(await ids(store)).toEqual(['a', 'b']);
   expect((await store.history('w', 0, 9)).map(({ event: name }) => name)).toEqual(['task.a', 'task.b']);
@@ -65,7 +70,7 @@ test('one whose commit took place while its answer was lost is answered, and not
   const heard: string[] = [];
   store.onCommit(({ entries }) => heard.push(...entries.map(({ event: name }) => name)));
   let runs = 0;
-  proxy.cutAt('COMMIT', 'after');
+  proxy.cutAt(COMMIT, 'after', LOCKS);
   await store.transaction('w', async (tx) => {
     runs += 1;
     await tx.append(event('task.b'));
@@ -74,6 +79,24 @@ test('one whose commit took place while its answer was lost is answered, and not
   expect(runs).toBe(1);
   expect(await ids(store)).toEqual(['a', 'b']);
   expect(heard).toEqual(['task.b']);
+});
+
+test('one of whose commit nobody can tell in time is not run again, and that is said', async () => {
+  const { store, proxy, database } = await parted();
+  await insert(store, 'a');
+  let runs = 0;
+  proxy.cutAt(COMMIT, 'gone', LOCKS);
+  const unknown = store.transaction('w', async (tx) => {
+    runs += 1;
+    await tx.insert(tasks, newTask('b'));
+  });
+  await expect(unknown).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('it is not known whether this took place. Repeat it with the same key.'),
+  });
+  expect(runs).toBe(1);
+  expect(await database.sql('SELECT id FROM tasks ORDER BY id')).toEqual([{ id: 'a' }, { id: 'b' }]);
+  proxy.mend();
 });
 
 test.each(['before', 'after'] as const)(
@@ -104,14 +127,14 @@ test('a workspace that another transaction holds is refused as busy after a whil
   const database = await createDatabase();
   const [holder, waiter] = [
     await openPostgres({ url: database.url }),
-    await openPostgres({ url: database.url, lockTimeout: 100 }),
+    await openPostgres({ url: database.url, lockTimeout: 500 }),
   ];
   await insert(holder, 'a');
   const { promise: held, resolve: taken } = Promise.withResolvers<void>();
   const blocked = holder.transaction('w', async (tx) => {
     taken();
     // One that asks the database to take its time.
-    await (tx as unknown as { change(sql: string): Promise<unknown> }).change('SELECT pg_sleep(0.6)');
+    await (tx as unknown as { change(sql: string): Promise<unknown> }).change('SELECT pg_sleep(2)');
   });
   await held;
   await expect(insert(waiter, 'b')).rejects.toMatchObject({
