@@ -7,14 +7,18 @@ import { named } from './dialect.ts';
 /** Keys at a time: each takes some hundredths of a millisecond. */
 const BATCH = 5_000;
 const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
-/** In one order, so that two processes wait for one another and not each for the other. */
+const GOES_ON = `abs(known.expire - excluded.expire) < ${MINUTE}`;
+/**
+ * In one order, so that two processes wait for one another and not each for the other. A minute that ends further off than
+ * another one from now was begun by a clock that was set back since, and is over.
+ */
 const ADD = named(
   `INSERT INTO rate_limits AS known (key, points, expire)
    SELECT key, points, present + ${MINUTE}
    FROM unnest($1::text[], $2::int[]) AS added (key, points), (SELECT ${NOW} AS present) AS clock ORDER BY key
    ON CONFLICT (key) DO UPDATE SET
-     points = excluded.points + CASE WHEN known.expire > excluded.expire - ${MINUTE} THEN known.points ELSE 0 END,
-     expire = CASE WHEN known.expire > excluded.expire - ${MINUTE} THEN known.expire ELSE excluded.expire END
+     points = excluded.points + CASE WHEN ${GOES_ON} THEN known.points ELSE 0 END,
+     expire = CASE WHEN ${GOES_ON} THEN known.expire ELSE excluded.expire END
    RETURNING key, points, expire - ${NOW} AS left`,
 );
 const FORGET = named(`DELETE FROM rate_limits WHERE expire < ${NOW}`);

@@ -38,4 +38,9 @@ test('a minute begins with the first message, by the clock of the database, and 
   expect(second?.msBeforeNext).toBeLessThan(30_001);
   await database.sql('UPDATE rate_limits SET expire = expire - 30001');
   expect(await next()).toMatchObject({ counted: 2 });
+  // As after a clock that was set back by an hour: nobody waits for the time that it had come to.
+  await database.sql('UPDATE rate_limits SET expire = expire + 3600000');
+  const anew = await next();
+  expect(anew).toMatchObject({ counted: 2 });
+  expect(anew?.msBeforeNext).toBeLessThan(60_001);
 });
