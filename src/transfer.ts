@@ -32,7 +32,7 @@ export async function runRestore(database: Location, file: string, output: Outpu
     output.write(
       `  A server that is started now goes on with ${count(open.jobs, 'open job')} and ` +
         `${count(open.messages, 'message')} to send. What was done of them after the backup is done again;\n` +
-        '  with `signalbox start --no-worker` you can cancel jobs first.\n',
+        '  with `signalbox start --hold` it does nothing by itself, and you can cancel jobs first.\n',
     );
   return 0;
 }
