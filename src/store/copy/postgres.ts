@@ -6,7 +6,7 @@ import { GENESIS } from '../../domain/journal.ts';
 import type { Cell } from '../codec.ts';
 import { nameOf } from '../postgres/address.ts';
 import { clientConfig, connect, disconnect } from '../postgres/client.ts';
-import { migrate, schemaOf } from '../postgres/migrate.ts';
+import { migrate, presentSchema, schemaOf } from '../postgres/migrate.ts';
 import { storageRefusal } from '../postgres/storage-errors.ts';
 import type { Head, Source, Target } from './ends.ts';
 import {
@@ -173,14 +173,23 @@ export async function openPostgresSource(url: string, alone: boolean): Promise<S
  * @throws Refusal `conflict` when there is something in it.
  */
 export async function openPostgresTarget(url: string, owner: string | undefined): Promise<Target> {
+  // One that was named by mistake is not brought to this version, either.
+  if ((await presentSchema(url)) > 0)
+    await opening(url, async (client, name) => {
+      await refuseFilled(client, name);
+      await disconnect(client);
+    });
   await migrate(url, owner);
   return opening(url, async (client, name) => {
     await client.query('BEGIN');
     // A server that starts on it meanwhile waits, and finds what was copied.
     await client.query('LOCK TABLE chains IN EXCLUSIVE MODE');
-    const target = new PostgresTarget(name, client, await schemaOf({ ask: (text) => client.query(text) }));
-    if ((await target.workspaces()).length > 0)
-      throw new Refusal('conflict', `${name} is not empty: copy into a new database.`);
-    return target;
+    await refuseFilled(client, name);
+    return new PostgresTarget(name, client, await schemaOf({ ask: (text) => client.query(text) }));
   });
+}
+
+async function refuseFilled(client: pg.Client, name: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT FROM workspaces LIMIT 1');
+  if (rowCount) throw new Refusal('conflict', `${name} is not empty: copy into a new database.`);
 }

@@ -127,6 +127,10 @@ describe('from SQLite to PostgreSQL', () => {
       message: expect.stringContaining('is not empty'),
     });
     expect(await inPostgres((store) => store.workspaces())).toEqual(['mine']);
+    // Nor is it brought to this version.
+    await database.sql('DELETE FROM schema_version WHERE number > 1');
+    await expect(copy()).rejects.toMatchObject({ message: expect.stringContaining('is not empty') });
+    expect(await database.sql('SELECT number::int FROM schema_version')).toEqual([{ number: 1 }]);
   });
 
   test('what breaks off half-way leaves the target empty', async () => {
