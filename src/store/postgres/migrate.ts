@@ -12,6 +12,9 @@ const LOCK_TIMEOUT = 60_000;
 /** Milliseconds to wait for a connection and for the answer to a question that is answered at once. */
 const PATIENCE = 5_000;
 
+/** Which database it is, whatever its address says. */
+const PLACE = 'SELECT current_database() AS name, pg_postmaster_start_time()::text AS since';
+
 /** Whoever can be asked for rows. */
 interface Asked {
   ask(text: string): Promise<{ rows: unknown[] }>;
@@ -28,25 +31,51 @@ export async function schemaOf(asked: Asked): Promise<number> {
 /**
  * Brings the database to the newest numbered migration, all in one transaction, as its owner; where it has that already,
  * nothing is asked of the owner. Returns the numbers that were applied.
- * @throws Refusal `unavailable` when the database is newer than this program, cannot be reached, or may not be changed.
+ * @throws Refusal `unavailable` when the database is newer than this program, cannot be reached, or may not be changed;
+ * when the owner's address is another database's, which is not touched.
  */
 export async function migrate(url: string, owner: string | undefined): Promise<number[]> {
   const newest = shipped('postgres').at(-1)?.number ?? 0;
   const present = await presentSchema(url);
   refuseNewer(present, newest);
   if (present === newest) return [];
+  if (owner !== undefined) await refuseElsewhere(url, owner);
   try {
     const config = clientConfig({ url: owner ?? url, lockTimeout: PATIENCE });
     return await connected(config, (client) => apply(client, newest, url));
   } catch (error) {
     const code = error instanceof pg.DatabaseError ? error.code : undefined;
     if (code !== '42501' && code !== '42704') throw storageRefusal(error, nameOf(owner ?? url));
+    const who =
+      owner === undefined
+        ? 'the role may not change it: run `signalbox migrate` with SIGNALBOX_DB_OWNER set to its owner’s address.'
+        : `the role of SIGNALBOX_DB_OWNER may not change it (${(error as Error).message}): make it the owner of this ` +
+          'database with examples/postgres/roles.sql.';
     throw new Refusal(
       'unavailable',
-      `The database ${nameOf(url)} has schema ${present}, this version needs ${newest}, and the role ` +
-        'may not change it: run `signalbox migrate` with SIGNALBOX_DB_OWNER set to its owner’s address.',
+      `The database ${nameOf(url)} has schema ${present}, this version needs ${newest}, and ${who}`,
       { cause: error },
     );
+  }
+}
+
+/** One that moves or restores names a new database, and may have left the owner's address as it was. @throws Refusal */
+async function refuseElsewhere(url: string, owner: string): Promise<void> {
+  const [here, there] = await Promise.all([placeOf(url), placeOf(owner)]);
+  if (here === there) return;
+  throw new Refusal(
+    'unavailable',
+    `SIGNALBOX_DB_OWNER is the address of another database, ${nameOf(owner)}, and not of ${nameOf(url)}: ` +
+      'set it to the same one. Nothing was changed.',
+  );
+}
+
+async function placeOf(url: string): Promise<string> {
+  try {
+    const config = clientConfig({ url, lockTimeout: PATIENCE, answerWithin: PATIENCE });
+    return JSON.stringify((await connected(config, (client) => client.query(PLACE))).rows);
+  } catch (error) {
+    throw storageRefusal(error, nameOf(url));
   }
 }
 

@@ -66,6 +66,30 @@ describe('an empty database', () => {
     });
   });
 
+  test('an owner’s address of another database is refused, and that one stays as it is', async () => {
+    const other = await createDatabase({ empty: true });
+    await expect(migrate(database.url, other.url)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(
+        /SIGNALBOX_DB_OWNER is the address of another database, .*Nothing was changed\.$/,
+      ),
+    });
+    expect(await other.sql(`SELECT to_regclass('schema_version') AS known`)).toEqual([{ known: null }]);
+    await other.drop();
+  });
+
+  test('an owner that may not change it is told so, and not to be named', async () => {
+    const nobody = `nobody_${crypto.randomUUID().slice(0, 8)}`;
+    await database.sql(`CREATE ROLE ${nobody} LOGIN PASSWORD 'example'`);
+    await expect(migrate(database.url, database.as(nobody, 'example'))).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(
+        /the role of SIGNALBOX_DB_OWNER may not change it \(.*\): make it the owner/,
+      ),
+    });
+    await database.sql(`DROP ROLE ${nobody}`);
+  });
+
   test('a newer program that migrated in the meantime shows', async () => {
     const store = await openPostgres({ url: database.url });
     expect(await store.currentSchema()).toBe(store.schema);
