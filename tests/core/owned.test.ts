@@ -112,6 +112,18 @@ describe.each(databases)('on %s', (name, ttl, create) => {
     expect(a.owned.held).toBe(false);
   });
 
+  test('a lease that one who was killed holds for an hour, by a clock set back since, is taken over in its usual time', async () => {
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    await watching.transaction('main', (tx) =>
+      tx.insert(leases, { id: 'mailbox', holder: 'killed', fence: 1, expiresAt }),
+    );
+    const { owned } = await process('b');
+    await owned.start();
+    expect([owned.held, owned.taken]).toEqual([false, true]);
+    await soon(() => expect(told).toEqual(['b begins']));
+    expect(owned.held).toBe(true);
+  });
+
   test.runIf(name === 'SQLite')('who comes back to a lease that nobody took begins again', async () => {
     const { owned, reach } = await process('a');
     await owned.start();
