@@ -15,7 +15,7 @@ import {
 import { clip } from '../domain/clip.ts';
 import { DAY, SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
-import type { GuardedFetch, GuardedRequest, GuardedResponse } from './guard.ts';
+import { BodyTooLarge, type GuardedFetch, type GuardedRequest, type GuardedResponse } from './guard.ts';
 
 export interface BreakersOptions {
   readonly store: Store;
@@ -87,17 +87,22 @@ export class Breakers {
   async #send(fetch: GuardedFetch, request: GuardedRequest, pass: Pass): Promise<GuardedResponse> {
     try {
       const answer = await fetch(request);
-      await (answer.status >= 500 ? this.#failed(pass, `status ${answer.status}`) : this.#answered(pass));
+      await this.#judged(pass, answer);
       return answer;
     } catch (error) {
       if (request.signal?.aborted) await this.#untried(pass);
       else if (error instanceof Refusal && error.code === 'unavailable')
         await this.#failed(pass, error.message);
+      else if (error instanceof BodyTooLarge) await this.#judged(pass, error.head);
       // It answered with more than was wanted, which shows that it is up.
       else if (error instanceof Refusal && error.code === 'too_large') await this.#answered(pass);
       else await this.#untried(pass);
       throw error;
     }
+  }
+
+  #judged(pass: Pass, { status }: Pick<GuardedResponse, 'status'>): Promise<void> {
+    return status >= 500 ? this.#failed(pass, `status ${status}`) : this.#answered(pass);
   }
 
   /** @throws BreakerOpen while it is open, and while another request tries. */

@@ -55,10 +55,13 @@ export class TimedOut extends Refusal {
   }
 }
 
-/** The body is larger than `maxBytes`. */
+/** The body is larger than `maxBytes`; what came before it is known. */
 export class BodyTooLarge extends Refusal {
-  constructor(maxBytes: number) {
+  readonly head: Pick<GuardedResponse, 'status' | 'headers'>;
+
+  constructor(maxBytes: number, head: BodyTooLarge['head']) {
     super('too_large', `The answer is larger than ${maxBytes} bytes.`);
+    this.head = head;
   }
 }
 
@@ -145,9 +148,10 @@ async function exchange(
     request.answered?.();
     const location = maxRedirects > 0 ? redirectOf(answer) : undefined;
     if (location === undefined) {
+      const head = { status: answer.statusCode, headers: flat(answer.headers) };
       const bytes = await readBody(answer.body, maxBytes);
-      const [status, latency] = [answer.statusCode, performance.now() - started];
-      return { status, headers: flat(answer.headers), body: bytes, latency, url: url.href, redirects };
+      if (bytes === undefined) throw new BodyTooLarge(maxBytes, head);
+      return { ...head, body: bytes, latency: performance.now() - started, url: url.href, redirects };
     }
     answer.body.on('error', () => undefined).destroy();
     if (redirects === maxRedirects) throw new Refusal('forbidden', `More than ${maxRedirects} redirects.`);
@@ -204,12 +208,13 @@ function checkedUrl(text: string, base?: URL): URL {
   return url;
 }
 
-async function readBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer> {
+/** Undefined for one that is larger. */
+async function readBody(body: AsyncIterable<Buffer>, maxBytes: number): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.length;
-    if (size > maxBytes) throw new BodyTooLarge(maxBytes);
+    if (size > maxBytes) return undefined;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

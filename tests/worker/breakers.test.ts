@@ -85,6 +85,11 @@ describe.each(DATABASES)('on %s', (_database, open) => {
     answer = (res) => res.end('x'.repeat(200));
     expect(await ask(fetch)).toMatchObject({ code: 'too_large' });
     expect(await state()).toBeUndefined();
+    answer = (res) => res.writeHead(502).end('x'.repeat(200));
+    expect(await ask(fetch)).toMatchObject({ code: 'too_large' });
+    expect(await state()).toMatchObject({ failures: 1, reason: 'status 502' });
+    answer = (res) => res.end();
+    await ask(fetch);
     for (let n = 0; n < 5; n++) await ask(fetch, { headers: { a: 'b\nc' } });
     const cancel = new AbortController();
     answer = () => cancel.abort();

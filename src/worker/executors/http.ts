@@ -5,7 +5,7 @@ import { asRefusal, Refusal } from '../../domain/errors.ts';
 import type { FailureClass } from '../../domain/failure.ts';
 import { MOST_RESULT, type Outcome, type Usage } from '../../domain/job.ts';
 import { jsonOf, type Json, type JsonObject } from '../../domain/json.ts';
-import type { HttpExecutor } from '../../domain/runbook.ts';
+import type { HttpExecutor, Runbook } from '../../domain/runbook.ts';
 import { readUsage } from '../../domain/usage.ts';
 import { BreakerOpen } from '../breakers.ts';
 import { BodyTooLarge, TimedOut, type GuardedRequest, type GuardedResponse } from '../guard.ts';
@@ -17,6 +17,8 @@ import { Templates } from './template.ts';
 /** Characters of the answer's body that the job keeps where its runbook maps nothing. */
 const KEPT_BODY = 4_096;
 const BODY = 'the body';
+/** What comes before an answer's body. */
+type Head = Pick<GuardedResponse, 'status' | 'headers'>;
 const OURS = new Set(['idempotency-key', 'signalbox-cause']);
 
 /**
@@ -50,7 +52,10 @@ export async function runHttp(execution: Execution, deps: ExecutorDeps): Promise
   } catch (error) {
     const sent = target !== '' && (answered || wasSent(error));
     if (sent) effect(endOf(execution, error), null);
-    return execution.signal.aborted ? { kind: 'cancelled' } : failureOf(error, templates, sent);
+    if (execution.signal.aborted) return { kind: 'cancelled' };
+    if (error instanceof BodyTooLarge)
+      return tooLargeOf(error, executor, execution.runbook, deps.clock.now());
+    return failureOf(error, templates, sent);
   }
 }
 
@@ -105,11 +110,30 @@ function outcomeOf(
 ): Outcome {
   const { status } = answer;
   if (executor.expectStatus.includes(status)) return doneWith(answer, executor, execution, templates);
-  const reason = `expected status ${executor.expectStatus.join(' or ')}, got ${status}`;
+  const refused = { kind: 'fail', failure: 'refused', reason: unlike(executor, status) } as const;
+  return passing(answer, executor, now) ?? { ...refused, result: beginning(answer, templates) };
+}
+
+const unlike = ({ expectStatus }: HttpExecutor, status: number): string =>
+  `expected status ${expectStatus.join(' or ')}, got ${status}`;
+
+/** How a status ends the try that may be better the next time; undefined for any other. */
+function passing({ status, headers }: Head, executor: HttpExecutor, now: Date): Outcome | undefined {
   const failure = failureOfStatus(status);
-  if (failure === 'refused') return { kind: 'fail', reason, failure, result: beginning(answer, templates) };
-  const after = retryAfter(answer.headers['retry-after'], now);
-  return { kind: 'retry', reason, failure, ...(after !== undefined && { after }) };
+  if (failure === 'refused') return undefined;
+  const after = retryAfter(headers['retry-after'], now);
+  return { kind: 'retry', reason: unlike(executor, status), failure, ...(after !== undefined && { after }) };
+}
+
+/** Its status tells what became of it, whatever its body: what was done is not done again, nor left standing by steps. */
+function tooLargeOf({ head }: BodyTooLarge, executor: HttpExecutor, { bounds }: Runbook, now: Date): Outcome {
+  const { status } = head;
+  const bound = 'bounds.outputBytes';
+  const over = { kind: 'fail', failure: 'refused', bound } as const;
+  const large = `its body is larger than ${bounds.outputBytes} bytes (${bound})`;
+  if (executor.expectStatus.includes(status))
+    return { ...over, stage: 'report', reason: `status ${status}, but ${large}`, result: { status } };
+  return passing(head, executor, now) ?? { ...over, reason: `${unlike(executor, status)}, and ${large}` };
 }
 
 function failureOfStatus(status: number): FailureClass {
@@ -183,10 +207,6 @@ function failureOf(error: unknown, templates: Templates, sent: boolean): Outcome
   if (refusal.code === 'internal') throw error;
   const reason = templates.hide(refusal.message);
   if (refusal instanceof TimedOut) return { kind: 'retry', failure: 'timeout', bound: 'timeout', reason };
-  if (refusal instanceof BodyTooLarge) {
-    const bound = 'bounds.outputBytes';
-    return { kind: 'fail', failure: 'refused', bound, reason: `${reason} (${bound})` };
-  }
   const { retryAfter: after } = refusal;
   if (refusal.code === 'unavailable')
     return {
@@ -208,5 +228,6 @@ const wasSent = (error: unknown): boolean =>
 function endOf({ signal }: Execution, error: unknown): string {
   if (signal.aborted) return 'cancelled';
   if (error instanceof TimedOut) return 'timeout';
+  if (error instanceof BodyTooLarge) return String(error.head.status);
   return error instanceof Refusal && error.code === 'unavailable' ? 'no answer' : 'unreadable answer';
 }

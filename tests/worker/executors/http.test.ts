@@ -152,21 +152,36 @@ describe('the outcome', () => {
     });
   });
 
-  test('a destination that is not allowed, an answer over the bound: no other try', async () => {
-    const { url } = await answering(200, {}, 'x'.repeat(2_000));
+  test('a destination that is not allowed: no other try', async () => {
+    const { url } = await answering(200);
     const closed = deps({ fetch: createGuardedFetch({ allowedHosts: [] }) });
     expect(await runHttp(execution(book(url)), closed)).toMatchObject({
       kind: 'fail',
       stage: 'start',
       reason: expect.stringContaining('allowedHosts'),
     });
-    const small = runbook(book(url).executor, { bounds: bounds({ logLines: 1, outputBytes: 1_000 }) });
-    expect(await runHttp(execution(small), deps())).toEqual({
-      kind: 'fail',
-      failure: 'refused',
-      bound: 'bounds.outputBytes',
-      reason: 'The answer is larger than 1000 bytes. (bounds.outputBytes)',
+  });
+
+  test('an answer over the bound: as its status says, and one that was expected was done', async () => {
+    const outcome = async (status: number, headers = {}) => {
+      const { url } = await answering(status, headers, 'x'.repeat(2_000));
+      return runHttp(
+        execution(runbook(book(url).executor, { bounds: bounds({ outputBytes: 1_000 }) })),
+        deps(),
+      );
+    };
+    const large = 'its body is larger than 1000 bytes (bounds.outputBytes)';
+    const stopped = { kind: 'fail', failure: 'refused', bound: 'bounds.outputBytes' };
+    expect(await outcome(201)).toEqual({
+      ...stopped,
+      stage: 'report',
+      reason: `status 201, but ${large}`,
+      result: { status: 201 },
     });
+    const reason = 'expected status 200 or 201, got 400';
+    expect(await outcome(400)).toEqual({ ...stopped, reason: `${reason}, and ${large}` });
+    expect(await outcome(502)).toMatchObject({ kind: 'retry', failure: 'server' });
+    expect(await outcome(429, { 'retry-after': '7' })).toMatchObject({ kind: 'retry', after: 7_000 });
   });
 
   test('a cancel', async () => {
@@ -283,7 +298,7 @@ describe('the receipt', () => {
     ]);
     const large = await answering(200, {}, 'x'.repeat(2_000));
     const small = runbook(book(large.url).executor, { bounds: bounds({ outputBytes: 1_000 }) });
-    expect(await receipts(execution(small))).toMatchObject([{ outcome: 'unreadable answer' }]);
+    expect(await receipts(execution(small))).toMatchObject([{ outcome: '200' }]);
     const away = await answering(302, { location: 'http://10.0.0.1/' });
     expect(await receipts(execution(book(away.url)))).toMatchObject([{ outcome: 'unreadable answer' }]);
   });
