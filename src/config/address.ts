@@ -13,11 +13,14 @@ export function checkAddress(url: string, path: Path, report: Report): void {
     );
 }
 
+/** A reference that stands for the whole origin: what follows cannot become part of it. */
+const REFERENCED = /^\$\{(?:env|file):[^}]*\}(?=$|[?#]|\/(?!\/))/;
+
 function addressFault(url: string): string | undefined {
   // What follows must not become part of the host.
   if (url.startsWith(SELF))
     return /^(?:$|[/?#])/.test(url.slice(SELF.length)) ? undefined : 'goes on after ${self} without a /';
-  const origin = /^[^/]*\/\/[^/?#]*/.exec(url)?.[0] ?? url;
+  const origin = REFERENCED.exec(url)?.[0] ?? /^[^/]*\/\/[^/?#]*/.exec(url)?.[0] ?? url;
   if (origin.includes('${args.')) return 'lets an argument choose the host';
   const parsed = URL.parse(
     url.replaceAll(/\$\{(?:env|file):[^}]*\}/g, 'placeholder').replaceAll(/\$\{[^}]*\}/g, '0'),

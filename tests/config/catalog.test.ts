@@ -206,6 +206,21 @@ describe('what is compiled', () => {
     expect(notes).toEqual(['runbooks.restart needs SOME_TOKEN, which is not set.']);
   });
 
+  test('an address may begin with its origin from the environment, and take arguments behind that', async () => {
+    const loading = (url: string) =>
+      loadYaml(
+        `runbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    args: { required: [id], properties: { id: { type: string } } }\n    executor: { kind: http, method: GET, url: "${url}" }\n`,
+      );
+    for (const url of [
+      '${env:BASE}/apps/${args.id}',
+      '${env:BASE}?id=${args.id}',
+      '${file:/run/base}/${args.id}',
+    ])
+      expect((await loading(url)).catalog.runbooks.size).toBe(1);
+    for (const url of ['${env:BASE}${args.id}', '${env:BASE}.${args.id}/x', '${env:BASE}//${args.id}/x'])
+      expect((await refusal(loading(url))).problems).toMatchObject([{ code: 'SBX021' }]);
+  });
+
   test('a template may be filled from a file, which is missed where it is not there', async () => {
     const { catalog, notes } = await loadYaml(
       `runbooks:\n  restart:\n${RUNBOOK.join('\n')}\n    executor: { kind: shell, argv: [ls], env: { KEY: "\${file:/nowhere/key}", ROOT: "\${file:/dev/null}" } }\n`,
