@@ -1,4 +1,4 @@
-import { finish, giveBack } from '../core/jobs/finishing.ts';
+import { finish, giveBack, type Ending } from '../core/jobs/finishing.ts';
 import { writeReceipts } from '../core/jobs/receipts.ts';
 import type { Store, Tx } from '../core/store.ts';
 import { jobs, type JobRow, type Outcome } from '../domain/job.ts';
@@ -45,10 +45,10 @@ export class Endings {
    * durable: to false when the claim was lost, which leaves the receipts alone.
    */
   finish(attempt: Attempt, ended: Outcome): Promise<boolean> {
-    const write = (outcome: Outcome) => {
+    const write = (outcome: Outcome, again: boolean) => {
       let row: JobRow | undefined;
       return attempt.log.with(
-        (tx) => this.#finish(tx, attempt, outcome, row),
+        (tx) => this.#finish(tx, attempt, outcome, { again, ...(row && { row }) }),
         (work) =>
           this.write(attempt.job.id, (tx, found) => {
             row = found;
@@ -60,10 +60,16 @@ export class Endings {
   }
 
   /** `row`: the job as the transaction found it. */
-  async #finish(tx: Tx, attempt: Attempt, outcome: Outcome, row: JobRow | undefined): Promise<boolean> {
+  async #finish(
+    tx: Tx,
+    attempt: Attempt,
+    outcome: Outcome,
+    { row, again }: Pick<Ending, 'row' | 'again'>,
+  ): Promise<boolean> {
     const { job, runbook, receipts, stopped } = attempt;
     const changed = await attempt.watch.end(tx);
-    const ending = { runbook, receipts, random: this.#random, ...(row && !changed && { row }) };
+    const found = row && !changed ? { row } : {};
+    const ending = { runbook, receipts, random: this.#random, again: again === true, ...found };
     if (outcome.kind === 'wait') {
       await writeReceipts(tx, job, receipts);
       return true;

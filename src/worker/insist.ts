@@ -11,13 +11,14 @@ const MOST = 8;
 
 /**
  * Writes down what has happened outside, however long the database is away: to forget it would be to do it again. Only
- * `giveUp` ends that, after one more try. `write` is to find out itself whether what it writes is still wanted.
+ * `giveUp` ends that, after one more try. `write` is to find out itself whether what it writes is still wanted, and
+ * `again` whether it took place already: of one that was tried before the answer may have been lost.
  * @throws what is wrong with it, and not with the database.
  */
-export async function insist<T>(write: () => Promise<T>, giveUp: AbortSignal): Promise<T> {
+export async function insist<T>(write: (again: boolean) => Promise<T>, giveUp: AbortSignal): Promise<T> {
   for (let tries = 1, wait = FIRST; ; tries += 1, wait = Math.min(2 * wait, LONGEST)) {
     try {
-      return await write();
+      return await write(tries > 1);
     } catch (error) {
       const away = error instanceof Refusal ? error.code === 'unavailable' : tries < MOST;
       if (!away || giveUp.aborted) throw error;
@@ -29,15 +30,15 @@ export async function insist<T>(write: () => Promise<T>, giveUp: AbortSignal): P
 /** The same of what a try came to; where that cannot be kept as it is, of a failure that says so. */
 export async function insistOn<T>(
   outcome: Outcome,
-  write: (outcome: Outcome) => Promise<T>,
+  write: (outcome: Outcome, again: boolean) => Promise<T>,
   giveUp: AbortSignal,
 ): Promise<T> {
   try {
-    return await insist(() => write(outcome), giveUp);
+    return await insist((again) => write(outcome, again), giveUp);
   } catch (error) {
     if (!isUnfit(error)) throw error;
     const reason = `what it came to cannot be kept: ${error.message}`;
-    return insist(() => write({ kind: 'fail', stage: 'report', reason }), giveUp);
+    return insist((again) => write({ kind: 'fail', stage: 'report', reason }, again), giveUp);
   }
 }
 

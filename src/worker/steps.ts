@@ -1,4 +1,5 @@
-import { advance, type StepsDeps, type StepTry, type Tried, type Turn } from '../core/jobs/steps.ts';
+import { advance, type StepsDeps } from '../core/jobs/steps.ts';
+import type { StepTry, Tried, Turn } from '../core/jobs/step-tries.ts';
 import type { Store } from '../core/store.ts';
 import { tooLong } from '../domain/bounds.ts';
 import type { Effect, Receipt } from '../domain/effect.ts';
@@ -41,10 +42,17 @@ export async function runSteps(run: StepsRun): Promise<Outcome> {
 /** Writes down how a step ended, and takes the next. */
 async function write(run: StepsRun, tried: Tried | undefined): Promise<Turn> {
   const { store, workspace, job, runbook, receipts, giveUp } = run;
-  const step = (ended?: Tried) => store.transaction(workspace, (tx) => advance(tx, job, runbook, ended, run));
+  /** What the last try came to, which may be what stands in the database. */
+  let doubtful: Turn | undefined;
+  const step = (ended?: Tried) =>
+    store.transaction(workspace, async (tx) => {
+      const next = await advance(tx, job, runbook, ended, { ...run, doubtful });
+      doubtful = next;
+      return next;
+    });
   const turn = tried
     ? await insistOn(tried.outcome, (outcome) => step({ ...tried, outcome }), giveUp)
-    : await insist(step, giveUp);
+    : await insist(() => step(), giveUp);
   receipts.length = 0;
   return turn;
 }

@@ -49,6 +49,22 @@ describe('a database that is away', () => {
     expect(await rows(bench.h, effects)).toHaveLength(1);
   });
 
+  test('when its answer is lost: what took place is not written once more', async () => {
+    const { execute, nth } = controlled();
+    const far = flaky(bench.h.store);
+    const worker = start(execute, { store: far.store });
+    await ask();
+    const first = await nth(1);
+    first.effect({ ...EFFECT, startedAt: bench.h.clock.now(), endedAt: bench.h.clock.now() });
+    far.deaf = true;
+    first.end({ ...done, usage: { units: { tokens: 7 }, cost: 0 } });
+    await soon(() => expect(far.refused).toBeGreaterThan(2));
+    far.deaf = false;
+    await soon(() => expect(worker.ended).toHaveLength(1));
+    expect(await rows(bench.h, effects)).toHaveLength(1);
+    expect(await job(bench.h)).toMatchObject({ state: 'succeeded', usage: { units: { tokens: 7 } } });
+  });
+
   test('for so long that another has it: the receipt of what was done is kept, and nothing else', async () => {
     const { execute, nth } = controlled(false);
     const away = flaky(bench.h.store);

@@ -104,20 +104,31 @@ export function workerBench() {
   return bench;
 }
 
-/** The store, out of reach while `away` is set. */
-export function flaky(store: Store): { readonly store: Store; away: boolean; refused: number } {
+/** The store, out of reach while `away` is set; while `deaf` is, it does what it is told, and its answers are lost. */
+export function flaky(store: Store): {
+  readonly store: Store;
+  away: boolean;
+  deaf: boolean;
+  refused: number;
+} {
+  const refuse = () => {
+    state.refused += 1;
+    return Promise.reject(new Refusal('unavailable', 'the database is away'));
+  };
   const state = {
     away: false,
+    deaf: false,
     refused: 0,
     store: new Proxy(store, {
       get(target, name) {
         const value = Reflect.get(target, name, target) as unknown;
         if (name !== 'transaction' && name !== 'read')
           return typeof value === 'function' ? value.bind(target) : value;
-        return (...args: Parameters<Store['transaction']>) => {
-          if (!state.away) return (value as Store['transaction']).apply(target, args);
-          state.refused += 1;
-          return Promise.reject(new Refusal('unavailable', 'the database is away'));
+        return async (...args: Parameters<Store['transaction']>) => {
+          if (state.away) return refuse();
+          const { deaf } = state;
+          const answer = await (value as Store['transaction']).apply(target, args);
+          return deaf ? refuse() : answer;
         };
       },
     }),

@@ -5,7 +5,7 @@ import { withArtifacts } from '../artifacts.ts';
 import type { Tx } from '../store.ts';
 import { countUsage } from '../usage.ts';
 import { held } from './claiming.ts';
-import { writeReceipts } from './receipts.ts';
+import { haveReceipts, writeReceipts } from './receipts.ts';
 import { end, type Final } from './ending.ts';
 import { recordProbe } from './probe-sample.ts';
 import { leftToUndo } from './retaking.ts';
@@ -19,12 +19,15 @@ export interface Ending {
   /** What was done outside; kept whatever became of the claim. */
   readonly receipts: readonly Receipt[];
   readonly random: () => number;
+  /** It was tried before, and may have taken place without an answer. */
+  readonly again?: boolean;
   /** The job as this transaction has just read it; it is read again unless told. */
   readonly row?: JobRow;
 }
 
 /** Writes how a try ended. Returns false when the claim was lost: then nothing is written but the receipts. */
 export async function finish(tx: Tx, claimed: JobRow, ending: Ending): Promise<boolean> {
+  if (ending.again && (await haveReceipts(tx, claimed, ending.receipts))) return true;
   await writeReceipts(tx, claimed, ending.receipts);
   await countUsage(tx, claimed, ending.outcome.usage);
   // What a try used is added to the row.

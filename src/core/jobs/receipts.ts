@@ -12,6 +12,17 @@ import type { Tx } from '../store.ts';
 export const outboundKey = (workspace: string, job: Pick<JobRow, 'id'>, ...step: readonly string[]): string =>
   sha256([workspace, job.id, ...step].join('\n'));
 
+/** Whether these were written before, by a transaction whose answer was lost. */
+export async function haveReceipts(
+  tx: Tx,
+  { ref, attempt }: Pick<JobRow, 'ref' | 'attempt'>,
+  [first]: readonly Receipt[],
+): Promise<boolean> {
+  if (!first) return false;
+  const { key, startedAt, endedAt } = first;
+  return (await tx.count(effects, { job: ref, attempt, outboundKey: key, startedAt, endedAt })) > 0;
+}
+
 /** Writes what a try did outside. It has happened, so it is written down whatever became of the claim. */
 export async function writeReceipts(tx: Tx, job: JobRow, receipts: readonly Receipt[]): Promise<void> {
   for (const { step, phase = null, key, kind, target, outcome, result, startedAt, endedAt } of receipts) {

@@ -1,8 +1,7 @@
 import { tooLong } from '../../domain/bounds.ts';
-import type { Receipt } from '../../domain/effect.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { jobs, type JobRow, type Outcome } from '../../domain/job.ts';
-import type { Json, JsonObject } from '../../domain/json.ts';
+import type { Json } from '../../domain/json.ts';
 import type { Runbook, Step, StepWait } from '../../domain/runbook.ts';
 import { fillArgs } from '../../domain/step-template.ts';
 import {
@@ -19,10 +18,8 @@ import type { Patch } from '../../domain/table.ts';
 import { withArtifacts } from '../artifacts.ts';
 import { runbookArgs } from '../runbook-args.ts';
 import type { Tx } from '../store.ts';
-import { countUsage } from '../usage.ts';
 import { held } from './claiming.ts';
 import { emit, since } from './journalling.ts';
-import { writeReceipts } from './receipts.ts';
 import { recordProbe, unlikeExpected } from './probe-sample.ts';
 import { keptSteps } from './retaking.ts';
 import { judge, requeue, type Failure } from './retrying.ts';
@@ -35,32 +32,14 @@ import {
   stepsOf,
   type Place,
 } from './step-rows.ts';
+import { keepTried, stands, type StepTry, type Tried, type Turn } from './step-tries.ts';
 import { beginWait, type Ask } from './waiting.ts';
-
-/** A try of a step that is to be made, or to be written down. */
-export interface StepTry {
-  readonly row: JobStepRow;
-  readonly runbook: Runbook;
-  readonly args: JsonObject;
-  /** Steps in all. */
-  readonly total: number;
-  /** Milliseconds that the whole leaves it; undefined for what undoes a step. */
-  readonly left: number | undefined;
-}
-
-export interface Tried extends StepTry {
-  readonly outcome: Outcome;
-  readonly receipts: readonly Receipt[];
-}
-
-/** What the worker does next: make a try, or end its own turn with this outcome of the job. */
-export type Turn =
-  | ({ readonly kind: 'try' } & StepTry)
-  | { readonly kind: 'over'; readonly outcome: Outcome };
 
 export interface StepsDeps {
   readonly ask: Ask;
   readonly random: () => number;
+  /** What this came to when it was tried before: it may have taken place without an answer. */
+  readonly doubtful?: Turn | undefined;
 }
 
 /**
@@ -74,15 +53,13 @@ export async function advance(
   tried: Tried | undefined,
   deps: StepsDeps,
 ): Promise<Turn> {
-  if (tried) {
-    await writeReceipts(tx, { ...claimed, attempt: tried.row.attempt }, tried.receipts);
-    if (tried.outcome.kind !== 'wait') await countUsage(tx, claimed, tried.outcome.usage, tried.runbook.name);
-  }
+  if (tried) await keepTried(tx, claimed, tried, deps.doubtful !== undefined);
   const job = await held(tx, claimed);
   // Whoever writes the end finds the claim lost.
   if (!job || runbook.executor.kind !== 'steps') return over({ kind: 'cancelled' });
   const { steps } = runbook.executor;
   const rows = await (job.plan ? stepsOf(tx, job) : keptSteps(tx, job, steps));
+  if (deps.doubtful && stands(deps.doubtful, rows)) return deps.doubtful;
   const saga = new Saga(tx, job, runbook, steps, rows, deps);
   return (tried && (await saga.record(tried))) ?? saga.next();
 }
@@ -115,9 +92,11 @@ class Saga {
   }
 
   /** Returns a turn where the worker's own is over with this. */
-  async record({ row: { id }, runbook, outcome: told }: Tried): Promise<Turn | undefined> {
+  async record({ row: { id, version }, runbook, outcome: told }: Tried): Promise<Turn | undefined> {
     const row = this.#rows.find((one) => one.id === id);
     if (!row || told.kind === 'wait') return over({ kind: 'cancelled' });
+    // It was written down already, and the answer was lost.
+    if (row.version !== version) return undefined;
     const outcome = await withArtifacts(this.#tx, this.#job, told);
     if (outcome.kind === 'done') {
       const { executor } = runbook;

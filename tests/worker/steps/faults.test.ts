@@ -2,13 +2,13 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Store, Tx } from '../../../src/core/store.ts';
 import { MINUTE } from '../../../src/domain/clock.ts';
 import { Refusal } from '../../../src/domain/errors.ts';
-import { deadLetters } from '../../../src/domain/records.ts';
+import { deadLetters, effects } from '../../../src/domain/records.ts';
 import type { Step } from '../../../src/domain/runbook.ts';
 import { jobSteps } from '../../../src/domain/step.ts';
-import { rows } from '../../core/support.ts';
+import { events, rows } from '../../core/support.ts';
 import { DATABASES } from '../../support/databases.ts';
 import { tries } from '../../support/runbook.ts';
-import { now, soon } from '../support.ts';
+import { flaky, now, soon } from '../support.ts';
 import { busy, done, release, step, untilStopped, world, type World } from './world.ts';
 
 let w: World;
@@ -166,4 +166,38 @@ test('what a step returned too much of is no repeat of it: it is undone, too', a
     { phase: 'compensating', state: 'done' },
     { phase: 'compensating', state: 'done' },
   ]);
+});
+
+describe.each(DATABASES)('on %s answers of the database that are lost', (_database, open) => {
+  const once = { tries: tries({ max: 1 }) };
+  const broken = { kind: 'fail', failure: 'refused', reason: 'broken' } as const;
+  const usage = { units: { tokens: 7 }, cost: 0 };
+
+  test.each(['build', 'deploy', 'check', 'undeploy', 'unbuild'])(
+    'as %s ends: nothing is done, undone or counted twice, and no step is taken for lost',
+    async (name) => {
+      const steps = ['build', 'deploy', 'check'].map((each) => step(each, {}, once));
+      w = await world(release(steps), open);
+      const far = flaky(w.h.store);
+      const worker = w.worker({ store: far.store, random: () => 0 });
+      const isBack = name.startsWith('un');
+      const outcome =
+        name === 'check' ? { ...broken, usage } : ({ kind: 'done', result: {}, usage } as const);
+      w.answer(name, () => {
+        far.deaf = true;
+        return outcome;
+      });
+      if (isBack) w.answer('check', broken);
+      await run();
+      await soon(() => expect(far.refused).toBeGreaterThan(2));
+      far.deaf = false;
+      const isUndone = isBack || name === 'check';
+      expect(await w.ended(worker)).toMatchObject({ state: isUndone ? 'failed' : 'succeeded', usage });
+      const ran = ['build', 'deploy', 'check', ...(isUndone ? ['undeploy', 'unbuild'] : [])];
+      expect(w.ran()).toEqual(ran);
+      expect((await rows(w.h, effects)).map(({ target }) => target)).toEqual(ran);
+      const told = (await events(w.h, /^job\.step_(?:done|failed)$/)).map(({ details }) => details['step']);
+      expect(told).toEqual(ran.map((each) => each.replace(/^un/, '')));
+    },
+  );
 });
