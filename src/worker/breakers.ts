@@ -85,8 +85,13 @@ export class Breakers {
   }
 
   async #send(fetch: GuardedFetch, request: GuardedRequest, pass: Pass): Promise<GuardedResponse> {
+    let heard = false;
+    const answered = (): void => {
+      heard = true;
+      request.answered?.();
+    };
     try {
-      const answer = await fetch(request);
+      const answer = await fetch({ ...request, answered });
       await this.#judged(pass, answer);
       return answer;
     } catch (error) {
@@ -94,8 +99,8 @@ export class Breakers {
       else if (error instanceof Refusal && error.code === 'unavailable')
         await this.#failed(pass, error.message);
       else if (error instanceof BodyTooLarge) await this.#judged(pass, error.head);
-      // It answered with more than was wanted, which shows that it is up.
-      else if (error instanceof Refusal && error.code === 'too_large') await this.#answered(pass);
+      // Too large a head, or a redirect to where we do not go, shows that it is up.
+      else if (heard || (error instanceof Refusal && error.code === 'too_large')) await this.#answered(pass);
       else await this.#untried(pass);
       throw error;
     }

@@ -103,6 +103,12 @@ describe.each(DATABASES)('on %s', (_database, open) => {
       h.clock.pass(10_000);
     });
 
+    test('an answer that redirects to where we do not go closes it', async () => {
+      answer = (res) => res.writeHead(302, { location: 'http://10.0.0.1/' }).end();
+      expect(await ask(client())).toMatchObject({ code: 'forbidden' });
+      expect(await state()).toBeUndefined();
+    });
+
     test('exactly one request of all processes tries; its answer closes it', async () => {
       const fetches = Array.from({ length: 4 }, () => client());
       const held = Promise.withResolvers<ServerResponse>();
