@@ -180,6 +180,11 @@ describe('job retry', () => {
     await run('job retry JOB-1');
     expect((await job(h)).digest).not.toBe(before.digest);
     await put('JOB-1', 'failed');
+    // Or it would wait for a worker that nobody starts any more.
+    runbook({ capability: 'gpu' });
+    await run('job retry JOB-1');
+    expect((await job(h)).capability).toBe('gpu');
+    await put('JOB-1', 'failed');
     runbook({ args: { type: 'object', required: ['env'], properties: { env: { type: 'string' } } } });
     expect(code(await run('job retry JOB-1'))).toBe('invalid_argument');
     (h.catalog.runbooks as Map<string, Runbook>).delete('restart');

@@ -49,6 +49,7 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
     args,
     digest: jobDigest(runbook, args),
     maxAttempts: row.attempt + runbook.tries.max,
+    capability: runbook.capability,
     runAt,
     ...AFRESH,
     ...origin,
