@@ -111,6 +111,15 @@ export function jobsContract(name: string, create: () => Promise<DatabaseUnderTe
         expect(await taken(one, { limit: 9 })).toEqual([c, a, e]);
       });
 
+      test('is of equal ones what has been due longest, whenever it was asked for', async () => {
+        const at = Date.now() + 300;
+        const last = await addOne({ runAt: new Date(at) });
+        const first = await addOne();
+        await soon(() => expect(Date.now()).toBeGreaterThan(at + 50));
+        expect(await taken(two, { limit: 1 })).toEqual([first.ref]);
+        expect(await taken(one, { limit: 1 })).toEqual([last.ref]);
+      });
+
       test('is not given before its time', async () => {
         const runAt = new Date(Date.now() + 400);
         const later = await addOne({ runAt, priority: 9 });

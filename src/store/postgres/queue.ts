@@ -64,6 +64,9 @@ export class BossQueue implements Queue {
         db: this.#sending({ id }),
       }),
     );
+    // pg-boss goes by when it was given a job, and that is not when it is due where it was delayed or put back.
+    if (runAt.getTime() !== this.#tx.now.getTime())
+      await this.#tx.write({ statement: DUE_SINCE, values: [name, id, runAt.toISOString()] });
     return `${id}:0`;
   }
 
@@ -222,6 +225,11 @@ const LOST = named(
      SELECT FROM pgboss.job b WHERE b.name = j.workspace || '/' || j.capability AND b.state < 'active'
        AND b.id = split_part(j.ticket, ':', 1)::uuid
    ) LIMIT 500`,
+);
+
+/** Of equal priority it gives out first what was created first; it has no public name for setting that. */
+const DUE_SINCE = named(
+  'UPDATE pgboss.job SET created_on = $3::timestamptz WHERE name = $1 AND id = $2::uuid',
 );
 
 /** What pg-boss does itself with what it fetched and may not start yet; it has no public name for it. */
