@@ -214,8 +214,9 @@ export class JobWorker {
       clockAt: this.#clockAt,
     };
     const asked = performance.now();
-    const { kept, taken, conflicts, clockAt } = await this.#options.store.transaction(this.#workspace, (tx) =>
-      lookAfter(tx, this.#taker, at),
+    const { kept, taken, conflicts, recovered, clockAt } = await this.#options.store.transaction(
+      this.#workspace,
+      (tx) => lookAfter(tx, this.#taker, at),
     );
     this.#clockAt = clockAt;
     // Reckoned from before the question, so that it is over here before it is over in the database.
@@ -228,6 +229,8 @@ export class JobWorker {
     // What ended during the look made room that it knew nothing of.
     if (this.#room.run > run - (taken?.started.length ?? 0)) this.#fill();
     if (conflicts > 0) this.#options.counted?.('conflict', conflicts);
+    // However many jobs a lost worker had, they do not wait for one look after another.
+    if (recovered > 0) this.#pump({ claims: true });
   }
 
   /** Takes what is known to wait for room. */

@@ -70,6 +70,8 @@ interface Looked {
   readonly taken: Taken | undefined;
   /** Jobs that somebody else was quicker for. */
   readonly conflicts: number;
+  /** Claims that were taken back or put off: where there are any, more may be left. */
+  readonly recovered: number;
   readonly clockAt: number;
 }
 
@@ -89,8 +91,8 @@ export async function lookAfter(
   const now = tx.now.getTime();
   const kept = look.claims ? await keepClaims(tx, taker, claims, ahead) : undefined;
   if (look.claims && now < clockAt) await putRight(tx);
-  if (look.claims) await recoverClaims(tx, taker);
+  const recovered = look.claims ? await recoverClaims(tx, taker) : 0;
   const taken = look.due ? await takeJobs(tx, taker, next, room) : undefined;
   const conflicts = taken?.late && look.told.length > 0 ? await takenByOthers(tx, taker, look.told) : 0;
-  return { kept, taken, conflicts, clockAt: look.claims ? now : clockAt };
+  return { kept, taken, conflicts, recovered, clockAt: look.claims ? now : clockAt };
 }

@@ -51,7 +51,7 @@ export async function keepClaims(
   return kept;
 }
 
-/** Takes back the claims of lost workers. */
+/** Takes back the claims of lost workers. Returns as `recover` does. */
 export const recoverClaims = (tx: Tx, { catalog, ...taker }: Taker): Promise<number> =>
   recover(tx, { ...taker, runbookOf: (name) => runbookOf(catalog, name) });
 

@@ -1,10 +1,13 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { claim, LEASE } from '../../src/core/jobs/claiming.ts';
+import { queueJob } from '../../src/core/jobs/queueing.ts';
 import { HOUR, MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { jobs } from '../../src/domain/job.ts';
 import type { Runbook } from '../../src/domain/runbook.ts';
+import type { Where } from '../../src/domain/table.ts';
 import { events, job, rows } from '../core/support.ts';
 import { DATABASES } from '../support/databases.ts';
+import { newJob } from '../support/job.ts';
 import { testRunbook, tries } from '../support/runbook.ts';
 import { controlled, soon } from './support.ts';
 import { busy, release, step, world, type World } from './steps/world.ts';
@@ -47,6 +50,26 @@ describe.each(DATABASES)('on %s a clock that jumps', (_database, open) => {
     await soon(async () => expect(await job(w.h)).toMatchObject({ state: 'running', attempt: 2 }));
     expect(await job(w.h, 'JOB-2')).toMatchObject({ state: 'running', fence: 1, attempt: 1 });
     expect(first.signal.aborted).toBe(false);
+  });
+
+  test('forward has all that a lost worker held come back together, however much that is', async () => {
+    await plain();
+    await w.h.store.transaction('main', async (tx) => {
+      for (let n = 0; n < 250; n += 1)
+        await queueJob(tx, await tx.insert(jobs, newJob(tx, { runbook: 'plain', runAt: tx.now })), {});
+      await claim(tx, { owner: 'gone', begin: true }, { ...ONE, limit: 250 });
+    });
+    w.h.clock.pass(LEASE + 1);
+    // It looks when it is told to, and not each second besides.
+    const timers = vi.spyOn(globalThis, 'setInterval').mockReturnValue(undefined as never);
+    const other = w.worker({ execute: controlled().execute, owner: 'w2', grace, concurrency: 1 });
+    timers.mockRestore();
+    const held = (where: Where<typeof jobs>) =>
+      w.h.store.read('main', (tx) => tx.count(jobs, { ...where, leaseOwner: 'gone' }));
+    await soon(async () => expect(await held({ graceUntil: null })).toBe(0));
+    w.h.clock.pass(grace + 1);
+    other.wake();
+    await soon(async () => expect(await held({})).toBe(0));
   });
 
   test('back leaves no claim that never ends, and takes nothing from a worker that lives', async () => {

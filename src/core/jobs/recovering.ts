@@ -48,7 +48,7 @@ export async function needRecovery(tx: ReadTx, lease = LEASE): Promise<boolean> 
 /**
  * Jobs whose worker is gone: back to the queue, or failed when no try is left. It is gone once its claim was over, and
  * it did not renew it in the time of grace that it was given then. A claim that a clock set back made too long counts
- * from now: its worker, if it lives, renews it in time. Returns how many were lost.
+ * from now: its worker, if it lives, renews it in time. Returns how many claims it changed: where it did, there may be more.
  */
 export async function recover(
   tx: Tx,
@@ -57,17 +57,13 @@ export async function recover(
   const { over, ahead } = await overdue(tx, lease);
   for (const row of ahead)
     await tx.update(jobs, row, { leaseUntil: later(tx, Math.max(lease, LEASE)), graceUntil: null });
-  let lost = 0;
   for (const row of over) {
     if (grace > 0 && row.graceUntil?.getTime() !== row.leaseUntil?.getTime()) {
       const until = later(tx, grace);
       await tx.update(jobs, row, { leaseUntil: until, graceUntil: until });
-    } else {
-      await fail(tx, row, LOST, { runbook: runbookOf(row.runbook), random });
-      lost += 1;
-    }
+    } else await fail(tx, row, LOST, { runbook: runbookOf(row.runbook), random });
   }
-  return lost;
+  return over.length + ahead.length;
 }
 
 /**
