@@ -9,7 +9,7 @@ import { cancelUnheld } from '../../src/core/jobs/ending.ts';
 import { existingRun, keyOf, type Key } from '../../src/core/jobs/keys.ts';
 import { checkNotify } from '../../src/core/jobs/notifying.ts';
 import { queueJob } from '../../src/core/jobs/queueing.ts';
-import { runbookUsage } from '../../src/core/runbook-args.ts';
+import { runbookArgs, runbookUsage } from '../../src/core/runbook-args.ts';
 import { approvals, type ApprovalPolicy } from '../../src/domain/approval.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
 import { DAY } from '../../src/domain/clock.ts';
@@ -98,6 +98,10 @@ export const jobRun: Command = command({
       : [['Runbooks:', ...mine.map((r) => `  ${runbookUsage(r)}\n      ${r.summary}`)].join('\n')];
   },
   expand: (from, given) => expand(from, given),
+  possible({ runbook, args: given, notify }, catalog) {
+    runbookArgs(findRunbook(catalog, runbook), given as JsonObject);
+    if (notify !== undefined) checkNotify(catalog, notify);
+  },
   async repeated(ctx, given) {
     const key = keyIn(given);
     const row = key && (await existingRun(ctx.tx, ctx.who.name, key));

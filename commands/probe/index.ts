@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { command, type Ctx } from '../../src/core/command.ts';
+import { command } from '../../src/core/command.ts';
 import { createJob } from '../../src/core/jobs/creating.ts';
+import type { Catalog } from '../../src/domain/catalog.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { probeRunbook, probeStates, type Probe } from '../../src/domain/probe.ts';
 import type { Row } from '../../src/domain/table.ts';
@@ -23,8 +24,9 @@ const probeRun = command({
       says: 'please run the probe api',
     },
   ],
+  possible: ({ probe }, catalog) => void findProbe(catalog, probe),
   async run(ctx, { probe }) {
-    const row = await createJob(ctx, probeRunbook(findProbe(ctx, probe)), {}, null);
+    const row = await createJob(ctx, probeRunbook(findProbe(ctx.catalog, probe)), {}, null);
     return jobReply(`${row.ref} asks probe ${probe}.`, row);
   },
 });
@@ -56,7 +58,7 @@ const probeShow = command({
   route: { method: 'get', path: '/v1/probes/{id}' },
   examples: [{ text: 'probe show api', json: { command: 'probe.show', args: { id: 'api' } } }],
   async run(ctx, { id }) {
-    const probe = findProbe(ctx, id);
+    const probe = findProbe(ctx.catalog, id);
     const row = await ctx.tx.get(probeStates, { id });
     const last = row ? `since ${row.since.toISOString()}, ${row.latency} ms` : 'never run';
     const lines = [
@@ -69,9 +71,9 @@ const probeShow = command({
 
 export const probeCommands = [probeRun, probeList, probeShow] as const;
 
-function findProbe(ctx: Ctx, id: string): Probe {
-  const probe = ctx.catalog.probes.get(id);
-  if (!probe) throw unknown('probe', id, [...ctx.catalog.probes.keys()]);
+function findProbe({ probes }: Catalog, id: string): Probe {
+  const probe = probes.get(id);
+  if (!probe) throw unknown('probe', id, [...probes.keys()]);
   return probe;
 }
 

@@ -143,9 +143,9 @@ function firstTime({ now }: Ctx, { cron, zone, at }: When) {
   return { cron: null, zone: 'UTC', nextAt };
 }
 
-/** What is to run can be read, may run by itself, holds no secret, and may be run by whoever asks. @throws Refusal. */
+/** What is to run can be read, may run by itself, holds no secret, may be run by whoever asks, and could. @throws Refusal. */
 async function checked(ctx: Ctx, body: Body): Promise<Invocation> {
-  const { invocation, missing } = await ctx.check(body);
+  const { invocation, missing, impossible } = await ctx.check(body);
   const words = invocation.command.replaceAll('.', ' ');
   refuseSecrets(invocation.args);
   if (!mayRunUnattended(invocation.command))
@@ -154,6 +154,8 @@ async function checked(ctx: Ctx, body: Body): Promise<Invocation> {
       `run: ${words} is for people to run there and then, not by itself.`,
     );
   if (missing !== undefined) throw new Refusal('forbidden', `${words} needs the permission ${missing}`);
+  // Nobody sits there when it first comes to run.
+  if (impossible) throw impossible;
   return invocation;
 }
 

@@ -233,11 +233,22 @@ export class Call {
       },
       check: async (body) => {
         const { invocation, ...read } = await language.read(body, { now: tx.now, who: who.name });
-        const reading = await this.#expanded({ invocation, ...read }, who);
-        return { invocation, missing: this.#missing(reading.command, reading.args, who) };
+        const { command, args } = await this.#expanded({ invocation, ...read }, who);
+        const missing = this.#missing(command, args, who);
+        return { invocation, missing, impossible: refusalOf(() => command.possible?.(args, catalog)) };
       },
       format: (invocation) => language.format(invocation),
       principal: (name, scopes) => directory.byName(tx, name, scopes),
     };
+  }
+}
+
+function refusalOf(work: () => void): Refusal | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { ApprovalPolicy } from '../domain/approval.ts';
 import type { Catalog } from '../domain/catalog.ts';
+import type { Refusal } from '../domain/errors.ts';
 import type { JsonObject } from '../domain/json.ts';
 import type { JournalEntry } from '../domain/journal.ts';
 import type { Permission } from '../domain/permission.ts';
@@ -97,6 +98,11 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
    * approved, journalled and run is what comes out. Asked only of who holds `needs`, and not again after an approval.
    */
   expand?(from: Expanding, args: z.output<S>): Promise<Expanded>;
+  /**
+   * For what is to run later: whether it could, as things are now.
+   * @throws Refusal where what the arguments name is not there, or does not take them.
+   */
+  possible?(args: z.output<S>, catalog: Catalog): void;
   /** The reply where the same was asked for before under the sender's own key; then nothing else is done. */
   repeated?(ctx: Ctx, args: z.output<S>): Promise<Reply | undefined>;
   /** Decides and writes through `ctx.tx`; awaits nothing else. */
@@ -133,6 +139,15 @@ export interface Expanded {
 export interface ApprovedBy {
   readonly ref: string;
   readonly target: string;
+}
+
+/** A command that was read, and not run. */
+export interface Checked {
+  readonly invocation: Invocation;
+  /** The permission that is lacked for it. */
+  readonly missing: Permission | undefined;
+  /** Why it could not run whoever asked, where that can be told beforehand. */
+  readonly impossible: Refusal | undefined;
 }
 
 export interface Ctx {
@@ -172,8 +187,8 @@ export interface Ctx {
     invocation: Invocation,
     as?: { who: Principal; approved: ApprovedBy; correlationId: string },
   ): Promise<Answer>;
-  /** Reads a command without running it, and tells which permission `who` lacks for it. @throws Refusal as reading does. */
-  check(body: Body): Promise<{ invocation: Invocation; missing: Permission | undefined }>;
+  /** Reads a command without running it, and tells whether it could. @throws Refusal as reading does. */
+  check(body: Body): Promise<Checked>;
   /** The pattern form of an invocation, as it is typed. */
   format(invocation: Invocation): string;
   /** Resolves a principal by name with its roles' permissions; undefined when unknown or disabled. */

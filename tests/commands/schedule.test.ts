@@ -100,9 +100,14 @@ describe('schedule add', () => {
     // `schedule remove sch-2` would remove SCH-2, which may be somebody else's.
     ['schedule add sch-2 "job list" --cron "@daily"', 'name: expected one that is not like an id'],
     ['schedule add x "breaker reset a.test" --cron "@daily"', 'is for people to run there and then'],
+    // Nobody would hear of it before it first comes to run, which may be at night.
+    ['schedule add x "job run deploy --env mars" --cron "@daily"', 'env: expected staging or production'],
+    ['schedule add x "job run --preset night" --cron "@daily"', 'There is no preset night'],
+    ['schedule add x "job run restrat" --cron "@daily"', 'Did you mean restart?'],
+    ['schedule add x "probe run apj" --cron "@daily"', 'Did you mean api?'],
   ])('refuses %s', async (text, message) => {
     const answer = await run(text);
-    expect(code(answer)).toBe('invalid_argument');
+    expect(['invalid_argument', 'not_found']).toContain(code(answer));
     expect(answer.reply.text).toContain(message);
     expect(await rows(h, schedules)).toEqual([]);
     expect(JSON.stringify(await h.entries())).not.toContain('hunter2');
