@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { command, type Ctx, type Waits } from '../../src/core/command.ts';
 import { beat, stopDue } from '../../src/core/jobs/remote-beat.ts';
 import { claimOf, HEARTBEAT } from '../../src/core/jobs/remote-claim.ts';
-import { claimRemote, remoteRunbooks, workDue } from '../../src/core/jobs/remote-work.ts';
+import { claimDue, claimRemote, remoteRunbooks, workDue } from '../../src/core/jobs/remote-work.ts';
 import { outboundKey } from '../../src/core/jobs/receipts.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import type { JobRow, Progress } from '../../src/domain/job.ts';
@@ -23,7 +23,7 @@ const CLAIMS: Waits = {
   wakes: ({ event, details: { runbook } }, { capabilities }, catalog) =>
     (event === 'job.queued' || event === 'job.retrying') &&
     remoteRunbooks(catalog, textsIn(capabilities)).some(({ name }) => name === runbook),
-  due: ({ tx, catalog }, { capabilities }) => workDue(tx, remoteRunbooks(catalog, textsIn(capabilities))),
+  due: ({ tx, catalog }, { capabilities }) => claimDue(tx, remoteRunbooks(catalog, textsIn(capabilities))),
 };
 /** What was told with the first look is not told again. */
 const HEARTBEATS: Waits = {

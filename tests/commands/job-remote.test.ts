@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { jobCommands } from '../../commands/job/index.ts';
+import { LEASE } from '../../src/core/jobs/claiming.ts';
 import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { jobLogs } from '../../src/domain/job.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
@@ -54,6 +56,24 @@ describe.each(DATABASES)('on %s', (_database, create) => {
         items: [],
         nextAt: '2026-03-02T09:05:00.000Z',
       });
+    });
+
+    test('that waits looks as soon as a claim is over, and as soon as nobody came back for it', async () => {
+      const { catalog, clock, store } = bench.h;
+      const waits = jobCommands.find(({ name }) => name === 'job.claim')?.route?.waits;
+      const due = () =>
+        store.read('main', async (tx) => waits?.due({ tx, catalog }, { capabilities: ['gpu'] }));
+      expect(await due()).toBeUndefined();
+      await claimed();
+      expect(await due()).toEqual(new Date(clock.now().getTime() + LEASE + 1));
+      clock.pass(LEASE + 1);
+      expect(await due()).toEqual(clock.now());
+      expect(await items()).toEqual([]);
+      expect(await due()).toEqual(new Date(clock.now().getTime() + 2 * SECOND + 1));
+      await bench.h.run('ana', 'job run render --in 1s');
+      expect(await due()).toEqual(new Date(clock.now().getTime() + SECOND));
+      clock.pass(2 * SECOND + 1);
+      expect((await items({ max: 2 })).map(({ id }) => id).toSorted()).toEqual(['JOB-1', 'JOB-2']);
     });
 
     test('takes the most urgent first, as many as are asked for and as there is room for', async () => {

@@ -38,7 +38,22 @@ export const remoteRunbooks = ({ runbooks }: Catalog, capabilities: readonly str
     ({ executor, capability }) => executor.kind === 'remote' && capabilities.includes(capability),
   );
 
-/** When a claim may find something: the first instant at which a job of these runbooks is due, now or later. */
+/** When a claim that waits may find something: a job is due, or a claim of somebody's is over, who may be lost. */
+export async function claimDue(tx: ReadTx, runbooks: readonly Runbook[]): Promise<Date | undefined> {
+  const [due, [held]] = await Promise.all([
+    workDue(tx, runbooks),
+    tx.find(jobs, {
+      where: { leaseUntil: { atLeast: tx.now } },
+      orderBy: [{ column: 'leaseUntil' }],
+      limit: 1,
+    }),
+  ]);
+  // It is over after that instant.
+  const over = held?.leaseUntil && new Date(held.leaseUntil.getTime() + 1);
+  return over && !(due && due < over) ? over : due;
+}
+
+/** The first instant at which a job of these runbooks is due, now or later, or one has to be taken back. */
 export async function workDue(tx: ReadTx, runbooks: readonly Runbook[]): Promise<Date | undefined> {
   if (await needRecovery(tx)) return tx.now;
   const [first] = await tx.find(jobs, {

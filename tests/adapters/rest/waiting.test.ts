@@ -40,7 +40,10 @@ describe.each(DATABASES)('a request that waits, on %s', (_database, create) => {
     ((await (await answer).json()) as { items: { id: string; claim: string }[] }).items;
   /** It has looked, and found nothing. */
   const waiting = (read: { readonly mock: { readonly calls: unknown[] } }, looks = 1) =>
-    vi.waitFor(() => expect(read.mock.calls.length).toBeGreaterThanOrEqual(looks), { interval: 5 });
+    vi.waitFor(() => expect(read.mock.calls.length).toBeGreaterThanOrEqual(looks), {
+      interval: 5,
+      timeout: 15_000,
+    });
 
   test('is woken by what it waits for alone, and counts as one message', async () => {
     const read = vi.spyOn(h.store, 'read');
