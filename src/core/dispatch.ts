@@ -14,7 +14,7 @@ import { keep, receiptKey, replay } from './receipts.ts';
 import type { Services } from './services.ts';
 import type { Tx } from './store.ts';
 
-/** What changed nothing (a refusal before authorization, a look that found nothing) does not consume its key. */
+/** What changed nothing (a refusal before authorization, one for the time being, a look that found nothing) does not consume its key. */
 interface Outcome {
   readonly answer: Answer;
   readonly final: boolean;
@@ -118,12 +118,15 @@ async function act(
   if (reading instanceof Refusal) return { answer: refusalAnswer(id, correlationId, reading), final: false };
   const call = new Call(options, tx, message, id, correlationId);
   const answer = await call.execute(reading, who, undefined);
-  return { answer, final: !isIdle(reading, answer) };
+  return { answer, final: !isIdle(reading, answer) && !isForNow(answer) };
 }
 
 /** A command in words is counted as any other message: it is read after it was admitted. */
 const isBeat = ({ commands }: Services, { body }: Inbound): boolean =>
   'command' in body && commands.find(body.command)?.beats === true;
+
+/** A budget is spent or a queue full: who comes again when told to does so with the same key, and is looked at anew. */
+const isForNow = ({ error }: Answer): boolean => error?.code === 'rate_limited';
 
 /** It asked for what may come, and nothing has: nothing was done, so a repeat looks again. */
 function isIdle({ command }: Reading, { status, reply }: Answer): boolean {

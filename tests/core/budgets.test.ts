@@ -72,6 +72,18 @@ describe.each(DATABASES)('on %s', (_database, open) => {
       ]);
     });
 
+    test('uses up no key: who comes back when told to, with the same one, is let in', async () => {
+      await configure(budget({ name: 'few', runs: 1 }));
+      await run();
+      const keyed = () => h.run('ben', 'job run restart', { dedupeKey: 'delivery-1' });
+      const refused = await keyed();
+      expect(await keyed()).toMatchObject({ error: { code: 'rate_limited' } });
+      h.clock.pass(refused.error?.retryAfter ?? 0);
+      const first = await keyed();
+      expect(first.status).toBe('ok');
+      expect(await keyed()).toEqual(first);
+    });
+
     test('begins anew at midnight by UTC, or on the first of the month', async () => {
       await configure(budget({ name: 'daily', runs: 1 }), budget({ name: 'monthly', per: 'month', runs: 2 }));
       await run();
