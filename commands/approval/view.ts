@@ -19,6 +19,8 @@ export function approvalView(row: ApprovalRow, votes: readonly VoteRow[] = []): 
     further: partsOf(row.policy)
       .slice(1)
       .map(({ quorum, roles, persons }) => ({ quorum, approvers: { roles, persons } })),
+    /** Why it is asked for, besides its runbook's own rule. */
+    because: row.policy.because ?? [],
     votes: votes.map(({ voter, decision, reason, channel, assurance, at }) => ({
       voter,
       decision,

@@ -26,6 +26,7 @@ export function approvalText(ctx: Ctx, row: ApprovalRow): string {
   return [
     `${row.ref}: ${row.requester} asks to run`,
     ctx.format({ command: row.command, args: redact(row.args) }),
+    ...(row.policy.because ?? []),
     `Risk: ${row.risk}. Needs ${partsOf(row.policy).map(quorumOf).join(' and ')}.`,
     `Expires: ${minute(row.expiresAt)}. Digest: ${row.digest.slice(0, 12)}.`,
   ].join('\n');

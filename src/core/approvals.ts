@@ -58,8 +58,10 @@ export async function requestApproval(
     target: row.target,
   });
   await askApprovers(ctx, row, approvalText(ctx, row));
+  const waits = held ? `${held.target} waits for ${ref}` : `${ref} waits`;
+  const text = `${waits}: ${neededOf(policy)} until ${minute(row.expiresAt)}.`;
   return {
-    text: `${held ? `${held.target} waits for ${ref}` : `${ref} waits`}: ${neededOf(policy)} until ${minute(row.expiresAt)}.`,
+    text: [text, ...(policy.because ?? [])].join(' '),
     data: { approval: ref, digest: row.digest, target: row.target, expiresAt: row.expiresAt.toISOString() },
   };
 }

@@ -74,7 +74,9 @@ function budgetsFor({ budgets }: Catalog, { name, executor }: Runbook): readonly
  */
 export async function approvalFor(ctx: Ctx, runbook: Runbook): Promise<ApprovalPolicy | undefined> {
   const over = await spentBy(ctx, runbook);
-  const policies = over.flatMap(({ budget }) => budget.approval ?? []);
+  const policies = over.flatMap(({ budget, spent }) =>
+    budget.approval ? [{ ...budget.approval, because: [spentText(budget, spent)] }] : [],
+  );
   for (const standing of over) {
     const { event, target, details } = exceeded(standing, runbook, 'approval');
     await ctx.emit(event, target, details);
@@ -104,12 +106,14 @@ async function spentBy(ctx: Ctx, runbook: Runbook): Promise<Standing[]> {
   const final = over.find(({ budget }) => budget.approval === undefined);
   if (!final) return over;
   const { budget, spent, resets } = final;
-  throw new Refusal(
-    'rate_limited',
-    `The budget ${budget.name} is spent: ${spent.join(', ')} this ${budget.per}. It resets at ${resets.toISOString()}.`,
-    { retryAfter: resets.getTime() - ctx.now.getTime(), entry: exceeded(final, runbook, 'refused') },
-  );
+  throw new Refusal('rate_limited', `${spentText(budget, spent)} It resets at ${resets.toISOString()}.`, {
+    retryAfter: resets.getTime() - ctx.now.getTime(),
+    entry: exceeded(final, runbook, 'refused'),
+  });
 }
+
+const spentText = ({ name, per }: Budget, spent: readonly string[]): string =>
+  `The budget ${name} is spent: ${spent.join(', ')} this ${per}.`;
 
 const exceeded = (
   { budget, spent, resets }: Standing,

@@ -13,6 +13,8 @@ export interface ApprovalPolicy {
   readonly persons: readonly string[];
   /** Milliseconds until the request expires, which denies it. */
   readonly timeout: number;
+  /** Why it is asked for, where that is more than the command's own rule: budgets that are spent. For people. */
+  readonly because?: readonly string[];
   /** A second policy that has to be met as well; one vote counts for both where both name its voter. */
   readonly and?: ApprovalPolicy;
 }
@@ -30,10 +32,12 @@ export function allOf(policies: readonly ApprovalPolicy[]): ApprovalPolicy | und
     const most = Math.max(quorum, strictest.get(who)?.quorum ?? 0);
     strictest.set(who, { quorum: most, roles, persons, timeout });
   }
-  return [...strictest.values()].reduceRight<ApprovalPolicy | undefined>(
+  const all = [...strictest.values()].reduceRight<ApprovalPolicy | undefined>(
     (and, part) => ({ ...part, ...(and && { and }) }),
     undefined,
   );
+  const because = policies.flatMap((policy) => policy.because ?? []);
+  return all && because.length > 0 ? { ...all, because } : all;
 }
 
 /** Whether whoever met `given` has met `asked`, too. */

@@ -178,10 +178,15 @@ describe.each(DATABASES)('on %s', (_database, open) => {
     test('asks once it is spent, and lets the run in when it is given', async () => {
       await configure(asking);
       await run();
+      const why = 'The budget few is spent: 1 of 1 runs this day.';
       expect(await run()).toMatchObject({
         status: 'pending_approval',
-        reply: { text: expect.stringContaining('(ana)') },
+        reply: { text: expect.stringMatching(new RegExp(`\\(ana\\) until .* UTC\\. ${why}$`)) },
       });
+      // Who decides is told what it is about: the budget, and not only the command.
+      const shown = await h.run('ana', 'approval show APR-1');
+      expect(shown.reply.text).toContain(`job run restart\n${why}\nRisk:`);
+      expect(data(shown)).toMatchObject({ because: [why] });
       expect(await events(h, /^budget\.exceeded$/)).toMatchObject([
         { target: 'few', details: { outcome: 'approval' } },
       ]);
