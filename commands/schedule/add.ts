@@ -7,7 +7,7 @@ import { Refusal } from '../../src/domain/errors.ts';
 import { refuseSecrets } from '../../src/domain/redact.ts';
 import { schedules } from '../../src/domain/schedule.ts';
 import { date, newName } from '../shared/fields.ts';
-import { local, MOST, scheduleReply } from './view.ts';
+import { local, MOST, scheduleReply, typed } from './view.ts';
 
 const ID = /^[a-z]{3}-\d+$/;
 
@@ -108,10 +108,7 @@ export const scheduleAdd = command({
       missed: row.missed,
       nextAt: times.nextAt.toISOString(),
     });
-    return scheduleReply(
-      `${ref} runs ${ctx.format(invocation)}, first at ${local(times.nextAt, row.zone)}.`,
-      row,
-    );
+    return scheduleReply(`${ref} runs ${typed(ctx, row)}, first at ${local(times.nextAt, row.zone)}.`, row);
   },
 });
 

@@ -32,13 +32,16 @@ export function scheduleView(row: ScheduleRow): JsonObject {
 
 /** One line: `SCH-3 nightly [0 3 * * * Europe/Berlin] job run backup · next 2026-03-03 03:00 (Europe/Berlin)`. */
 export function scheduleLine(ctx: Ctx, row: ScheduleRow): string {
-  const { ref, name, cron, zone, text, command, args, paused, nextAt, runs, lastOutcome } = row;
+  const { ref, name, cron, zone, paused, nextAt, runs, lastOutcome } = row;
   const when = cron === null ? 'once' : `${cron} ${zone}`;
-  const typed = text ?? ctx.format({ command, args: redact(args) });
   const next = paused ? 'paused' : nextAt === null ? 'over' : `next ${local(nextAt, zone)}`;
   const last = lastOutcome === null ? undefined : `${runs} run${runs === 1 ? '' : 's'}, last: ${lastOutcome}`;
-  return [`${ref} ${name} [${when}] ${typed}`, next, last].filter(Boolean).join(' · ');
+  return [`${ref} ${name} [${when}] ${typed(ctx, row)}`, next, last].filter(Boolean).join(' · ');
 }
+
+/** What it runs, as it was typed: words for times in it are read anew each time. */
+export const typed = (ctx: Ctx, { text, command, args }: ScheduleRow): string =>
+  text ?? ctx.format({ command, args: redact(args) });
 
 /** `2026-03-03 03:00:00 (Europe/Berlin)`. */
 export function local(instant: Date, zone: string): string {

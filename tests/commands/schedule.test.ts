@@ -41,6 +41,21 @@ describe('schedule add', () => {
     ]);
   });
 
+  test('shows the command as it was typed: words for times in it are read anew each time', async () => {
+    const answer = await run('schedule add weekly "task create Plan --due friday" --cron "0 9 * * 1"');
+    expect(answer.reply.text).toMatch(/^SCH-1 runs task create Plan --due friday, first at /);
+  });
+
+  test.each([
+    ['"job run restrat"', 'There is no runbook restrat. Did you mean restart?'],
+    ['"job run deploy --env moon"', 'env: expected'],
+    ['"job run"', 'job run needs runbook'],
+  ])('refuses %s at once, which would fail each time', async (text, message) => {
+    const answer = await run(`schedule add x ${text} --cron "@daily"`);
+    expect(answer.reply.text).toContain(message);
+    expect(await rows(h, schedules)).toEqual([]);
+  });
+
   test('takes the JSON form, and a single time', async () => {
     const json = {
       name: 'once',
