@@ -2,10 +2,13 @@ import { z } from 'zod';
 import { boundsOf, standingsOf, type Standing } from '../src/core/budgets.ts';
 import { command } from '../src/core/command.ts';
 import { totalsOf } from '../src/core/usage.ts';
+import type { Catalog } from '../src/domain/catalog.ts';
 import type { JsonObject } from '../src/domain/json.ts';
+import { PROBE } from '../src/domain/probe.ts';
 import { usageTotals } from '../src/domain/records.ts';
 import type { Row } from '../src/domain/table.ts';
 import { money, periodOf, usageText, usageView, type Per } from '../src/domain/usage.ts';
+import { unknown } from './shared/people.ts';
 
 /** More runbooks than a workspace has. */
 const EVERY_RUNBOOK = 10_000;
@@ -46,6 +49,8 @@ const usageShow = command({
     const rows = found.filter(
       ({ scope }) => scope.startsWith(RUNBOOK) && (!runbook || scope === RUNBOOK + runbook),
     );
+    if (runbook !== undefined && rows.length === 0 && !isKnown(ctx.catalog, runbook))
+      throw unknown('runbook', runbook, [...ctx.catalog.runbooks.keys()]);
     const total = found.find(({ scope }) => scope === 'workspace');
     const budgets = ctx.catalog.budgets.filter((budget) => !runbook || budget.runbook === runbook);
     const standings = await standingsOf(ctx.tx, budgets);
@@ -67,6 +72,10 @@ const usageShow = command({
 });
 
 export const usageCommands = [usageShow] as const;
+
+/** Probes have names of their own, and what was used under a name that is gone is still there to show. */
+const isKnown = ({ runbooks }: Catalog, name: string): boolean =>
+  name.startsWith(PROBE) || runbooks.has(name);
 
 function isPeriod(text: string): boolean {
   if (!PERIOD.test(text)) return false;

@@ -48,6 +48,8 @@ export interface App {
   stop(grace?: number): Promise<void>;
 }
 
+const ELSEWHERE =
+  'It runs no jobs itself: start `signalbox worker` with the same SIGNALBOX_DB and configuration.';
 const HELD = 'Held: it runs no jobs and schedules and sends no messages until it is started without --hold.';
 
 /**
@@ -91,7 +93,7 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
       url: settings.url ?? origin,
       port,
       channels: built.channels,
-      notes: [...config.notes, ...remarks, ...lacking, ...(overrides.holds ? [HELD] : [])],
+      notes: [...config.notes, ...remarks, ...lacking, ...leftOut(overrides)],
       prompt: prompt && (() => prompt.start()),
       stop: (grace = settings.grace) => stop(grace),
     };
@@ -101,6 +103,10 @@ export async function startApp(config: Config, overrides: Overrides = {}): Promi
     throw error;
   }
 }
+
+/** What this process leaves to others. */
+const leftOut = ({ holds, runsJobs = true }: Overrides): readonly string[] =>
+  holds ? [HELD] : runsJobs ? [] : [ELSEWHERE];
 
 interface Parts {
   readonly report: (error: unknown) => void;

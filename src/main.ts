@@ -47,6 +47,10 @@ async function about(...words: readonly (string | undefined)[]): Promise<string 
   return words[0] === '--version' ? `${(await import('./assembly.ts')).VERSION}\n` : undefined;
 }
 
+/** How it is used, said of a name that is none of its commands. */
+const usageAfter = (name: string | undefined): string =>
+  name === undefined || USAGE.includes(`\n  ${name} `) ? USAGE : `✗ There is no command ${name}.\n${USAGE}`;
+
 /** 0 done, 1 refused or failed, 2 wrong usage. */
 async function main([name, ...args]: string[]): Promise<number> {
   const { env, stdout, stderr } = process;
@@ -105,7 +109,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     default:
       break;
   }
-  stderr.write(USAGE);
+  stderr.write(usageAfter(name));
   return 2;
 }
 
@@ -194,7 +198,7 @@ async function start(config: Config, how: How): Promise<number> {
   const terminal = input.isTTY && output.isTTY ? { terminal: { input, output, onExit: () => end(0) } } : {};
   const app = await startApp(config, { ...terminal, ...how });
   void whenSignalled().then(() => end(0));
-  output.write(`${banner(app)}\n`);
+  output.write(`${banner(app, config.catalog.runbooks.has('deploy'))}\n`);
   await app.prompt?.();
   returnMemory();
   const code = await stopped.promise;

@@ -75,7 +75,8 @@ function operation(command: Command, route: NonNullable<Command['route']>, schem
       [String(route.status ?? 200)]: {
         $ref: `#/components/responses/${route.sends === 'file' ? 'File' : 'Data'}`,
       },
-      '202': { $ref: '#/components/responses/Waiting' },
+      // What only reads waits for nobody.
+      ...(command.risk !== 'read' && { '202': { $ref: '#/components/responses/Waiting' } }),
       ...ERRORS,
     },
   };

@@ -16,7 +16,7 @@ export const artifactEdit = command({
   summary: 'Replace the content of a draft.',
   args: z.object({
     id: ref('The artifact'),
-    content: body('All of it from now on; a file in base64', MOST_CONTENT),
+    content: body('All of it from now on: text or JSON as it is, a file in base64', MOST_CONTENT),
   }),
   positional: ['id'],
   bulky: ['content'],

@@ -86,6 +86,7 @@ export const artifactExport = command({
       );
     const encoding = kind === 'file' ? 'base64' : 'utf8';
     const data = { id: at, name, mediaType, encoding, content, sha256 } satisfies FileData & { id: string };
-    return { text: kind === 'file' ? artifactLine(row) : content, data };
+    const elsewhere = `${artifactLine(row)}\nA file is no text to show: GET /v1/artifacts/${at}/content sends it.`;
+    return { text: kind === 'file' ? elsewhere : content, data };
   },
 });

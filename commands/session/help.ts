@@ -35,7 +35,8 @@ export const help = command({
         text: [helpFor(one), ...(one.more?.(ctx.catalog, ctx.who) ?? []), ...denied(ctx, one)].join('\n\n'),
         data: { commands: [one.name] },
       };
-    const ofNoun = allowed.filter((c) => c.name.startsWith(`${name}.`));
+    // `help preset` is about `job preset …`, too.
+    const ofNoun = allowed.filter((c) => `.${c.name}`.includes(`.${name}.`));
     if (ofNoun.length > 0) return listed(overview(ofNoun), ofNoun);
     throw unknownTopic(name, allowed);
   },
@@ -54,5 +55,11 @@ function unknownTopic(name: string, allowed: readonly Command[]): Refusal {
   const nouns = allowed.map((c) => c.name.split('.', 1)[0] ?? c.name);
   const near = nearest(name, new Set([...allowed.map((c) => c.name), ...nouns]));
   const suggestions = near.map((n) => `help ${n.replaceAll('.', ' ')}`);
-  return new Refusal('not_found', `There is no help on "${name.replaceAll('.', ' ')}".`, { suggestions });
+  return new Refusal(
+    'not_found',
+    `There is no help on "${name.replaceAll('.', ' ')}"; \`help\` lists what there is.`,
+    {
+      suggestions,
+    },
+  );
 }

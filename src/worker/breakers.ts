@@ -28,7 +28,7 @@ export interface BreakersOptions {
 /** The destination is held off: nothing was sent. `retryAfter` is when somebody may try whether it is back. */
 export class BreakerOpen extends Refusal {
   constructor(destination: string, reason: string | null, wait: number) {
-    const why = reason === null ? '' : `: ${reason}`;
+    const why = reason === null ? '' : `: ${reason.replace(/\.$/, '')}`;
     super(
       'unavailable',
       `${isOpen(destination)}${why}; nothing was sent. \`breaker reset ${destination}\` closes it.`,

@@ -189,5 +189,6 @@ test.each([[['strat']], [[]], [['audit']], [['audit', 'verify', 'a', 'b']]])(
     const ended = await run(args, { folder: tempFolder() });
     expect(ended).toMatchObject({ code: 2, out: '' });
     expect(ended.err).toContain('Usage: signalbox <command>');
+    if (args[0] === 'strat') expect(ended.err).toContain('There is no command strat.');
   },
 );

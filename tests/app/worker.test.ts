@@ -70,6 +70,9 @@ describe.each(databases)('on %s', (_name, database) => {
   test('a worker runs what a server without one is asked for', async () => {
     const at = await place();
     const server = await startServer({ ...at, args: ['--no-worker'] });
+    expect(server.out).toContain('It runs no jobs itself');
+    // The tour runs nothing that this configuration does not have.
+    expect(server.out).not.toContain('job run deploy');
     const file = join(at.folder, 'touched');
     await ask(server, `job run touch --file ${file}`);
     expect(await ready(server.url)).toMatchObject({

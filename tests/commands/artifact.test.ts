@@ -124,6 +124,14 @@ describe.each(DATABASES)('on %s', (_database, open) => {
       expect(code(await run('artifact show ART-9'))).toBe('not_found');
     });
 
+    test('export of a file says where to get it on channels that show text', async () => {
+      await made({ name: 'a.bin', kind: 'file', mediaType: 'application/octet-stream', content: 'AAEC' });
+      expect((await run('artifact export ART-3')).reply).toMatchObject({
+        text: expect.stringContaining('GET /v1/artifacts/ART-3/content sends it.'),
+        data: { encoding: 'base64', content: 'AAEC' },
+      });
+    });
+
     test('export sends what is too long for a message over REST only', async () => {
       await made(written('long.txt', 'x'.repeat(200_000)));
       const answer = await run('artifact export ART-3');

@@ -32,6 +32,7 @@ describe('help', () => {
       'it needs the permission task:create',
     );
     expect(data(await run('help task', 'vic'))['commands']).toEqual(['task.list', 'task.show']);
+    expect(data(await run('help preset'))['commands']).toContain('job.preset.add');
     const unknown = await run('help taks');
     expect(code(unknown)).toBe('not_found');
     expect(unknown.error?.suggestions).toContain('help task');

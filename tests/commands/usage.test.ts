@@ -99,6 +99,10 @@ describe.each(DATABASES)('on %s', (_database, open) => {
         total: null,
       });
       expect(data(await show('day --runbook probe:a'))).toMatchObject({ items: [], total: null });
+      expect(await show('day --runbook restrat')).toMatchObject({
+        error: { code: 'not_found' },
+        reply: { text: 'There is no runbook restrat. Did you mean restart?' },
+      });
     });
 
     test('tells what is left of each budget, and when it begins anew', async () => {

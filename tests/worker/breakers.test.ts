@@ -64,6 +64,11 @@ describe.each(DATABASES)('on %s', (_database, open) => {
     expect(await state()).toMatchObject({ id: new URL(url).host, state: 'open', failures: 3 });
   });
 
+  test('the reason is a part of the sentence', () => {
+    const refused = new BreakerOpen('a.test:80', 'No answer: ECONNREFUSED.', 1);
+    expect(refused.message).toContain('No answer: ECONNREFUSED; nothing was sent.');
+  });
+
   test('an answer in between starts the count anew', async () => {
     const fetch = client();
     await fail(fetch, 2);

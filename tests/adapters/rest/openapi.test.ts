@@ -55,6 +55,9 @@ test('commands’ routes become operations with their own schemas', async () => 
     'count',
   ]);
   expect(paths['/v1/tasks']?.['post']?.responses).toHaveProperty('201');
+  // What only reads never waits for an approval.
+  expect(paths['/v1/tasks']?.['post']?.responses).toHaveProperty('202');
+  expect(paths['/v1/tasks']?.['get']?.responses).not.toHaveProperty('202');
   expect(Object.keys(paths['/v1/events'] ?? {})).toEqual(['get', 'post']);
   expect(components.schemas).toHaveProperty(['args.task.create']);
   // A recursive type, which its schema defines once and refers to.
