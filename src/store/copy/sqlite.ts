@@ -55,7 +55,7 @@ export class SqliteFile implements Source {
   }
 
   async *rows(table: PlainTable, workspace: string): AsyncIterable<readonly Cells[]> {
-    const sql = `SELECT ${columnList(table)} FROM "${table.name}" WHERE workspace = ? ORDER BY "${table.order}"`;
+    const sql = `SELECT ${columnList(table)} FROM "${table.name}" WHERE workspace = +? ORDER BY "${table.order}"`;
     let batch: Cells[] = [];
     let characters = 0;
     for (const row of this.db.prepare<[string], Cells>(sql).raw().iterate(workspace)) {

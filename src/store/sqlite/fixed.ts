@@ -32,7 +32,7 @@ export function fixedStatements(db: Database): FixedStatements {
     release: db.prepare('RELEASE call'),
     rollback: db.prepare('ROLLBACK TO call'),
     dataVersion: db.prepare('PRAGMA data_version').pluck(),
-    head: db.prepare('SELECT seq, hash FROM journal WHERE workspace = ? ORDER BY seq DESC LIMIT 1'),
+    head: db.prepare('SELECT seq, hash FROM journal WHERE workspace = +? ORDER BY seq DESC LIMIT 1'),
     counter: db.prepare(
       `INSERT INTO counters (workspace, name, value) VALUES (?, ?, 1)
        ON CONFLICT (workspace, name) DO UPDATE SET value = value + 1 RETURNING value`,
