@@ -73,6 +73,8 @@ export class JobWorker {
   #lookedAt = performance.now();
   /** It is time to look after claims, however busy it is otherwise. */
   #isTime = false;
+  /** The last look failed, and may have claimed something all the same. */
+  #doubtful = false;
   /** By the database's clock, when it last looked after claims. */
   #clockAt = Number.POSITIVE_INFINITY;
 
@@ -167,7 +169,7 @@ export class JobWorker {
         this.#sure = NOTHING;
         const peeked = this.#isTime || (!sure.due && !sure.claims) ? await this.#peek() : NOTHING;
         this.#isTime = false;
-        const look = both(sure, peeked);
+        const look = both(both(sure, peeked), { claims: this.#doubtful });
         if (look.due || look.claims) await this.#look(look);
         this.#lookedAt = performance.now();
       }
@@ -212,12 +214,15 @@ export class JobWorker {
       claims: this.#claims,
       ahead: this.#ahead,
       clockAt: this.#clockAt,
+      doubtful: this.#doubtful,
     };
+    this.#doubtful = true;
     const asked = performance.now();
     const { kept, taken, conflicts, recovered, clockAt } = await this.#options.store.transaction(
       this.#workspace,
       (tx) => lookAfter(tx, this.#taker, at),
     );
+    this.#doubtful = false;
     this.#clockAt = clockAt;
     // Reckoned from before the question, so that it is over here before it is over in the database.
     const until = asked + this.#taker.lease;

@@ -4,6 +4,7 @@ import { needRecovery, putRight } from '../core/jobs/recovering.ts';
 import type { ReadTx, Tx } from '../core/store.ts';
 import type { JobRow } from '../domain/job.ts';
 import {
+  giveBackUnknown,
   keepClaims,
   recoverClaims,
   takenByOthers,
@@ -44,6 +45,16 @@ interface Standing {
   readonly clockAt: number;
 }
 
+/** What a worker looks after, and what it begins. */
+interface Looking extends Standing {
+  readonly look: Look;
+  /** What was claimed ahead, and what of that is to begin now. */
+  readonly ahead: readonly JobRow[];
+  readonly next: readonly JobRow[];
+  /** The answer to a look before may have been lost: it may hold more than it knows of. */
+  readonly doubtful: boolean;
+}
+
 /** Whether there is anything to do: looked up without the write lock, so that idle workers disturb nobody. */
 export async function peek(
   tx: ReadTx,
@@ -79,18 +90,12 @@ interface Looked {
 export async function lookAfter(
   tx: Tx,
   taker: Taker,
-  {
-    look,
-    next,
-    ahead,
-    room,
-    claims,
-    clockAt,
-  }: Standing & { readonly look: Look; readonly next: readonly JobRow[]; readonly ahead: readonly JobRow[] },
+  { look, next, ahead, room, claims, clockAt, doubtful }: Looking,
 ): Promise<Looked> {
   const now = tx.now.getTime();
   const kept = look.claims ? await keepClaims(tx, taker, claims, ahead) : undefined;
   if (look.claims && now < clockAt) await putRight(tx);
+  if (doubtful) await giveBackUnknown(tx, taker, claims);
   const recovered = look.claims ? await recoverClaims(tx, taker) : 0;
   const taken = look.due ? await takeJobs(tx, taker, next, room) : undefined;
   const conflicts = taken?.late && look.told.length > 0 ? await takenByOthers(tx, taker, look.told) : 0;

@@ -1,4 +1,4 @@
-import { begin, claim, renew, type Claims } from '../core/jobs/claiming.ts';
+import { begin, claim, renew, unknownClaims, type Claims } from '../core/jobs/claiming.ts';
 import { release } from '../core/jobs/finishing.ts';
 import { recover } from '../core/jobs/recovering.ts';
 import { within } from '../core/jobs/room.ts';
@@ -54,6 +54,11 @@ export async function keepClaims(
 /** Takes back the claims of lost workers. Returns as `recover` does. */
 export const recoverClaims = (tx: Tx, { catalog, ...taker }: Taker): Promise<number> =>
   recover(tx, { ...taker, runbookOf: (name) => runbookOf(catalog, name) });
+
+/** Gives back, as if they had not been claimed, those claims that a look took whose answer was lost. */
+export async function giveBackUnknown(tx: Tx, { owner }: Taker, known: readonly JobRow[]): Promise<void> {
+  for (const job of await unknownClaims(tx, owner, known)) await release(tx, job);
+}
 
 /** How many of these jobs are in the hands of others. */
 export const takenByOthers = (tx: Tx, { owner }: Taker, refs: readonly string[]): Promise<number> =>

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { LEASE } from '../../src/core/jobs/claiming.ts';
 import { SECOND } from '../../src/domain/clock.ts';
+import { jobs } from '../../src/domain/job.ts';
 import { effects } from '../../src/domain/records.ts';
 import { job, rows } from '../core/support.ts';
 import { controlled, flaky, now, soon, workerBench } from './support.ts';
@@ -63,6 +64,45 @@ describe('a database that is away', () => {
     await soon(() => expect(worker.ended).toHaveLength(1));
     expect(await rows(bench.h, effects)).toHaveLength(1);
     expect(await job(bench.h)).toMatchObject({ state: 'succeeded', usage: { units: { tokens: 7 } } });
+  });
+
+  test.each([0, 2])(
+    'before it answers what was claimed (%i claimed ahead): that is claimed again at once, and no try is used up',
+    async (prefetch) => {
+      const { execute, nth, tries } = controlled();
+      const far = flaky(bench.h.store);
+      const worker = start(execute, { store: far.store, concurrency: 1, prefetch });
+      await ask();
+      (await nth(1)).log('out', 'the first runs');
+      far.deaf = true;
+      await ask();
+      await ask();
+      await soon(() => expect(far.refused).toBeGreaterThan(1));
+      far.deaf = false;
+      for (const n of [1, 2, 3]) (await nth(n)).end(done);
+      await soon(() => expect(worker.ended).toHaveLength(3));
+      const attempts = (await rows(bench.h, jobs)).map(({ state, attempt }) => [state, attempt]);
+      expect(attempts).toEqual(Array(3).fill(['succeeded', 1]));
+      expect(tries).toHaveLength(3);
+    },
+  );
+
+  test('before it answers what was begun of those claimed ahead: it begins once', async () => {
+    const { execute, nth, tries } = controlled();
+    const far = flaky(bench.h.store);
+    start(execute, { store: far.store, concurrency: 1, prefetch: 1 });
+    await ask();
+    await ask();
+    const first = await nth(1);
+    await expectState('assigned', 'JOB-2');
+    far.deaf = true;
+    first.end(done);
+    await expectState('running', 'JOB-2');
+    far.deaf = false;
+    (await nth(2)).end(done);
+    await expectState('succeeded', 'JOB-2');
+    expect((await job(bench.h, 'JOB-2')).attempt).toBe(1);
+    expect(tries).toHaveLength(2);
   });
 
   test('for so long that another has it: the receipt of what was done is kept, and nothing else', async () => {

@@ -82,6 +82,16 @@ function isHeld(row: JobRow | undefined, { fence }: Pick<JobRow, 'fence'>): row 
   return row?.fence === fence && (row.state === 'assigned' || row.state === 'running');
 }
 
+/** What this owner has claimed besides what it knows of: the answer to what claimed it was lost. */
+export async function unknownClaims(
+  tx: ReadTx,
+  owner: string,
+  known: readonly Pick<JobRow, 'id' | 'fence'>[],
+): Promise<JobRow[]> {
+  const found = await tx.find(jobs, { where: { state: { in: ['assigned', 'running'] }, leaseOwner: owner } });
+  return found.filter(({ id, fence }) => !known.some((one) => one.id === id && one.fence === fence));
+}
+
 /** `assigned → running`; undefined when the claim was lost or the job cancelled in between. */
 export async function begin(tx: Tx, claimed: JobRow, lease = LEASE): Promise<JobRow | undefined> {
   const row = await held(tx, claimed);
@@ -91,6 +101,8 @@ export async function begin(tx: Tx, claimed: JobRow, lease = LEASE): Promise<Job
     await end(tx, row, { kind: 'cancelled' });
     return undefined;
   }
+  // It has begun already, and the answer to that was lost.
+  if (row.state === 'running') return row;
   checkStep(row.ref, row.state, 'running');
   const running = await tx.update(jobs, row, {
     state: 'running',
