@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import pino from 'pino';
 import { commands } from '../../commands/index.ts';
 import type { Receive } from '../../src/core/adapter.ts';
@@ -58,9 +58,24 @@ export interface Harness {
   close(): Promise<void>;
 }
 
+let template: Buffer | undefined;
+
+/** A file of this version's schema: to make one takes longer than most tests. */
+async function schemaFile(folder: string): Promise<Buffer> {
+  if (!template) {
+    const path = join(folder, 'template.db');
+    await openSqlite({ path }).close();
+    template = readFileSync(path);
+  }
+  return template;
+}
+
 /** SQLite, unless TEST_DATABASE=postgres asks for all of a run's harnesses on PostgreSQL. */
-const usual = async (path: string, clock: TestClock): Promise<Store> =>
-  process.env['TEST_DATABASE'] === 'postgres' ? openTestPostgres(path, clock) : openSqlite({ path, clock });
+async function usual(path: string, clock: TestClock): Promise<Store> {
+  if (process.env['TEST_DATABASE'] === 'postgres') return openTestPostgres(path, clock);
+  writeFileSync(path, await schemaFile(dirname(path)));
+  return openSqlite({ path, clock });
+}
 
 /** A real SQLite file, or another store, with the whole pipeline and every command on it, and people to act. */
 export async function createHarness(

@@ -21,7 +21,31 @@ export interface TestDatabase {
 const TEMPLATE = 'signalbox_template';
 const LOCK = 42;
 /** Those that were given back: emptying one costs a tenth of what making one does. */
-const free: TestDatabase[] = [];
+const free: { database: TestDatabase; admin: Admin }[] = [];
+
+/** A superuser's connection that is kept between tests: to make one takes longer than to empty a database. */
+class Admin {
+  readonly #url: string;
+  #client: Promise<pg.Client> | undefined;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async ask(statement: string, values: unknown[] = []): Promise<void> {
+    const client = await (this.#client ??= this.#connect());
+    await client.query(statement, values);
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: this.#url });
+    client.on('error', () => (this.#client = undefined));
+    await client.connect();
+    // Its types leave it out: no process stays for this one.
+    (client as pg.Client & { unref(): void }).unref();
+    return client;
+  }
+}
 
 /** The address of the run's PostgreSQL server. */
 async function postgresServer(): Promise<string> {
@@ -34,8 +58,8 @@ async function postgresServer(): Promise<string> {
 export async function createDatabase({ empty = false } = {}): Promise<TestDatabase> {
   const given = empty ? undefined : free.pop();
   if (given) {
-    await given.sql(CLEAR);
-    return given;
+    await given.admin.ask(CLEAR);
+    return given.database;
   }
   const server = await postgresServer();
   const name = `test_${crypto.randomUUID().replaceAll('-', '')}`;
@@ -45,6 +69,7 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
     await client.query(`CREATE DATABASE ${name}${empty ? '' : ` TEMPLATE ${TEMPLATE}`}`);
   });
   const url = at(server, name);
+  const admin = new Admin(url);
   const sql: TestDatabase['sql'] = (statement, values = []) =>
     asked(url, async (client) => (await client.query(statement, [...values])).rows as never[]);
   const database: TestDatabase = {
@@ -54,11 +79,8 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
     async drop() {
       if (empty) await asked(server, (client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`));
       else {
-        await sql(
-          'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()',
-          [name],
-        );
-        free.push(database);
+        await admin.ask(OTHERS_AWAY, [name]);
+        free.push({ database, admin });
       }
     },
   };
@@ -68,7 +90,6 @@ export async function createDatabase({ empty = false } = {}): Promise<TestDataba
 /** A store on a database of its own, which is given back when the store is closed. */
 export async function openTestPostgres(_path: string, clock: Clock): Promise<PostgresStore> {
   const database = await createDatabase();
-  await database.sql(ENGINE_CLOCK);
   const store = await openPostgres({ url: database.url, clock });
   const close = store.close.bind(store);
   return Object.assign(store, {
@@ -80,10 +101,13 @@ export async function openTestPostgres(_path: string, clock: Clock): Promise<Pos
 }
 
 /** Has the job engine go by the clock of the store, where that was given one. */
-export const ENGINE_CLOCK = `
+const ENGINE_CLOCK = `
   CREATE OR REPLACE FUNCTION pgboss.job_now() RETURNS timestamp with time zone LANGUAGE sql STABLE AS $$
     SELECT coalesce(to_timestamp(nullif(current_setting('signalbox.now', true), '')::float8 / 1000), pg_catalog.now())
   $$`;
+
+const OTHERS_AWAY =
+  'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()';
 
 /** Deletes all rows but the schema's number and what the job engine was set up with, past triggers and policies. */
 const CLEAR = `DO $$
@@ -105,6 +129,7 @@ async function ensureTemplate(client: pg.Client, server: string): Promise<void> 
   await client.query('DROP DATABASE IF EXISTS signalbox_making WITH (FORCE)');
   await client.query('CREATE DATABASE signalbox_making');
   await migrate(at(server, 'signalbox_making'), undefined);
+  await asked(at(server, 'signalbox_making'), (making) => making.query(ENGINE_CLOCK));
   await client.query(`ALTER DATABASE signalbox_making RENAME TO ${TEMPLATE}`);
 }
 

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { startApp } from '../../../src/app.ts';
 import { loadConfig } from '../../../src/config/index.ts';
-import { createDatabase, ENGINE_CLOCK } from '../../support/postgres.ts';
+import { createDatabase } from '../../support/postgres.ts';
 import { tempFolder } from '../../support/temp.ts';
 import { Rest } from './rest.ts';
 
@@ -41,7 +41,6 @@ runbooks:
 async function onPostgres(): Promise<Record<string, string>> {
   const database = await createDatabase();
   onTestFinished(() => database.drop());
-  await database.sql(ENGINE_CLOCK);
   return { SIGNALBOX_DB: database.url };
 }
 
