@@ -81,8 +81,8 @@ describe('a database that is away', () => {
       far.deaf = false;
       for (const n of [1, 2, 3]) (await nth(n)).end(done);
       await soon(() => expect(worker.ended).toHaveLength(3));
-      const attempts = (await rows(bench.h, jobs)).map(({ state, attempt }) => [state, attempt]);
-      expect(attempts).toEqual(Array(3).fill(['succeeded', 1]));
+      const ended = await rows(bench.h, jobs, { where: { state: 'succeeded', attempt: 1 } });
+      expect(ended).toHaveLength(3);
       expect(tries).toHaveLength(3);
     },
   );
