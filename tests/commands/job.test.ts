@@ -136,7 +136,10 @@ describe('job retry', () => {
     await run('job cancel JOB-1');
     expect((await run('job retry JOB-1')).status).toBe('ok');
     await put('JOB-1', 'succeeded');
-    expect(code(await run('job retry JOB-1'))).toBe('conflict');
+    expect(await run('job retry JOB-1')).toMatchObject({
+      error: { code: 'conflict' },
+      reply: { text: 'JOB-1 succeeded; for another run of the same: job run --again JOB-1' },
+    });
   });
 
   test('is for what is over, not for what waits or runs', async () => {

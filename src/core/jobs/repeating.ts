@@ -1,6 +1,6 @@
 import { runbookOf } from '../../domain/catalog.ts';
 import { Refusal } from '../../domain/errors.ts';
-import { checkStep, isOver, jobDigest, type JobRow } from '../../domain/job.ts';
+import { isOver, jobDigest, type JobRow } from '../../domain/job.ts';
 import type { JsonObject } from '../../domain/json.ts';
 import { may } from '../../domain/permission.ts';
 import type { Runbook } from '../../domain/runbook.ts';
@@ -24,7 +24,11 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
   const { tx, causes } = ctx;
   // A job that runs or waits may become queued too, but not by this.
   if (!isOver(row.state)) throw new Refusal('conflict', `${row.ref} is ${row.state}: it is not over yet.`);
-  checkStep(row.ref, row.state, 'queued');
+  if (row.state === 'succeeded')
+    throw new Refusal(
+      'conflict',
+      `${row.ref} succeeded; for another run of the same: job run --again ${row.ref}`,
+    );
   const later = runAt > ctx.now && { runAt: runAt.toISOString() };
   // Whoever has it run again asks for it too, and may not approve what it comes to.
   const chain = [...new Set([...row.chain, ...(await ctx.chain())])];
