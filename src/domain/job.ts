@@ -146,6 +146,9 @@ const NEXT: Record<JobState, readonly JobState[]> = {
   cancelled: ['queued'],
 };
 
+/** The states in which a worker holds the job. */
+export const CLAIMED = ['assigned', 'running'] as const satisfies readonly JobState[];
+
 export const isOver = (state: JobState): boolean => ['succeeded', 'failed', 'cancelled'].includes(state);
 
 /** @throws Refusal `conflict` when the state machine does not know the step. */

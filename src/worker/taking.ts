@@ -4,7 +4,7 @@ import { recover } from '../core/jobs/recovering.ts';
 import { within } from '../core/jobs/room.ts';
 import type { Tx } from '../core/store.ts';
 import { runbookOf, type Catalog } from '../domain/catalog.ts';
-import { jobs, type JobRow } from '../domain/job.ts';
+import { CLAIMED, jobs, type JobRow } from '../domain/job.ts';
 
 /** Who takes jobs, and which. */
 export interface Taker {
@@ -62,7 +62,7 @@ export async function giveBackUnknown(tx: Tx, { owner }: Taker, known: readonly 
 
 /** How many of these jobs are in the hands of others. */
 export const takenByOthers = (tx: Tx, { owner }: Taker, refs: readonly string[]): Promise<number> =>
-  tx.count(jobs, { ref: { in: refs }, state: { in: ['assigned', 'running'] }, leaseOwner: { not: owner } });
+  tx.count(jobs, { ref: { in: refs }, state: { in: CLAIMED }, leaseOwner: { not: owner } });
 
 /** Begins what was claimed ahead, `next`, then claims what there is room for: to run at once, and ahead of that. */
 export async function takeJobs(

@@ -1,5 +1,5 @@
 import { SECOND } from '../../domain/clock.ts';
-import { checkStep, jobs, type JobRow } from '../../domain/job.ts';
+import { checkStep, CLAIMED, jobs, type JobRow } from '../../domain/job.ts';
 import type { Wanted } from '../queue.ts';
 import type { ReadTx, Tx } from '../store.ts';
 import { emit, since } from './journalling.ts';
@@ -88,7 +88,7 @@ export async function unknownClaims(
   owner: string,
   known: readonly Pick<JobRow, 'id' | 'fence'>[],
 ): Promise<JobRow[]> {
-  const found = await tx.find(jobs, { where: { state: { in: ['assigned', 'running'] }, leaseOwner: owner } });
+  const found = await tx.find(jobs, { where: { state: { in: CLAIMED }, leaseOwner: owner } });
   return found.filter(({ id, fence }) => !known.some((one) => one.id === id && one.fence === fence));
 }
 

@@ -1,10 +1,10 @@
 import { runbookOf, type Catalog } from '../../domain/catalog.ts';
-import { jobs } from '../../domain/job.ts';
+import { CLAIMED, jobs } from '../../domain/job.ts';
 import type { Runbook } from '../../domain/runbook.ts';
 import type { Wanted } from '../queue.ts';
 import type { ReadTx } from '../store.ts';
 
-const BUSY = { in: ['assigned', 'running'] } as const;
+const BUSY = { in: CLAIMED };
 
 /**
  * What may be claimed: as many as are asked for, while the workspace (`jobs.concurrency`) and each runbook
