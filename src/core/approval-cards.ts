@@ -5,6 +5,7 @@ import {
   voteTokens,
   type ApprovalPolicy,
   type ApprovalRow,
+  type VoteRow,
 } from '../domain/approval.ts';
 import { Refusal } from '../domain/errors.ts';
 import { sha256 } from '../domain/json.ts';
@@ -12,8 +13,8 @@ import { identities, principals } from '../domain/principal.ts';
 import { outbox } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
 import type { Ctx } from './command.ts';
-import type { Address, Reply } from './message.ts';
-import { enqueue } from './outgoing.ts';
+import type { Reply } from './message.ts';
+import { enqueue, revise } from './outgoing.ts';
 
 /** Approval requests go out where their approvers are linked. */
 const ASKED_ON = ['slack', 'email'] as const;
@@ -21,13 +22,15 @@ type AskedOn = (typeof ASKED_ON)[number];
 /** More people than a workspace has; nobody who may decide goes unasked. */
 const EVERYBODY = 100_000;
 
-/** What a voter reads before deciding: exactly what will run. */
-export function approvalText(ctx: Ctx, row: ApprovalRow): string {
+/** What a voter reads before deciding: exactly what will run, and who has agreed so far. */
+export function approvalText(ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow[] = []): string {
+  const voters = votes.map(({ voter }) => voter).join(', ');
   return [
     `${row.ref}: ${row.requester} asks to run`,
     ctx.format({ command: row.command, args: redact(row.args) }),
     ...(row.policy.because ?? []),
     `Risk: ${row.risk}. Needs ${partsOf(row.policy).map(quorumOf).join(' and ')}.`,
+    ...(voters === '' ? [] : [`Approved so far: ${voters}.`]),
     `Expires: ${minute(row.expiresAt)}. Digest: ${row.digest.slice(0, 12)}.`,
   ].join('\n');
 }
@@ -110,6 +113,16 @@ export async function spendToken(ctx: Ctx, approval: string): Promise<void> {
   await ctx.tx.update(voteTokens, found, { uses: 1 });
 }
 
+/** Shows on every card that can be changed who has agreed so far. */
+export async function showVotes(ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow[]): Promise<void> {
+  const asked = await ctx.tx.find(outbox, {
+    where: { key: { prefix: `approval:${row.ref}:slack:` } },
+    limit: EVERYBODY,
+  });
+  const reply = card(row, approvalText(ctx, row, votes), undefined);
+  for (const { key } of asked) await revise(ctx.tx, key, reply);
+}
+
 /** After the decision nobody is asked any more, and no card keeps its buttons. */
 export async function withdrawCards(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
   for (const channel of ASKED_ON) {
@@ -120,15 +133,10 @@ export async function withdrawCards(ctx: Ctx, row: ApprovalRow, text: string): P
       limit: EVERYBODY,
     });
     for (const message of asked) {
-      if (message.state === 'queued')
+      // What an approver has on the screen says how it ended, also where a change of it was still to go out.
+      if (message.externalId !== null) await revise(ctx.tx, message.key, { text });
+      else if (message.state === 'queued')
         await ctx.tx.update(outbox, message, { state: 'withdrawn', reply: instead });
-      else if (channel === 'slack' && message.externalId !== null)
-        await enqueue(ctx.tx, {
-          key: `${message.key}:settled`,
-          address: message.address as Address,
-          reply: { text },
-          replaces: message.externalId,
-        });
     }
   }
 }

@@ -44,3 +44,31 @@ export async function enqueue(tx: Tx, { key, address, reply, replaces }: Outgoin
   });
   return true;
 }
+
+/** Channels on which a message can be changed after it was sent. */
+const CHANGEABLE: readonly Address['channel'][] = ['slack'];
+
+export const isChangeable = ({ channel }: Pick<Address, 'channel'>): boolean => CHANGEABLE.includes(channel);
+
+/**
+ * Changes the message of a key: as long as it waits, what it will say, so that only the newest is ever sent; once it is
+ * out, where it stands. Returns false where there is nothing to change: no such message, given up, or out on a channel
+ * that changes none.
+ */
+export async function revise(tx: Tx, key: string, reply: Reply): Promise<boolean> {
+  const row = await tx.get(outbox, { key });
+  if (row?.state === 'queued') {
+    await tx.update(outbox, row, { reply: { ...(row.reply as object), reply: withoutSecrets(reply) } });
+    return true;
+  }
+  if (row?.state !== 'sent' || row.externalId === null || !isChangeable(row.address as Address)) return false;
+  await tx.update(outbox, row, {
+    state: 'queued',
+    reply: { reply: withoutSecrets(reply), replaces: row.externalId },
+    attempts: 0,
+    nextAt: tx.now,
+    error: null,
+    createdAt: tx.now,
+  });
+  return true;
+}

@@ -4,21 +4,19 @@ import { jobLogs, progressText, type JobRow } from '../../domain/job.ts';
 import { outbox } from '../../domain/records.ts';
 import type { Row } from '../../domain/table.ts';
 import type { Address } from '../message.ts';
-import { enqueue } from '../outgoing.ts';
+import { enqueue, isChangeable } from '../outgoing.ts';
 import type { Tx } from '../store.ts';
 import { postEnd } from './notifying.ts';
 import { aboutJob, endKey, isNews, newsKey } from './report-keys.ts';
 
-/** Channels on which a message can be changed in place; on the others only the end is told. */
-const IN_PLACE: readonly Address['channel'][] = ['slack'];
 /** Milliseconds between two pieces of news of one job. */
 export const NEWS_EVERY = 5 * SECOND;
 /** Lines of its log that go with them. */
 const LINES = 5;
 
-/** Whether the conversation that asked for a job hears of it before its end. */
+/** Whether the conversation that asked for a job hears of it before its end: where that does not pile up. */
 export const hearsNews = ({ replyTo }: Pick<JobRow, 'replyTo'>): boolean =>
-  IN_PLACE.includes((replyTo as Address | null)?.channel ?? 'terminal');
+  replyTo !== null && isChangeable(replyTo as Address);
 
 /**
  * Tells the conversation that asked for a running job how far it has come: one message, changed in place, at a decent
