@@ -7,6 +7,7 @@ import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { Own, Owned } from '../core/owned.ts';
 import type { ReadTx, Store, Tx } from '../core/store.ts';
+import { tellUndelivered } from '../core/undelivered.ts';
 import { clip } from '../domain/clip.ts';
 import { DAY, HOUR, SECOND, type Clock } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
@@ -32,6 +33,8 @@ type Message = Row<typeof outbox>;
 interface Change {
   readonly result: 'sent' | 'retry' | 'dead';
   readonly patch: Patch<typeof outbox>;
+  /** Set where the place it was to go to is gone, or closed to us. */
+  readonly gone?: boolean;
 }
 
 const SENT = { state: 'sent', error: null, reply: {} } as const;
@@ -212,7 +215,7 @@ export class OutboxWorker {
     const passing =
       !(error instanceof Refusal) || error.code === 'rate_limited' || error.code === 'unavailable';
     if (!passing || now - message.createdAt.getTime() > GIVE_UP)
-      return { result: 'dead', patch: { state: 'dead', error: text, reply: {} } };
+      return { result: 'dead', patch: { state: 'dead', error: text, reply: {} }, gone: isGone(error) };
     const asked = (error instanceof Refusal && error.retryAfter) || 0;
     const pause = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** message.attempts) * (0.5 + random() / 2);
     const wait = Math.max(asked, pause);
@@ -245,7 +248,9 @@ export async function settleUnheard(tx: Tx, limit: number): Promise<void> {
   for (const row of await findUnheard(tx, limit)) await tx.update(outbox, row, SENT);
 }
 
-async function record(tx: Tx, message: Message, { result, patch }: Change): Promise<void> {
+const isGone = (error: unknown): boolean => error instanceof Refusal && error.code === 'not_found';
+
+async function record(tx: Tx, message: Message, { result, patch, gone }: Change): Promise<void> {
   const row = await tx.get(outbox, { id: message.id });
   if (!row) return;
   if (row.state === 'withdrawn') return replaceWithdrawn(tx, row, patch.externalId ?? null);
@@ -258,6 +263,7 @@ async function record(tx: Tx, message: Message, { result, patch }: Change): Prom
   await tx.update(outbox, row, { ...patch, ...kept });
   if (!dead) return;
   await buryReport(tx, target, patch.error ?? 'it was given up');
+  if (gone) await tellUndelivered(tx, row, patch.error ?? 'it is gone');
   await tx.append({
     event: 'message.dead',
     actor: 'system',
