@@ -5,6 +5,9 @@ import { redact } from '../domain/redact.ts';
 import type { Address, Reply } from './message.ts';
 import type { Tx } from './store.ts';
 
+/** Where messages go out. */
+export const OUTGOING: readonly Address['channel'][] = ['slack', 'email', 'webhook', 'terminal'];
+
 export interface Outgoing {
   /** Stable: the same key is queued once, whatever is redelivered. */
   readonly key: string;

@@ -12,6 +12,8 @@ export type Message = Row<typeof outbox>;
 export interface Change {
   readonly result: 'sent' | 'retry' | 'dead';
   readonly patch: Patch<typeof outbox>;
+  /** Set where the place it was to go to is gone, or closed to us. */
+  readonly gone?: boolean;
 }
 
 const FIRST_WAIT = 2 * SECOND;
@@ -38,9 +40,11 @@ export function afterFailure(message: Message, error: unknown, at: Date, random:
   const passing =
     !(error instanceof Refusal) || error.code === 'rate_limited' || error.code === 'unavailable';
   if (!passing || now - message.createdAt.getTime() > GIVE_UP)
-    return { result: 'dead', patch: { state: 'dead', error: text, reply: {} } };
+    return { result: 'dead', patch: { state: 'dead', error: text, reply: {} }, gone: isGone(error) };
   const asked = (error instanceof Refusal && error.retryAfter) || 0;
   const pause = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** message.attempts) * (0.5 + random() / 2);
   const nextAt = new Date(now + Math.max(asked, pause));
   return { result: 'retry', patch: { attempts: message.attempts + 1, nextAt, error: text } };
 }
+
+const isGone = (error: unknown): boolean => error instanceof Refusal && error.code === 'not_found';

@@ -7,6 +7,7 @@ import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { Own, Owned } from '../core/owned.ts';
 import type { ReadTx, Store, Tx } from '../core/store.ts';
+import { tellUndelivered } from '../core/undelivered.ts';
 import type { Clock } from '../domain/clock.ts';
 import { leases, outbox } from '../domain/records.ts';
 import { afterFailure, GIVE_UP, outbound, type Change, type Message } from './delivery.ts';
@@ -225,7 +226,7 @@ export async function settleUnheard(tx: Tx, limit: number): Promise<void> {
   for (const row of await findUnheard(tx, limit)) await tx.update(outbox, row, SENT);
 }
 
-async function record(tx: Tx, message: Message, { result, patch }: Change): Promise<void> {
+async function record(tx: Tx, message: Message, { result, patch, gone }: Change): Promise<void> {
   const row = await tx.get(outbox, { id: message.id });
   if (!row) return;
   if (row.state === 'withdrawn') return replaceWithdrawn(tx, row, patch.externalId ?? null);
@@ -239,6 +240,7 @@ async function record(tx: Tx, message: Message, { result, patch }: Change): Prom
   await tx.update(outbox, row, { ...patch, ...kept });
   if (!dead) return;
   await buryReport(tx, target, patch.error ?? 'it was given up');
+  if (gone) await tellUndelivered(tx, row, patch.error ?? 'it is gone');
   await tx.append({
     event: 'message.dead',
     actor: 'system',

@@ -289,6 +289,22 @@ describe('a failure', () => {
     });
   });
 
+  test('for good is told to who asked where the place is gone, and for no other reason', async () => {
+    const far = farSide();
+    far.failures.push(new Refusal('not_found', 'Slack cannot deliver to C1: not_in_channel.'));
+    far.failures.push(new Refusal('invalid_argument', 'msg_too_long'));
+    far.failures.push(new Refusal('unauthenticated', 'token_revoked'));
+    for (const n of [1, 2, 3])
+      await queue(`k${n}`, { channel: 'slack', to: `C${n}`, context: { user: 'U7' } }, 'Done.');
+    start(far.notifier);
+    for (const n of [1, 2, 3]) await expectState(`k${n}`, 'dead');
+    await soon(() => expect(far.sent).toHaveLength(1));
+    expect(far.sent[0]).toMatchObject({
+      to: 'U7',
+      reply: { text: 'I cannot post in that channel (not_in_channel):\nDone.' },
+    });
+  });
+
   test('for two days ends it as well', async () => {
     const far = farSide();
     await queue('k1');
