@@ -21,13 +21,14 @@ const NO_PLACE = new Set([
   'channel_not_found',
   'is_archived',
   'not_in_channel',
-  'message_not_found',
   'thread_not_found',
   'user_not_found',
+  'user_disabled',
   'restricted_action',
-  'cant_update_message',
-  'edit_window_closed',
 ]);
+
+/** Somebody removed the message, or it can no longer be changed: what it was to say is posted anew. */
+const UNCHANGEABLE = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed']);
 
 /**
  * Speaks unasked: `externalId` is `<channel>:<ts>`. One call is one request; the outbox decides when to try again and
@@ -52,7 +53,13 @@ async function deliver(
   message: Outbound,
 ): Promise<{ channel?: string; ts?: string }> {
   const content = render(message.reply);
-  if (message.replaces !== undefined) return client.chat.update({ ...parsed(message.replaces), ...content });
+  if (message.replaces !== undefined) {
+    try {
+      return await client.chat.update({ ...parsed(message.replaces), ...content });
+    } catch (error) {
+      if (!UNCHANGEABLE.has(platformError(error) ?? '')) throw error;
+    }
+  }
   return client.chat.postMessage({
     channel: to.to,
     ...content,

@@ -82,10 +82,11 @@ describe('failing', () => {
     await expect(sent).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
-  test('a message that is gone cannot be replaced', async () => {
-    const { notifier } = await start();
-    const sent = notifier.send(TO, { ...HELLO, replaces: `${CHANNEL}:1700000000.000100` });
-    await expect(sent).rejects.toMatchObject({ code: 'not_found' });
+  test('a message that somebody removed is posted anew', async () => {
+    const { notifier, slack } = await start();
+    const sent = await notifier.send(TO, { ...HELLO, replaces: `${CHANNEL}:1700000000.000001` });
+    expect(slack.messages).toMatchObject([{ channel: CHANNEL, text: 'Hello &lt;you&gt; &amp; *me*' }]);
+    expect(sent).toEqual({ externalId: `${CHANNEL}:${slack.messages[0]?.ts}` });
   });
 
   test('another channel is none of its addresses', async () => {

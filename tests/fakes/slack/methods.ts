@@ -24,5 +24,8 @@ export const METHODS: Readonly<Record<string, Method>> = {
   },
 };
 
-/** The scope that each event of the Events API takes. */
-export const EVENTS: Readonly<Record<string, string>> = { app_mention: 'app_mentions:read' };
+/** The scope that each subscription to the Events API takes. */
+export const EVENTS: Readonly<Record<string, string>> = {
+  app_mention: 'app_mentions:read',
+  'message.im': 'im:history',
+};
