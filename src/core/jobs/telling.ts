@@ -3,9 +3,10 @@ import { SECOND } from '../../domain/clock.ts';
 import { jobLogs, progressText, type JobRow } from '../../domain/job.ts';
 import { outbox } from '../../domain/records.ts';
 import type { Row } from '../../domain/table.ts';
-import type { Address } from '../message.ts';
+import type { Address, Reply } from '../message.ts';
 import { enqueue, isChangeable } from '../outgoing.ts';
 import type { Tx } from '../store.ts';
+import { jobActions } from './job-actions.ts';
 import { postEnd } from './notifying.ts';
 import { aboutJob, endKey, isNews, newsKey } from './report-keys.ts';
 
@@ -30,7 +31,7 @@ export async function tellNews(tx: Tx, row: JobRow): Promise<boolean> {
   if (before && tx.now.getTime() - before.createdAt.getTime() < NEWS_EVERY) return false;
   const text = await newsText(tx, row);
   if (before?.state !== 'queued') return replace(tx, row, before, newsKey(row, tx.now), text);
-  await tx.update(outbox, before, { reply: { ...(before.reply as object), reply: { text } } });
+  await tx.update(outbox, before, { reply: { ...(before.reply as object), reply: aboutReply(row, text) } });
   return true;
 }
 
@@ -68,12 +69,16 @@ async function replace(
   key: string,
   text: string,
 ): Promise<boolean> {
-  const reply = { text };
+  const reply = aboutReply(row, text);
   if (before?.state === 'queued') await tx.update(outbox, before, { state: 'withdrawn', reply: { reply } });
   const replaces = before?.externalId ?? (before?.reply as { replaces?: string } | undefined)?.replaces;
   const address = row.replyTo as Address;
   return enqueue(tx, { key, address, reply, ...(replaces !== undefined && { replaces }) });
 }
+
+/** Where the message changes with the job, so does what can be done about it. */
+const aboutReply = (row: JobRow, text: string): Reply =>
+  hearsNews(row) ? { text, actions: jobActions(row) } : { text };
 
 async function newsText(tx: Tx, row: JobRow): Promise<string> {
   const lines = await tx.find(jobLogs, {

@@ -1,0 +1,14 @@
+import { isOver, type JobRow } from '../../domain/job.ts';
+import type { Action } from '../message.ts';
+
+/** Lines of the log that are shown on demand. */
+const TAIL = 20;
+
+/** What can be done about a job where it is told of: stop it, try it again, look at what it last said. */
+export function jobActions({ ref: id, state }: Pick<JobRow, 'ref' | 'state'>): readonly Action[] {
+  const log: Action = { label: 'Log', invocation: { command: 'job.logs', args: { id, tail: TAIL } } };
+  if (state === 'succeeded') return [log];
+  return isOver(state)
+    ? [{ label: 'Retry', style: 'primary', invocation: { command: 'job.retry', args: { id } } }, log]
+    : [{ label: 'Cancel', style: 'danger', invocation: { command: 'job.cancel', args: { id } } }, log];
+}
