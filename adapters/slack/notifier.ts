@@ -1,8 +1,9 @@
 import type { webApi } from '@slack/bolt';
 import type { Notifier, Outbound } from '../../src/core/adapter.ts';
 import type { Address } from '../../src/core/message.ts';
-import { SECOND } from '../../src/domain/clock.ts';
+import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
+import { isObject } from '../../src/domain/json.ts';
 import { type AccountWatch, isTokenRefused, platformError } from './account.ts';
 import { render } from './render.ts';
 
@@ -30,9 +31,16 @@ const NO_PLACE = new Set([
 /** Somebody removed the message, or it can no longer be changed: what it was to say is posted anew. */
 const UNCHANGEABLE = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed']);
 
+const EVENT_TYPE = 'signalbox_message';
+const MOST_LOOKED_AT = 200;
+/** Our clock and Slack's may be so far apart, in milliseconds. */
+const CLOCKS_APART = MINUTE;
+/** The history of the place is closed to us. */
+const UNTELLABLE = new Set(['missing_scope', 'not_in_channel', 'channel_not_found', 'thread_not_found']);
+
 /**
  * Speaks unasked: `externalId` is `<channel>:<ts>`. One call is one request; the outbox decides when to try again and
- * keeps the rate per channel. Slack has no idempotency key, so an answer that got lost may show a message twice.
+ * keeps the rate per channel. Slack has no idempotency key, so before another try the place is looked at for the first.
  */
 export function createNotifier(client: webApi.WebClient, account: AccountWatch): Notifier {
   return {
@@ -60,13 +68,46 @@ async function deliver(
       if (!UNCHANGEABLE.has(platformError(error) ?? '')) throw error;
     }
   }
+  const before = await earlier(client, to, message);
+  if (before !== undefined) return { channel: to.to, ts: before };
   return client.chat.postMessage({
     channel: to.to,
     ...content,
+    metadata: { event_type: EVENT_TYPE, event_payload: { key: message.key } },
     unfurl_links: false,
     unfurl_media: false,
     ...(to.thread === undefined ? {} : { thread_ts: to.thread }),
   });
+}
+
+/**
+ * The id of a message that an earlier try posted, its answer lost: by the key that its metadata carry
+ * (docs.slack.dev/messaging/message-metadata). Undefined where there is none, or it cannot be told: a person's direct
+ * conversation has another id than the person, and the app may lack the scope or not be in the channel.
+ */
+async function earlier(
+  client: webApi.WebClient,
+  { to, thread }: Address,
+  { key, triedSince }: Outbound,
+): Promise<string | undefined> {
+  if (triedSince === undefined || !/^[CDG]/.test(to)) return undefined;
+  const oldest = ((triedSince.getTime() - CLOCKS_APART) / SECOND).toFixed(6);
+  const page = { channel: to, oldest, limit: MOST_LOOKED_AT, include_all_metadata: true };
+  try {
+    const { messages = [] } = await (thread === undefined
+      ? client.conversations.history(page)
+      : client.conversations.replies({ ...page, ts: thread }));
+    return messages.find((posted) => keyOf(posted) === key)?.ts;
+  } catch (error) {
+    if (UNTELLABLE.has(platformError(error) ?? '')) return undefined;
+    throw error;
+  }
+}
+
+function keyOf({ metadata }: { readonly metadata?: unknown }): unknown {
+  if (!isObject(metadata) || metadata['event_type'] !== EVENT_TYPE) return undefined;
+  const payload = metadata['event_payload'];
+  return isObject(payload) ? payload['key'] : undefined;
 }
 
 function parsed(externalId: string): { channel: string; ts: string } {

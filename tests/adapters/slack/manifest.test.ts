@@ -38,7 +38,7 @@ describe('the manifest', () => {
     expect(methods).toContain('chat.postMessage');
     const needed = [
       'commands',
-      ...methods.map((method) => METHODS[method]?.scope),
+      ...methods.flatMap((method) => METHODS[method]?.scopes),
       ...events.map((event) => EVENTS[event]),
     ];
     const scopes = new Set(needed.filter((scope) => scope !== undefined));

@@ -7,6 +7,8 @@ export interface PostedMessage {
   readonly thread_ts: string | undefined;
   text: string;
   blocks: readonly PostedBlock[];
+  /** Told by the history alone, and only where it is asked for. */
+  readonly metadata?: unknown;
 }
 
 interface PostedBlock {

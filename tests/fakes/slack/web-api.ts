@@ -104,6 +104,10 @@ export class WebApi {
         return { ok: true, url: openSocket() };
       case 'chat.postMessage':
         return this.#post(params);
+      case 'conversations.history':
+        return this.#history(params, ({ thread_ts }) => thread_ts === undefined);
+      case 'conversations.replies':
+        return this.#history(params, ({ thread_ts }) => thread_ts === params['ts']);
       default:
         return this.#update(params);
     }
@@ -125,8 +129,23 @@ export class WebApi {
       ts,
       thread_ts: thread,
       ...content,
+      ...(params['metadata'] === undefined ? {} : { metadata: params['metadata'] }),
     });
     return { ok: true, channel, ts, message: { ts, ...content } };
+  }
+
+  /** The newest first, as conversations.history has it. */
+  #history(params: Record<string, unknown>, isAsked: (message: PostedMessage) => boolean) {
+    const { channel, oldest = '0', limit = 100, include_all_metadata: all } = params;
+    const found = this.messages
+      .filter((message) => message.channel === channel && isAsked(message) && message.ts > String(oldest))
+      .map(({ metadata, channel: _, ...message }) => ({
+        type: 'message',
+        ...message,
+        ...(String(all) === 'true' && metadata !== undefined && { metadata }),
+      }));
+    const messages = found.toReversed().slice(0, Number(limit));
+    return { ok: true, messages, has_more: messages.length < found.length };
   }
 
   #update(params: Record<string, unknown>): Record<string, unknown> {
