@@ -139,9 +139,12 @@ export class WebApi {
     const { channel, oldest = '0', limit = 100, include_all_metadata: all } = params;
     const found = this.messages
       .filter((message) => message.channel === channel && isAsked(message) && message.ts > String(oldest))
-      .map(({ metadata, channel: _, ...message }) => ({
+      .map(({ metadata, ts, thread_ts, text, blocks }) => ({
         type: 'message',
-        ...message,
+        ts,
+        thread_ts,
+        text,
+        blocks,
         ...(String(all) === 'true' && metadata !== undefined && { metadata }),
       }));
     const messages = found.toReversed().slice(0, Number(limit));
