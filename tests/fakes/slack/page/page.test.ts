@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chromium, type Browser, type Page as BrowserPage } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { startFakeSlack } from '../index.ts';
 import { startPage } from './server.ts';
 import { messageShortcuts } from './shortcuts.ts';
 import type { Outcome, PageMessage, PageState, PageWorld } from './world.ts';
@@ -86,6 +87,21 @@ test('another site can neither read nor send', async () => {
   const wrong = await fetch(`${url}/ui/do`, { method: 'POST', body: '{"what":"fly"}' });
   expect(wrong.status).toBe(400);
   expect((await fetch(`${url}/web/../server.ts`)).status).toBe(404);
+});
+
+test("the fake's Web API stands under the page's address", async () => {
+  const tokens = { signingSecret: 'fake-signing-secret', botToken: 'xoxb-fake', appToken: 'xapp-fake' };
+  const fake = await startFakeSlack({ ...tokens, teamId: 'T0TEAM001' });
+  onTestFinished(() => fake.close());
+  const { url } = await serve(Object.assign(new StubWorld(), { apiUrl: fake.apiUrl }));
+  const headers = { authorization: 'Bearer xoxb-fake' };
+  const call = () => fetch(`${url}/api/auth.test`, { method: 'POST', headers });
+  expect(await (await call()).json()).toMatchObject({ ok: true, team_id: 'T0TEAM001' });
+  fake.failNext('auth.test', { status: 429, retryAfter: 7 });
+  const limited = await call();
+  expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, '7']);
+  fake.failNext('auth.test', { drop: true });
+  await expect(call()).rejects.toThrow('fetch failed');
 });
 
 async function serve(world: PageWorld) {
@@ -282,6 +298,8 @@ describe.skipIf(missing)('the page, in a real browser', () => {
     await field('flags').getByLabel('P0').check();
     await page.locator('#modal button[type=submit]').click();
     await field('tries').locator('.field-error', { hasText: '1 or more' }).waitFor();
+    world.post({ text: 'meanwhile' });
+    await page.locator('.message', { hasText: 'meanwhile' }).waitFor();
     expect(await field('owner').locator('.field-error').innerText()).toContain('required');
     expect(world.calls).toEqual([]);
     await field('tries').locator('input').fill('3');

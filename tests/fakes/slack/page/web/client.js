@@ -105,10 +105,9 @@ function drawSidebar() {
   keyed(byId('places'), all, ({ key }) => key, placeItem);
   const link = byId('link');
   link.className = page.isReachable ? 'good' : 'bad';
-  const where = page.mode === 'socket' ? 'is connected by Socket Mode' : `is at ${page.target}`;
-  link.textContent = page.isReachable
-    ? `Signalbox ${where}`
-    : `Signalbox cannot be reached at ${page.target}`;
+  const { host } = new URL(page.target);
+  const where = page.mode === 'socket' ? 'is connected by Socket Mode' : `is at ${host}`;
+  link.textContent = page.isReachable ? `Signalbox ${where}` : `Signalbox cannot be reached at ${host}`;
 }
 
 const personButton = (person) =>
@@ -164,10 +163,7 @@ function drawComposer() {
   byId('thread').hidden = thread === undefined;
   if (thread !== undefined)
     byId('thread-text').textContent = `In the thread of ${names.user(thread.user)}’s message`;
-  const placeholder =
-    place.id === me.dm
-      ? 'A command, such as: task list'
-      : '/signalbox task list · @signalbox status · or a message to people';
+  const placeholder = place.id === me.dm ? 'A command: task list' : '/signalbox task list, or a message';
   byId('line').placeholder = placeholder;
 }
 

@@ -3,6 +3,8 @@ import { blockNodes, textNodes } from './blocks.js';
 import { byId, h } from './dom.js';
 
 let shown;
+/** What the page itself found wrong at the last attempt to submit. */
+let faults = {};
 
 /**
  * Shows a view, or none. What was typed stays while the view is the same.
@@ -18,10 +20,13 @@ export function drawModal(view, errors, context, handlers) {
   const source = JSON.stringify([view.id, view.hash, view.blocks, view.title]);
   if (source !== shown) {
     shown = source;
+    faults = {};
     overlay.replaceChildren(form(view, context, handlers));
+    // What is filled in first has the focus, not the × before it.
+    overlay.querySelector('.field :is(input, textarea, select)')?.setAttribute('autofocus', '');
   }
   if (!overlay.open) overlay.showModal();
-  mark(overlay, errors);
+  mark(overlay, { ...errors, ...faults });
 }
 
 function form(view, context, handlers) {
@@ -79,15 +84,15 @@ const leave = async (handlers) => say(await handlers.close());
 async function submit(element, view, handlers) {
   const inputs = (view.blocks ?? []).filter(({ type }) => type === 'input');
   const values = {};
-  const errors = {};
+  faults = {};
   for (const block of inputs) {
     const value = valueOf(element, block);
     const error = fault(block, value);
-    if (error !== undefined) errors[keyOf(block)] = error;
+    if (error !== undefined) faults[keyOf(block)] = error;
     if (value.length > 0) values[keyOf(block)] = value;
   }
-  mark(byId('modal'), errors);
-  if (Object.keys(errors).length > 0) return;
+  mark(byId('modal'), faults);
+  if (Object.keys(faults).length > 0) return;
   const button = element.querySelector('button[type=submit]');
   button.disabled = true;
   say(await handlers.submit(values));

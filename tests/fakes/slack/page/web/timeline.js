@@ -106,7 +106,7 @@ export function avatar(name, id) {
     .join('')
     .slice(0, 2)
     .toUpperCase();
-  const tone = [...id].reduce((sum, letter) => (sum * 7 + letter.codePointAt(0)) % 1_013, 0) % 5;
+  const tone = [...id].reduce((sum, letter) => (sum * 8 + letter.codePointAt(0)) % 1_013, 0) % 5;
   const kind = id === 'app' ? 'app' : `tone-${tone}`;
   return h('span', { class: `avatar ${kind}`, 'aria-hidden': 'true' }, initials);
 }
