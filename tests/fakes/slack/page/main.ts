@@ -1,8 +1,7 @@
-import { startFakeSlack, type FakeSlack } from '../index.ts';
+import { startFakeSlack } from '../index.ts';
 import { PEOPLE } from './people.ts';
 import { startPage } from './server.ts';
 import { messageShortcuts } from './shortcuts.ts';
-import type { PageWorld } from './world.ts';
 
 /** `npm run fake:slack`: the fake Slack by hand, with its page. */
 const { FAKE_SLACK_PORT: port = '8090', FAKE_SLACK_TARGET: target = 'http://127.0.0.1:8080/slack/events' } =
@@ -14,11 +13,7 @@ const secrets = {
 };
 const teamId = 'T0TEAM001';
 
-interface Peopled {
-  addUser(user: { id: string; name: string; isRestricted?: boolean }): void;
-}
-
-const fake = (await startFakeSlack({ ...secrets, teamId })) as FakeSlack & PageWorld & Peopled;
+const fake = await startFakeSlack({ ...secrets, teamId });
 for (const person of PEOPLE) fake.addUser(person);
 fake.pointTo(target);
 const page = await startPage(fake, {
