@@ -3,6 +3,7 @@ import { MINUTE, type Clock } from '../../../src/domain/clock.ts';
 import { checkMessage } from './blocks.ts';
 import type { PostedMessage } from './messages.ts';
 import type { Violations } from './violations.ts';
+import type { Asked, World } from './world.ts';
 
 /** Five uses in thirty minutes (docs.slack.dev/interactivity/handling-user-interaction). */
 const USES = 5;
@@ -25,9 +26,7 @@ export interface ResponseUrlPost extends Pick<PostedMessage, 'text' | 'blocks'> 
   readonly thread_ts?: string;
 }
 
-interface Handle {
-  readonly channel: string;
-  readonly user: string;
+interface Handle extends Asked {
   readonly until: number;
   uses: number;
 }
@@ -38,16 +37,18 @@ export class ResponseUrls {
   readonly #handles = new Map<string, Handle>();
   readonly #clock: Clock;
   readonly #violations: Violations;
+  readonly #world: World;
 
-  constructor(clock: Clock, violations: Violations) {
+  constructor(clock: Clock, violations: Violations, world: World) {
+    this.#world = world;
     this.#clock = clock;
     this.#violations = violations;
   }
 
   /** The path of a new one. */
-  issue(channel: string, user: string): string {
+  issue(asked: Asked): string {
     const id = randomUUID();
-    this.#handles.set(id, { channel, user, until: this.#clock.now().getTime() + LIFE, uses: 0 });
+    this.#handles.set(id, { ...asked, until: this.#clock.now().getTime() + LIFE, uses: 0 });
     return `/response/${id}`;
   }
 
@@ -67,6 +68,7 @@ export class ResponseUrls {
     for (const error of errors) this.#violations.add(`response_url: ${error}`);
     if (errors.length > 0) return { status: 400, text: 'invalid_blocks' };
     this.posts.push({ ...message, channel: handle.channel, user: handle.user });
+    this.#world.answered(handle, message);
     return { status: 200, text: 'ok' };
   }
 }

@@ -3,6 +3,7 @@ import { checkMessage } from './blocks.ts';
 import { type Timestamps, type PostedMessage } from './messages.ts';
 import { METHODS } from './methods.ts';
 import type { Violations } from './violations.ts';
+import { landing, type World } from './world.ts';
 
 /** What the next call of a method gets instead of an answer. */
 export interface Failure {
@@ -36,6 +37,7 @@ export interface WebApiOptions {
   readonly botId: string;
   readonly timestamps: Timestamps;
   readonly violations: Violations;
+  readonly world: World;
   /** A fresh WebSocket address. */
   readonly openSocket: () => string;
 }
@@ -124,13 +126,15 @@ export class WebApi {
     const content = this.#content('chat.postMessage', params);
     if (content === undefined) return { ok: false, error: 'invalid_blocks' };
     const ts = this.#options.timestamps.next();
-    this.messages.push({
+    const message = {
       channel,
       ts,
       thread_ts: thread,
       ...content,
       ...(params['metadata'] === undefined ? {} : { metadata: params['metadata'] }),
-    });
+    };
+    this.messages.push(message);
+    this.#options.world.posted(message);
     return { ok: true, channel, ts, message: { ts, ...content } };
   }
 
@@ -153,12 +157,14 @@ export class WebApi {
 
   #update(params: Record<string, unknown>): Record<string, unknown> {
     const { channel, ts } = params;
-    const message = this.messages.find((posted) => posted.channel === channel && posted.ts === ts);
+    const place = typeof channel === 'string' ? landing(channel) : undefined;
+    const message = this.messages.find((posted) => landing(posted.channel) === place && posted.ts === ts);
     if (message === undefined) return { ok: false, error: 'message_not_found' };
     const content = this.#content('chat.update', params);
     if (content === undefined) return { ok: false, error: 'invalid_blocks' };
     Object.assign(message, content);
     this.updates.push({ ...message });
+    this.#options.world.updated(message);
     return { ok: true, channel, ts, text: content.text };
   }
 
