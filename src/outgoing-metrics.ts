@@ -1,11 +1,9 @@
 import { Gauge, type Registry } from 'prom-client';
 import { OUTGOING } from './core/outgoing.ts';
+import { sampled } from './core/sampled.ts';
 import type { ReadTx, Store } from './core/store.ts';
-import { SECOND } from './domain/clock.ts';
 import { outbox } from './domain/records.ts';
 
-/** Scrapes, however many, cost a look now and then. */
-const SAMPLED_EVERY = 10 * SECOND;
 const STATES = ['queued', 'dead'] as const;
 
 /**
@@ -13,23 +11,16 @@ const STATES = ['queued', 'dead'] as const;
  * workspace shows the same.
  */
 export function addOutgoingMetrics(registry: Registry, store: Store, workspace: string): void {
-  let sample: { readonly at: number; readonly of: Promise<Counted[]> } | undefined;
-  const sampled = (): Promise<Counted[]> => {
-    const now = performance.now();
-    if (!sample || now - sample.at > SAMPLED_EVERY)
-      // Undisturbed while the database is away, which has its own alarm.
-      sample = { at: now, of: store.read(workspace, count).catch(() => []) };
-    return sample.of;
-  };
+  const counts = sampled(() => store.read(workspace, count));
   const messages = new Gauge({
     name: 'signalbox_outgoing_messages',
     help: 'Outgoing messages, by channel: queued, not accepted yet; dead, given up. The same from every server.',
     labelNames: ['channel', 'state'],
     registers: [registry],
     async collect() {
-      const counted = await sampled();
+      const counted = await counts();
       messages.reset();
-      for (const { channel, state, n } of counted) messages.set({ channel, state }, n);
+      for (const { channel, state, n } of counted ?? []) messages.set({ channel, state }, n);
     },
   });
 }

@@ -28,6 +28,8 @@ const mention = z.object({
   event: z.object({ user: id, channel: id, ts: id, thread_ts: id.optional(), text: z.string().default('') }),
 });
 
+const direct = z.object({ event: z.object({ channel_type: z.literal('im') }) });
+
 const click = z.object({
   trigger_id: id,
   user: z.object({ id }),
@@ -69,10 +71,7 @@ export function fromDirectMessage(payload: unknown, to: Receiver): Inbound {
 }
 
 /** Whether a `message` event is of a direct conversation with the bot; others are none of its business. */
-export function isDirect(payload: unknown): boolean {
-  const direct = z.object({ event: z.object({ channel_type: z.literal('im') }) });
-  return direct.safeParse(payload).success;
-}
+export const isDirect = (payload: unknown): boolean => direct.safeParse(payload).success;
 
 /** A button that `render` made: its value is the invocation. `thread` is where the message with the button stands. */
 export function fromClick(payload: unknown, to: Receiver): { message: Inbound; thread: string | undefined } {

@@ -39,7 +39,7 @@ const CLOCKS_APART = MINUTE;
 const UNTELLABLE = new Set(['missing_scope', 'not_in_channel', 'channel_not_found', 'thread_not_found']);
 
 /**
- * Speaks unasked: `externalId` is `<channel>:<ts>`. One call is one request; the outbox decides when to try again and
+ * Speaks unasked: `externalId` is `<channel>:<ts>`. No request is repeated here; the outbox decides when to try again and
  * keeps the rate per channel. Slack has no idempotency key, so before another try the place is looked at for the first.
  */
 export function createNotifier(client: webApi.WebClient, account: AccountWatch): Notifier {

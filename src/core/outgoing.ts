@@ -2,6 +2,7 @@ import { notifyOrigin } from '../domain/job.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import { outbox } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
+import type { Row } from '../domain/table.ts';
 import type { Address, Reply } from './message.ts';
 import type { Tx } from './store.ts';
 
@@ -53,18 +54,19 @@ const CHANGEABLE: readonly Address['channel'][] = ['slack'];
 
 export const isChangeable = ({ channel }: Pick<Address, 'channel'>): boolean => CHANGEABLE.includes(channel);
 
+/** A message as it is kept. */
+export type OutgoingRow = Row<typeof outbox>;
+
 /**
- * Changes the message of a key: as long as it waits, what it will say, so that only the newest is ever sent; once it is
- * out, where it stands. Returns false where there is nothing to change: no such message, given up, or out on a channel
- * that changes none.
+ * Changes a message: as long as it waits, what it will say, so that only the newest is ever sent; once it is out, where it
+ * stands. Returns false where there is nothing to change: given up, withdrawn, or out on a channel that changes none.
  */
-export async function revise(tx: Tx, key: string, reply: Reply): Promise<boolean> {
-  const row = await tx.get(outbox, { key });
-  if (row?.state === 'queued') {
+export async function revise(tx: Tx, row: OutgoingRow, reply: Reply): Promise<boolean> {
+  if (row.state === 'queued') {
     await tx.update(outbox, row, { reply: { ...(row.reply as object), reply: withoutSecrets(reply) } });
     return true;
   }
-  if (row?.state !== 'sent' || row.externalId === null || !isChangeable(row.address as Address)) return false;
+  if (row.state !== 'sent' || row.externalId === null || !isChangeable(row.address as Address)) return false;
   await tx.update(outbox, row, {
     state: 'queued',
     reply: { reply: withoutSecrets(reply), replaces: row.externalId },

@@ -1,14 +1,11 @@
 import { DAY } from '../domain/clock.ts';
 import { principals } from '../domain/principal.ts';
 import { outbox, subscriptions } from '../domain/records.ts';
-import type { Row } from '../domain/table.ts';
 import { isNews } from './jobs/report-keys.ts';
 import { linkedAddresses } from './linked-addresses.ts';
 import type { Address, Reply } from './message.ts';
-import { enqueue } from './outgoing.ts';
+import { enqueue, type OutgoingRow } from './outgoing.ts';
 import type { Tx } from './store.ts';
-
-type Message = Row<typeof outbox>;
 
 /** How the keys of these notices begin. */
 const NOTICE = 'undelivered:';
@@ -22,7 +19,7 @@ const USER = /^[UW][A-Z0-9]{1,30}$/;
  * user who asked (`address.context.user`). Of a notice that is given up in its turn nobody is told.
  * @param message as it was while it was queued.
  */
-export async function tellUndelivered(tx: Tx, message: Message, error: string): Promise<void> {
+export async function tellUndelivered(tx: Tx, message: OutgoingRow, error: string): Promise<void> {
   if (message.key.startsWith(NOTICE)) return;
   const ref = SUBSCRIBED.exec(message.key)?.[1];
   if (ref !== undefined) return tellSubscriber(tx, message, ref, wordOf(error));
@@ -35,7 +32,7 @@ export const wordOf = (error: string): string =>
   /: ([a-z]+(?:_[a-z]+)+)\.?$/.exec(error)?.[1] ?? error.replace(/\.$/, '');
 
 /** At most once in a day, however many events go there. */
-async function tellSubscriber(tx: Tx, message: Message, ref: string, word: string): Promise<void> {
+async function tellSubscriber(tx: Tx, message: OutgoingRow, ref: string, word: string): Promise<void> {
   const before = `${NOTICE}${ref}:`;
   const createdAt = { above: new Date(tx.now.getTime() - DAY) };
   if ((await tx.find(outbox, { where: { key: { prefix: before }, createdAt }, limit: 1 })).length > 0) return;
@@ -65,7 +62,7 @@ async function privately(tx: Tx, name: string, dead: Address): Promise<readonly 
 }
 
 /** What could not be said in a Slack channel is said to whoever asked, and to nobody else. */
-async function tellAsker(tx: Tx, message: Message, word: string): Promise<void> {
+async function tellAsker(tx: Tx, message: OutgoingRow, word: string): Promise<void> {
   const { channel, to, context } = message.address as Address;
   const user = context?.['user'];
   if (channel !== 'slack' || typeof user !== 'string' || !USER.test(user) || user === to) return;

@@ -1,12 +1,13 @@
 import type { Outbound } from '../core/adapter.ts';
 import type { Reply } from '../core/message.ts';
+import type { OutgoingRow } from '../core/outgoing.ts';
 import { clip } from '../domain/clip.ts';
 import { DAY, HOUR, SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { outbox } from '../domain/records.ts';
-import type { Patch, Row } from '../domain/table.ts';
+import type { Patch } from '../domain/table.ts';
 
-export type Message = Row<typeof outbox>;
+export type Message = OutgoingRow;
 
 /** How a delivery ended, and what is written of it. */
 export interface Change {

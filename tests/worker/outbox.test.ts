@@ -173,7 +173,10 @@ describe('a lane', () => {
 describe('a message that is changed', () => {
   const SLACK: Address = { channel: 'slack', to: 'C1' };
   const change = (key: string, text: string) =>
-    h.store.transaction('main', (tx) => revise(tx, key, { text }));
+    h.store.transaction('main', async (tx) => {
+      const row = await tx.get(outbox, { key });
+      return row !== undefined && revise(tx, row, { text });
+    });
   const texts = (sent: readonly Outbound[]) => sent.map(({ reply, replaces }) => [reply.text, replaces]);
 
   test('while it waits is sent once, as it says last', async () => {

@@ -2,9 +2,8 @@ import { clip } from '../../domain/clip.ts';
 import { SECOND } from '../../domain/clock.ts';
 import { jobLogs, progressText, type JobRow } from '../../domain/job.ts';
 import { outbox } from '../../domain/records.ts';
-import type { Row } from '../../domain/table.ts';
 import type { Address, Reply } from '../message.ts';
-import { enqueue, isChangeable } from '../outgoing.ts';
+import { enqueue, isChangeable, revise, type OutgoingRow } from '../outgoing.ts';
 import type { Tx } from '../store.ts';
 import { jobActions } from './job-actions.ts';
 import { postEnd } from './notifying.ts';
@@ -31,8 +30,7 @@ export async function tellNews(tx: Tx, row: JobRow): Promise<boolean> {
   if (before && tx.now.getTime() - before.createdAt.getTime() < NEWS_EVERY) return false;
   const text = await newsText(tx, row);
   if (before?.state !== 'queued') return replace(tx, row, before, newsKey(row, tx.now), text);
-  await tx.update(outbox, before, { reply: { ...(before.reply as object), reply: aboutReply(row, text) } });
-  return true;
+  return revise(tx, before, aboutReply(row, text));
 }
 
 /** A job stopped to run and is not over: where its news stand, they say what it waits for from now on. */
@@ -51,7 +49,7 @@ export async function tellEnd(tx: Tx, row: JobRow, text: string): Promise<void> 
 }
 
 /** The news that were told last, unless the job was over in between. */
-async function lastNews(tx: Tx, row: JobRow): Promise<Row<typeof outbox> | undefined> {
+async function lastNews(tx: Tx, row: JobRow): Promise<OutgoingRow | undefined> {
   const { channel } = row.replyTo as Address;
   const [last] = await tx.find(outbox, {
     where: { key: { prefix: aboutJob(row) }, channel },
@@ -65,7 +63,7 @@ async function lastNews(tx: Tx, row: JobRow): Promise<Row<typeof outbox> | undef
 async function replace(
   tx: Tx,
   row: JobRow,
-  before: Row<typeof outbox> | undefined,
+  before: OutgoingRow | undefined,
   key: string,
   text: string,
 ): Promise<boolean> {

@@ -22,25 +22,19 @@ function blockNode(block, context) {
     case 'section':
       return section(block, context);
     case 'context':
-      return h(
-        'div',
-        { class: 'block context' },
-        ...(block.elements ?? []).map((part) => small(part, context)),
-      );
+      return row('context', block, (part) => small(part, context));
     case 'divider':
       return h('hr', { class: 'block' });
     case 'actions':
-      return h(
-        'div',
-        { class: 'block actions' },
-        ...(block.elements ?? []).map((part) => element(part, context)),
-      );
+      return row('actions', block, (part) => element(part, context));
     case 'input':
       return context.input?.(block) ?? unknown(block.type);
     default:
       return unknown(block.type);
   }
 }
+
+const row = (kind, { elements = [] }, show) => h('div', { class: `block ${kind}` }, ...elements.map(show));
 
 const unknown = (type) => h('p', { class: 'block unknown' }, `This page does not show “${type}”.`);
 
