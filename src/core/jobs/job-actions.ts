@@ -4,11 +4,15 @@ import type { Action } from '../message.ts';
 /** Lines of the log that are shown on demand. */
 const TAIL = 20;
 
-/** What can be done about a job where it is told of: stop it, try it again, look at what it last said. */
-export function jobActions({ ref: id, state }: Pick<JobRow, 'ref' | 'state'>): readonly Action[] {
+/**
+ * What can be done about a job where it is told of: stop it, unless it is being undone, which is not stopped halfway; try
+ * it again; look at what it last said.
+ */
+export function jobActions({ ref: id, state, phase }: JobRow): readonly Action[] {
   const log: Action = { label: 'Log', invocation: { command: 'job.logs', args: { id, tail: TAIL } } };
   if (state === 'succeeded') return [log];
-  return isOver(state)
-    ? [{ label: 'Retry', style: 'primary', invocation: { command: 'job.retry', args: { id } } }, log]
-    : [{ label: 'Cancel', style: 'danger', invocation: { command: 'job.cancel', args: { id } } }, log];
+  if (isOver(state))
+    return [{ label: 'Retry', style: 'primary', invocation: { command: 'job.retry', args: { id } } }, log];
+  if (phase === 'compensating') return [log];
+  return [{ label: 'Cancel', style: 'danger', invocation: { command: 'job.cancel', args: { id } } }, log];
 }

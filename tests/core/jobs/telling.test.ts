@@ -76,6 +76,14 @@ describe('the message about a job', () => {
     expect(await choices()).toEqual([['Cancel', { command: 'job.cancel', args: { id: 'JOB-1' } }], log20]);
   });
 
+  test('does not offer to stop what is being undone, which would be refused', async () => {
+    await running();
+    await change({ phase: 'compensating' });
+    h.clock.pass(5 * SECOND);
+    await news();
+    expect(await choices()).toEqual([log20]);
+  });
+
   test('lets it be tried again once it has failed', async () => {
     await running();
     await change({ state: 'failed' });
