@@ -16,7 +16,7 @@ export const workersAlive = (tx: ReadTx): Promise<number> =>
   tx.count(leases, { id: { prefix: WORKER }, expiresAt: { above: tx.now } });
 
 /** Forgets those that are gone. */
-export async function forgetWorkers(tx: Tx): Promise<void> {
+export async function forgetProcesses(tx: Tx): Promise<void> {
   for (const prefix of [WORKER, WATCH])
     await tx.remove(leases, { id: { prefix }, expiresAt: { below: tx.now } });
 }

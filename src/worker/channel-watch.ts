@@ -5,7 +5,7 @@ import { reportDeaf, reportHearing } from '../core/outages.ts';
 import type { Own, Owned } from '../core/owned.ts';
 import type { ReadTx, Store, Tx } from '../core/store.ts';
 import { watchLease } from '../core/worker-leases.ts';
-import { SECOND } from '../domain/clock.ts';
+import { MINUTE, SECOND } from '../domain/clock.ts';
 import { Refusal } from '../domain/errors.ts';
 import { outages, type OutageRow } from '../domain/outage.ts';
 import { leases } from '../domain/records.ts';
@@ -34,6 +34,8 @@ export interface ChannelWatchOptions {
 /** Milliseconds. */
 const LOOK_EVERY = 3 * SECOND;
 const PATIENCE = 30 * SECOND;
+/** Within this all processes have noticed by themselves that a channel hears again: Slack's token is tried once a minute. */
+const ALL_NOTICE = MINUTE;
 
 /** What is to be done about a channel. */
 type Step =
@@ -53,6 +55,8 @@ export class ChannelWatch {
   readonly #rounds = new Rounds(() => this.look(), LOOK_EVERY);
   /** Since when a channel has been deaf, by the steady clock. */
   readonly #deaf = new Map<ChannelName, number>();
+  /** The outages that stood at the last look, whoever reported them. */
+  #open: ReadonlySet<string> = new Set();
 
   constructor(options: ChannelWatchOptions) {
     this.#options = options;
@@ -99,12 +103,20 @@ export class ChannelWatch {
 
   async #steps(tx: ReadTx, states: readonly ChannelHealth[]): Promise<Step[]> {
     const rows = new Map((await tx.find(outages)).map((row) => [row.id, row]));
+    this.#noteEnds(rows);
     const alive = await reportersAlive(tx, [...rows.values()]);
     return states.flatMap(({ name, health }) => {
       const row = rows.get(name);
       const step = row ? this.#stepWith(row, alive, health) : this.#stepWithout(name, health);
       return step ? [step] : [];
     });
+  }
+
+  /** Another process heard again first: what is still deaf here then belongs to that outage, and is not told as another. */
+  #noteEnds(rows: ReadonlyMap<string, OutageRow>): void {
+    for (const name of this.#deaf.keys())
+      if (this.#open.has(name) && !rows.has(name)) this.#deaf.set(name, this.#now() + ALL_NOTICE);
+    this.#open = new Set(rows.keys());
   }
 
   #stepWithout(name: ChannelName, health: Health): Step | undefined {

@@ -145,6 +145,25 @@ describe.each(DATABASES)('on %s', (_name, open) => {
     expect(await told()).toHaveLength(2);
   });
 
+  test('an outage that the first of several hears the end of is not told again by those that hear a little later', async () => {
+    const [a, b] = [await process('a'), await process('b')];
+    b.health.slack = deaf;
+    await b.look();
+    await fallDeaf(a, 2 * MINUTE);
+    await b.look();
+    a.health.slack = on;
+    await a.look();
+    for (let n = 0; n < 20; n += 1) {
+      await b.look();
+      h.clock.pass(3 * SECOND);
+    }
+    expect((await journalled()).map(([event]) => event)).toEqual(['channel.deaf', 'channel.hears']);
+    // One that does not hear after that is deaf by itself.
+    h.clock.pass(30 * SECOND);
+    await b.look();
+    expect((await journalled()).map(([event]) => event)).toHaveLength(3);
+  });
+
   test('two that notice at the same moment tell once', async () => {
     const all = await Promise.all(['a', 'b', 'c'].map(process));
     for (const each of all) {
