@@ -91,6 +91,13 @@ describe('the message about a job', () => {
     expect(await choices()).toEqual([['Retry', { command: 'job.retry', args: { id: 'JOB-1' } }], log20]);
   });
 
+  test('offers another run, to be approved anew, where the first took an approval', async () => {
+    await running();
+    await change({ state: 'failed', approval: 'APR-1' });
+    await end('JOB-1 failed: restart');
+    expect(await choices()).toEqual([['Run again', { command: 'job.run', args: { again: 'JOB-1' } }], log20]);
+  });
+
   test('has the log alone once it has succeeded', async () => {
     await running();
     await change({ state: 'succeeded' });
