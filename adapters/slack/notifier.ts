@@ -35,8 +35,6 @@ const EVENT_TYPE = 'signalbox_message';
 const MOST_LOOKED_AT = 200;
 /** Our clock and Slack's may be so far apart, in milliseconds. */
 const CLOCKS_APART = MINUTE;
-/** The history of the place is closed to us. */
-const UNTELLABLE = new Set(['missing_scope', 'not_in_channel', 'channel_not_found', 'thread_not_found']);
 
 /**
  * Speaks unasked: `externalId` is `<channel>:<ts>`. No request is repeated here; the outbox decides when to try again and
@@ -69,7 +67,8 @@ async function deliver(
     }
   }
   const before = await earlier(client, to, message);
-  if (before !== undefined) return { channel: to.to, ts: before };
+  // It may have been changed since it was posted.
+  if (before !== undefined) return client.chat.update({ channel: to.to, ts: before, ...content });
   return client.chat.postMessage({
     channel: to.to,
     ...content,
@@ -83,12 +82,12 @@ async function deliver(
 /**
  * The id of a message that an earlier try posted, its answer lost: by the key that its metadata carry
  * (docs.slack.dev/messaging/message-metadata). Undefined where there is none, or it cannot be told: a person's direct
- * conversation has another id than the person, and the app may lack the scope or not be in the channel.
+ * conversation has another id than the person, and the history may be closed to us; the post then says what is wrong.
  */
 async function earlier(
   client: webApi.WebClient,
   { to, thread }: Address,
-  { key, triedSince }: Outbound,
+  { key, triedSince, replaces }: Outbound,
 ): Promise<string | undefined> {
   if (triedSince === undefined || !/^[CDG]/.test(to)) return undefined;
   const oldest = ((triedSince.getTime() - CLOCKS_APART) / SECOND).toFixed(6);
@@ -97,10 +96,12 @@ async function earlier(
     const { messages = [] } = await (thread === undefined
       ? client.conversations.history(page)
       : client.conversations.replies({ ...page, ts: thread }));
-    return messages.find((posted) => keyOf(posted) === key)?.ts;
+    // Not the one that could just not be changed.
+    return messages.find(({ ts, ...posted }) => keyOf(posted) === key && `${to}:${ts}` !== replaces)?.ts;
   } catch (error) {
-    if (UNTELLABLE.has(platformError(error) ?? '')) return undefined;
-    throw error;
+    const word = platformError(error);
+    if (word === undefined || word === 'ratelimited' || PASSING.has(word)) throw error;
+    return undefined;
   }
 }
 

@@ -51,6 +51,14 @@ describe('another try, after an answer that was lost', () => {
     expect(sent.externalId).toBe(`${CHANNEL}:${slack.messages[0]?.ts}`);
   });
 
+  test('shows what it has come to say since the first', async () => {
+    const { notifier, slack } = await start();
+    slack.failNext('chat.postMessage', { drop: true });
+    await expect(notifier.send(TO, HELLO)).rejects.toThrow('did not take');
+    await notifier.send(TO, { ...HELLO, reply: { text: 'Changed.' }, triedSince });
+    expect(slack.messages.map(({ text }) => text)).toEqual(['Changed.']);
+  });
+
   test('posts it where the first did not arrive, and a first try looks nowhere', async () => {
     const { notifier, slack } = await start();
     await notifier.send(TO, { ...HELLO, triedSince });
@@ -59,7 +67,7 @@ describe('another try, after an answer that was lost', () => {
     expect(slack.requests.filter(({ method }) => method === 'conversations.history')).toHaveLength(1);
   });
 
-  test.each(['missing_scope', 'not_in_channel'])(
+  test.each(['missing_scope', 'not_in_channel', 'method_not_supported_for_channel_type', 'access_denied'])(
     'posts it again where it cannot be told (%s)',
     async (error) => {
       const { notifier, slack } = await start();
