@@ -123,7 +123,7 @@ export async function castVote(
     assurance: ctx.assurance,
   });
   if (state === 'pending') {
-    await showVotes(ctx, row, [...standing, cast]);
+    await showVotes(ctx, row, [...standing.filter(({ voter }) => still.has(voter)), cast]);
     return { row, released: undefined };
   }
   return settle(ctx, row, state, reason);

@@ -59,14 +59,16 @@ export type OutgoingRow = Row<typeof outbox>;
 
 /**
  * Changes a message: as long as it waits, what it will say, so that only the newest is ever sent; once it is out, where it
- * stands. Returns false where there is nothing to change: given up, withdrawn, or out on a channel that changes none.
+ * stands, also where an earlier change of it was given up. Returns false where there is nothing to change: never sent,
+ * withdrawn, or out on a channel that changes none.
  */
 export async function revise(tx: Tx, row: OutgoingRow, reply: Reply): Promise<boolean> {
   if (row.state === 'queued') {
     await tx.update(outbox, row, { reply: { ...(row.reply as object), reply: withoutSecrets(reply) } });
     return true;
   }
-  if (row.state !== 'sent' || row.externalId === null || !isChangeable(row.address as Address)) return false;
+  if (row.state === 'withdrawn' || row.externalId === null || !isChangeable(row.address as Address))
+    return false;
   await tx.update(outbox, row, {
     state: 'queued',
     reply: { reply: withoutSecrets(reply), replaces: row.externalId },

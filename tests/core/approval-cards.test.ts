@@ -173,6 +173,21 @@ describe('the outcome', () => {
     expect(settled?.reply).not.toHaveProperty('reply.actions');
   });
 
+  test('reaches a card whose change was given up before', async () => {
+    await request();
+    const where = { key: 'approval:APR-1:slack:T1/UBEN' };
+    const [card] = await rows(h, outbox, { where });
+    if (!card) throw new Error('no card');
+    await h.store.transaction('main', (tx) =>
+      tx.update(outbox, card, { state: 'dead', externalId: 'D1:7', error: 'token_revoked', reply: {} }),
+    );
+    await h.run('ben', 'deny APR-1 --reason no');
+    expect((await rows(h, outbox, { where }))[0]).toMatchObject({
+      state: 'queued',
+      reply: { replaces: 'D1:7', reply: { text: 'APR-1 denied: no.' } },
+    });
+  });
+
   test('reaches every card, of however many approvers', async () => {
     await request();
     const [card] = await rows(h, outbox, { where: { key: 'approval:APR-1:slack:T1/UBEN' } });
