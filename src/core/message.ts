@@ -90,6 +90,39 @@ export interface Action {
   readonly label: string;
   readonly invocation: Invocation;
   readonly style?: 'primary' | 'danger';
+  /** Arguments that are asked for before it runs, in a form made from the command's own schema. */
+  readonly asks?: readonly string[];
+}
+
+/** One thing that is known of what a card is about. An instant is ISO 8601, and shown in the reader's zone. */
+export type Fact =
+  | { readonly label: string; readonly text: string }
+  | { readonly label: string; readonly at: string };
+
+/** A line of a list, with what can be done about it. */
+export interface Item {
+  readonly text: string;
+  readonly actions?: readonly Action[];
+}
+
+export interface Section {
+  readonly title: string;
+  readonly items: readonly Item[];
+  /** Said where there are no items. */
+  readonly none: string;
+  /** Said below them, such as how many more there are. */
+  readonly more?: string;
+}
+
+/** The same as the reply's text, in parts, for channels that lay them out. */
+export interface Card {
+  readonly title: string;
+  /** Shown letter by letter, in a box of its own: what exactly will run. */
+  readonly exact?: string;
+  readonly facts?: readonly Fact[];
+  /** Plain text below the facts. */
+  readonly body?: string;
+  readonly sections?: readonly Section[];
 }
 
 /** Channel-neutral: cards, modals and mails are renderings of it. Text is plain, one line per fact. */
@@ -97,6 +130,9 @@ export interface Reply {
   readonly text: string;
   readonly data?: Json;
   readonly actions?: readonly Action[];
+  readonly card?: Card;
+  /** What was missing, where it can be filled in: a channel that has forms offers one. */
+  readonly form?: Action;
   /** Set by a command that passes on, as its own, what another one answered: `yes`. */
   readonly answer?: Answer;
   /** Set where what was asked is refused, although what the command has written about it stays. */
