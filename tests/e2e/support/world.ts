@@ -34,6 +34,8 @@ export interface World {
   /** A key of somebody's, as the administrator hands it out. */
   readonly keyOf: (name: string, label: string) => Promise<string>;
   readonly desk: (key: string) => Promise<Desk>;
+  /** Stops Signalbox, and starts it again on what it left, at another address. */
+  readonly restart: () => Promise<void>;
   /** A signed delivery of GitHub's. */
   readonly github: (event: string, delivery: string, payload: object) => Promise<Response>;
 }
@@ -48,14 +50,23 @@ const SLACK = {
 };
 const WEBHOOK_SECRET = 'fake-webhook-secret';
 
-export async function startWorld(mode: SlackMode, on: 'sqlite' | 'postgres' = 'sqlite'): Promise<World> {
+/** What plays no part in a story is left out. */
+interface Parts {
+  readonly mail?: boolean;
+}
+
+export async function startWorld(
+  mode: SlackMode,
+  on: 'sqlite' | 'postgres' = 'sqlite',
+  { mail: withMail = true }: Parts = {},
+): Promise<World> {
   const folder = tempFolder();
   const server = on === 'postgres' ? await createDatabase() : undefined;
   onTestFinished(() => server?.drop());
   const [slack, target, mail] = await Promise.all([
     startFakeSlack(SLACK),
     startTarget(),
-    noMail === undefined ? Mailroom.open() : undefined,
+    withMail && noMail === undefined ? Mailroom.open() : undefined,
   ]);
   onTestFinished(async () => {
     await Promise.all([slack.close(), target.close(), mail?.close()]);
@@ -73,28 +84,43 @@ export async function startWorld(mode: SlackMode, on: 'sqlite' | 'postgres' = 's
     ...(server && { SIGNALBOX_DB: server.url }),
   };
   const config = await loadConfig({ env, cwd: folder });
-  const log = pino({ level: 'silent' });
-  const app = await startApp(config, { log, ...(mail && { mail: mail.overrides }) });
+  const start = async () => {
+    const started = await startApp(config, {
+      log: pino({ level: 'silent' }),
+      ...(mail && { mail: mail.overrides }),
+    });
+    if (mode === 'http') slack.pointTo(`${started.url}/slack/events`);
+    await soon(() => allOn(started));
+    return started;
+  };
+  let app = await start();
   onTestFinished(() => app.stop());
-  if (mode === 'http') slack.pointTo(`${app.url}/slack/events`);
-  await soon(() => allOn(app));
-  const admin = new Rest(app.url, app.adminToken ?? '');
-  return {
-    app,
+  const token = app.adminToken ?? '';
+  const world: World = {
+    get app() {
+      return app;
+    },
     slack,
     mail,
     target,
-    admin,
+    get admin() {
+      return new Rest(app.url, token);
+    },
     folder,
     database: server ? undefined : join(folder, 'data/signalbox.db'),
     deployments: () => readFileSync(receipts, 'utf8').split('\n').filter(Boolean),
     keyOf: async (name, label) => {
-      const { body } = await admin.command(`key create ${label} --for ${name}`);
+      const { body } = await world.admin.command(`key create ${label} --for ${name}`);
       return String(body.reply?.data['key']);
     },
     desk: (key) => Desk.open(app.url, key),
+    restart: async () => {
+      await app.stop();
+      app = await start();
+    },
     github: (event, delivery, payload) => postWebhook(app.url, event, delivery, JSON.stringify(payload)),
   };
+  return world;
 }
 
 function slackEnv(mode: SlackMode, { apiUrl }: FakeSlack): Record<string, string> {
