@@ -130,7 +130,7 @@ async function theRequesterMayNotApprove({
 async function benApprovesInSlack({ world, desk, ana }: Story): Promise<() => Promise<number>> {
   const { slack } = world;
   const card = await soon(() => {
-    const found = slack.messages.find(({ channel }) => channel === BEN);
+    const found = slack.messages.find(({ channel }) => channel === slack.dmOf(BEN));
     if (!found) throw new Error('no card');
     return { ...found };
   });
@@ -200,7 +200,7 @@ async function theJobRunsOnceAndStreams({ world, desk, ana }: Story): Promise<vo
 
 async function noCardKeepsItsButtons({ slack }: World): Promise<void> {
   await soon(() => {
-    expect(slack.updates.map(({ channel }) => channel)).toEqual([BEN]);
+    expect(slack.updates.map(({ channel }) => channel)).toEqual([slack.dmOf(BEN)]);
   });
   const [card] = slack.updates;
   expect(card?.text).toContain('APR-1 approved');

@@ -36,7 +36,7 @@ test("it signs as Slack's documentation does", () => {
 
 describe('the Web API', () => {
   test.each([
-    ['an unknown method', 'conversations.history', { channel: 'C1' }, /not a method/],
+    ['an unknown method', 'conversations.list', { channel: 'C1' }, /not a method/],
     ['a missing channel', 'chat.postMessage', { text: 'x' }, /channel is missing/],
     ['a missing fallback', 'chat.postMessage', { channel: 'C1', blocks: [] }, /text is missing/],
     ['an unknown parameter', 'chat.postMessage', { channel: 'C1', text: 'x', colour: 1 }, /colour/],
