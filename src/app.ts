@@ -15,6 +15,7 @@ import { createDispatcher } from './core/dispatch.ts';
 import { createFeed } from './core/live-feed.ts';
 import { systemClock, type Clock } from './domain/clock.ts';
 import { Metrics } from './metrics.ts';
+import { addOutgoingMetrics } from './outgoing-metrics.ts';
 import { readiness } from './readiness.ts';
 import type { Database } from './store/database.ts';
 import { openDatabase } from './store/open.ts';
@@ -135,6 +136,7 @@ async function build(parts: Parts): Promise<Built> {
   const channels = () => channelStates(state.adapters, state.off);
   const metrics = new Metrics(channels);
   addUsageMetrics(metrics.registry, store, catalog);
+  addOutgoingMetrics(metrics.registry, store, catalog.workspace);
   const services = createServices({ ...parts, metrics, channels });
   measureJobs({ registry: metrics.registry, store, catalog });
   const member = createMember(store, catalog.workspace, services.log);

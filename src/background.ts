@@ -10,6 +10,7 @@ import { asksSelf, type Catalog } from './domain/catalog.ts';
 import { lastMoment, settled } from './core/deadline.ts';
 import { workerLease } from './core/worker-leases.ts';
 import { Breakers } from './worker/breakers.ts';
+import { ChannelWatch } from './worker/channel-watch.ts';
 import { execute } from './worker/executors/index.ts';
 import { Warden } from './worker/executors/warden.ts';
 import { createGuardedFetch, type GuardOptions } from './worker/guard.ts';
@@ -76,9 +77,12 @@ export function createJobRunner(options: JobsOptions): Background {
   return together([[jobs, alive], [warden]], log, () => jobs.sinceLook);
 }
 
-/** What a server does besides its channels: jobs where it is to run them, deliveries, subscriptions, time-outs. */
+/**
+ * What a server does besides its channels: jobs where it is to run them, deliveries, subscriptions, time-outs, and to say
+ * when one of its channels is deaf.
+ */
 export function createBackground({ jobs: settings, adapters, ...options }: BackgroundOptions): Background {
-  const { services, metrics, own } = options;
+  const { services, metrics, owner, own } = options;
   const { store, catalog, clock, log, directory } = services;
   const { workspace } = catalog;
   const jobs = settings && createJobRunner({ ...options, jobs: settings });
@@ -92,7 +96,9 @@ export function createBackground({ jobs: settings, adapters, ...options }: Backg
   const sweeper = new Sweeper(services, workspace, own);
   const scheduler = new Scheduler({ services, workspace, own });
   const waits = new Waits(services, workspace);
-  const parts = [...(jobs ? [jobs] : []), router, sweeper, waits, scheduler];
+  const channels = () => adapters.map((adapter) => ({ name: adapter.name, health: adapter.health() }));
+  const watch = new ChannelWatch({ store, workspace, own, owner, log, channels });
+  const parts = [...(jobs ? [jobs] : []), router, sweeper, waits, scheduler, watch];
   // The outbox ends last, so that what the others told on their way out may still go out with the next start.
   return together([parts, [outbox]], log, () => jobs?.sinceLook());
 }

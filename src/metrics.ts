@@ -2,6 +2,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Health } from './core/adapter.ts';
 import type { Answer, ChannelName, Inbound } from './core/message.ts';
 
+type Channels = () => readonly { readonly name: ChannelName; readonly health: Health }[];
+
 /** Everything `/metrics` shows, in one place, so that names and labels are seen together. */
 export class Metrics {
   readonly registry = new Registry();
@@ -14,7 +16,7 @@ export class Metrics {
   readonly #conflicts: Counter;
   readonly #renewals: Counter;
 
-  constructor(channels: () => readonly { readonly name: ChannelName; readonly health: Health }[]) {
+  constructor(channels: Channels) {
     const registers = [this.registry];
     const counter = <L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> =>
       new Counter({ name, help, labelNames, registers });
@@ -49,17 +51,7 @@ export class Metrics {
       'Looks of this process for a job that was due and that somebody else was quicker to claim.',
     );
     this.#renewals = counter('signalbox_job_lease_renewals_total', 'Claims that this process renewed.');
-    const up = new Gauge({
-      name: 'signalbox_channel_up',
-      help: '1: on; 0: deaf. Channels that are off are absent.',
-      labelNames: ['channel'],
-      registers,
-      collect() {
-        for (const { name, health } of channels()) {
-          if (health.state !== 'off') up.set({ channel: name }, health.state === 'deaf' ? 0 : 1);
-        }
-      },
-    });
+    showChannels(this.registry, channels);
   }
 
   readonly answered = ({ channel }: Inbound, { status, error }: Answer, seconds: number): void =>
@@ -84,4 +76,31 @@ export class Metrics {
     });
   };
   readonly jobEnded = (outcome: string): void => this.#jobs.inc({ outcome });
+}
+
+/** How the channels of this process are; those that are off are absent. */
+function showChannels(registry: Registry, channels: Channels): void {
+  const on = () => channels().filter(({ health }) => health.state !== 'off');
+  const up = new Gauge({
+    name: 'signalbox_channel_up',
+    help: '1: on, here or in another process; 0: deaf. Channels that are off are absent.',
+    labelNames: ['channel'],
+    registers: [registry],
+    collect() {
+      up.reset();
+      for (const { name, health } of on()) up.set({ channel: name }, health.state === 'deaf' ? 0 : 1);
+    },
+  });
+  const states = new Gauge({
+    name: 'signalbox_channel_state',
+    help: '1 for the state that the channel is in (on, standby, deaf), 0 for the others. Those that are off are absent.',
+    labelNames: ['channel', 'state'],
+    registers: [registry],
+    collect() {
+      states.reset();
+      for (const { name, health } of on())
+        for (const state of ['on', 'standby', 'deaf'] as const)
+          states.set({ channel: name, state }, health.state === state ? 1 : 0);
+    },
+  });
 }

@@ -28,6 +28,8 @@ const mention = z.object({
   event: z.object({ user: id, channel: id, ts: id, thread_ts: id.optional(), text: z.string().default('') }),
 });
 
+const direct = z.object({ event: z.object({ channel_type: z.literal('im') }) });
+
 const click = z.object({
   trigger_id: id,
   user: z.object({ id }),
@@ -43,7 +45,7 @@ const invocation = z.object({ command: z.string(), args: z.record(z.string(), z.
 export function fromSlashCommand(payload: unknown, to: Receiver): Inbound {
   const { trigger_id, user_id, channel_id, text } = parsed(slashCommand, payload);
   const message = inbound(to, user_id, trigger_id, textBody(text), `${channel_id}:${user_id}`);
-  return { ...message, origin: { channel: 'slack', to: channel_id } };
+  return { ...message, origin: { channel: 'slack', to: channel_id, context: { user: user_id } } };
 }
 
 /** `@signalbox …`; answered in the message's thread, through the outbox. */
@@ -51,9 +53,25 @@ export function fromMention(payload: unknown, to: Receiver): Inbound {
   const { event_id, event } = parsed(mention, payload);
   const thread = event.thread_ts ?? event.ts;
   const body = textBody(withoutMention(event.text, to.botUser));
-  const replyTo: Address = { channel: 'slack', to: event.channel, thread };
+  const context = { user: event.user };
+  const replyTo: Address = { channel: 'slack', to: event.channel, thread, context };
   return { ...inbound(to, event.user, event_id, body, `${event.channel}:${thread}`), replyTo };
 }
+
+/**
+ * A line in the direct conversation with the bot, with or without its name before it; answered beside it, or in the
+ * thread where it stands in one.
+ */
+export function fromDirectMessage(payload: unknown, to: Receiver): Inbound {
+  const { event_id, event } = parsed(mention, payload);
+  const { user, channel, thread_ts: thread } = event;
+  const body = textBody(withoutMention(event.text, to.botUser));
+  const replyTo: Address = { channel: 'slack', to: channel, ...(thread !== undefined && { thread }) };
+  return { ...inbound(to, user, event_id, body, `${channel}:${thread ?? user}`), replyTo };
+}
+
+/** Whether a `message` event is of a direct conversation with the bot; others are none of its business. */
+export const isDirect = (payload: unknown): boolean => direct.safeParse(payload).success;
 
 /** A button that `render` made: its value is the invocation. `thread` is where the message with the button stands. */
 export function fromClick(payload: unknown, to: Receiver): { message: Inbound; thread: string | undefined } {
@@ -61,7 +79,8 @@ export function fromClick(payload: unknown, to: Receiver): { message: Inbound; t
   const thread = card?.thread_ts ?? container.thread_ts;
   const place = channel?.id ?? container.channel_id ?? user.id;
   const body = readValue(actions[0].value);
-  const origin: Address = { channel: 'slack', to: place, ...(thread !== undefined && { thread }) };
+  const context = { user: user.id };
+  const origin: Address = { channel: 'slack', to: place, ...(thread !== undefined && { thread }), context };
   const message = inbound(to, user.id, trigger_id, body, `${place}:${thread ?? user.id}`);
   return { message: { ...message, origin }, thread };
 }

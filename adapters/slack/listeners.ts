@@ -3,7 +3,15 @@ import type { Logger } from 'pino';
 import type { Receive } from '../../src/core/adapter.ts';
 import type { Inbound } from '../../src/core/message.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { fromClick, fromMention, fromSlashCommand, isNoise, type Receiver } from './decode.ts';
+import {
+  fromClick,
+  fromDirectMessage,
+  fromMention,
+  fromSlashCommand,
+  isDirect,
+  isNoise,
+  type Receiver,
+} from './decode.ts';
 import { ACTION_PREFIX, render, renderAnswer, type Rendered } from './render.ts';
 
 export interface ListenerOptions {
@@ -23,15 +31,20 @@ export function listen(app: App, { receive, log, command, receiver }: ListenerOp
     });
   }
 
-  app.event('app_mention', async ({ body }) => {
+  app.event('app_mention', ({ body }) => taken(body, fromMention));
+  app.event('message', async ({ body }) => {
+    if (isDirect(body)) await taken(body, fromDirectMessage);
+  });
+
+  /** The answer goes through the outbox; where nothing could be written, Slack has to deliver again. */
+  async function taken(body: unknown, decode: typeof fromMention): Promise<void> {
     if (isNoise(body)) return;
-    const message = readOr(() => fromMention(body, receiver()), log);
+    const message = readOr(() => decode(body, receiver()), log);
     if (message === undefined) return;
-    // The answer goes through the outbox into the thread; where nothing could be written, Slack has to deliver again.
     const { error } = await receive(message);
     if (error?.code === 'unavailable' || error?.code === 'internal')
-      throw new Error(`the mention could not be taken: ${error.code}`);
-  });
+      throw new Error(`the event could not be taken: ${error.code}`);
+  }
 
   app.action(
     { action_id: new RegExp(`^${ACTION_PREFIX}`), type: 'block_actions' },

@@ -1,8 +1,9 @@
 import type { webApi } from '@slack/bolt';
 import type { Notifier, Outbound } from '../../src/core/adapter.ts';
 import type { Address } from '../../src/core/message.ts';
-import { SECOND } from '../../src/domain/clock.ts';
+import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
+import { isObject } from '../../src/domain/json.ts';
 import { type AccountWatch, isTokenRefused, platformError } from './account.ts';
 import { render } from './render.ts';
 
@@ -21,17 +22,23 @@ const NO_PLACE = new Set([
   'channel_not_found',
   'is_archived',
   'not_in_channel',
-  'message_not_found',
   'thread_not_found',
   'user_not_found',
+  'user_disabled',
   'restricted_action',
-  'cant_update_message',
-  'edit_window_closed',
 ]);
 
+/** Somebody removed the message, or it can no longer be changed: what it was to say is posted anew. */
+const UNCHANGEABLE = new Set(['message_not_found', 'cant_update_message', 'edit_window_closed']);
+
+const EVENT_TYPE = 'signalbox_message';
+const MOST_LOOKED_AT = 200;
+/** Our clock and Slack's may be so far apart, in milliseconds. */
+const CLOCKS_APART = MINUTE;
+
 /**
- * Speaks unasked: `externalId` is `<channel>:<ts>`. One call is one request; the outbox decides when to try again and
- * keeps the rate per channel. Slack has no idempotency key, so an answer that got lost may show a message twice.
+ * Speaks unasked: `externalId` is `<channel>:<ts>`. No request is repeated here; the outbox decides when to try again and
+ * keeps the rate per channel. Slack has no idempotency key, so before another try the place is looked at for the first.
  */
 export function createNotifier(client: webApi.WebClient, account: AccountWatch): Notifier {
   return {
@@ -52,14 +59,56 @@ async function deliver(
   message: Outbound,
 ): Promise<{ channel?: string; ts?: string }> {
   const content = render(message.reply);
-  if (message.replaces !== undefined) return client.chat.update({ ...parsed(message.replaces), ...content });
+  if (message.replaces !== undefined) {
+    try {
+      return await client.chat.update({ ...parsed(message.replaces), ...content });
+    } catch (error) {
+      if (!UNCHANGEABLE.has(platformError(error) ?? '')) throw error;
+    }
+  }
+  const before = await earlier(client, to, message);
+  // It may have been changed since it was posted.
+  if (before !== undefined) return client.chat.update({ channel: to.to, ts: before, ...content });
   return client.chat.postMessage({
     channel: to.to,
     ...content,
+    metadata: { event_type: EVENT_TYPE, event_payload: { key: message.key } },
     unfurl_links: false,
     unfurl_media: false,
     ...(to.thread === undefined ? {} : { thread_ts: to.thread }),
   });
+}
+
+/**
+ * The id of a message that an earlier try posted, its answer lost: by the key that its metadata carry
+ * (docs.slack.dev/messaging/message-metadata). Undefined where there is none, or it cannot be told: a person's direct
+ * conversation has another id than the person, and the history may be closed to us; the post then says what is wrong.
+ */
+async function earlier(
+  client: webApi.WebClient,
+  { to, thread }: Address,
+  { key, triedSince, replaces }: Outbound,
+): Promise<string | undefined> {
+  if (triedSince === undefined || !/^[CDG]/.test(to)) return undefined;
+  const oldest = ((triedSince.getTime() - CLOCKS_APART) / SECOND).toFixed(6);
+  const page = { channel: to, oldest, limit: MOST_LOOKED_AT, include_all_metadata: true };
+  try {
+    const { messages = [] } = await (thread === undefined
+      ? client.conversations.history(page)
+      : client.conversations.replies({ ...page, ts: thread }));
+    // Not the one that could just not be changed.
+    return messages.find(({ ts, ...posted }) => keyOf(posted) === key && `${to}:${ts}` !== replaces)?.ts;
+  } catch (error) {
+    const word = platformError(error);
+    if (word === undefined || word === 'ratelimited' || PASSING.has(word)) throw error;
+    return undefined;
+  }
+}
+
+function keyOf({ metadata }: { readonly metadata?: unknown }): unknown {
+  if (!isObject(metadata) || metadata['event_type'] !== EVENT_TYPE) return undefined;
+  const payload = metadata['event_payload'];
+  return isObject(payload) ? payload['key'] : undefined;
 }
 
 function parsed(externalId: string): { channel: string; ts: string } {

@@ -70,24 +70,29 @@ export const jobShow = command({
 
 export const jobShowLogs = command({
   name: 'job.logs',
-  summary: 'Show a job’s log, from a cursor on.',
+  summary: 'Show a job’s log, from a cursor on, or its last lines.',
   args: z.object({
     id: ref('The job'),
     after: z.int().min(0).default(0).describe('Only lines after this cursor'),
+    tail: z.int().min(1).max(500).optional().describe('Only so many lines, the last ones'),
     limit: limit(500, 100),
   }),
   positional: ['id'],
   needs: 'job:read',
   risk: 'read',
   route: { method: 'get', path: '/v1/jobs/{id}/logs' },
-  examples: [{ text: 'job logs JOB-1', json: { command: 'job.logs', args: { id: 'JOB-1' } } }],
-  async run(ctx, { id, after, limit: most }) {
+  examples: [
+    { text: 'job logs JOB-1', json: { command: 'job.logs', args: { id: 'JOB-1' } } },
+    { text: 'job logs JOB-1 --tail 20', json: { command: 'job.logs', args: { id: 'JOB-1', tail: 20 } } },
+  ],
+  async run(ctx, { id, after, tail, limit: most }) {
     const row = await findJob(ctx, id);
-    const lines = await ctx.tx.find(jobLogs, {
+    const found = await ctx.tx.find(jobLogs, {
       where: { job: row.ref, cursor: { above: after } },
-      orderBy: [{ column: 'cursor' }],
-      limit: most,
+      orderBy: [{ column: 'cursor', descending: tail !== undefined }],
+      limit: tail ?? most,
     });
+    const lines = tail === undefined ? found : found.toReversed();
     return {
       text:
         lines.length === 0

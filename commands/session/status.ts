@@ -1,14 +1,21 @@
 import { z } from 'zod';
 import { command, type Ctx } from '../../src/core/command.ts';
+import { mayRead } from '../../src/core/feed.ts';
+import { OUTGOING } from '../../src/core/outgoing.ts';
+import { wordOf } from '../../src/core/undelivered.ts';
 import { workersAlive } from '../../src/core/worker-leases.ts';
 import { approvals } from '../../src/domain/approval.ts';
 import { jobs, type JobState } from '../../src/domain/job.ts';
 import { isObject, type Json, type JsonObject } from '../../src/domain/json.ts';
 import { may } from '../../src/domain/permission.ts';
+import { outbox } from '../../src/domain/records.ts';
 import { OPEN_STATES, tasks } from '../../src/domain/task.ts';
 
 /** States in which something is going on or stuck; what is over is not counted, as it only grows. */
 const JOB_STATES: readonly JobState[] = ['waiting', 'queued', 'assigned', 'running'];
+
+/** How many of the messages that were given up last are named. */
+const LATEST = 3;
 
 export const status = command({
   name: 'status',
@@ -22,13 +29,22 @@ export const status = command({
     const counts = await count(ctx);
     const lines = Object.entries(counts).map(([what, states]) => `${what}: ${inWords(states)}`);
     const { sandbox } = ctx.catalog;
+    const messages = mayRead(ctx.who, 'message.dead') ? await countMessages(ctx) : undefined;
     const reach = sandbox && (sandbox.allow.join(', ') || 'nothing');
     return {
       text:
-        [...(sandbox ? [`sandbox: runs reach ${reach}`] : []), ...channelLines(health), ...lines].join(
-          '\n',
-        ) || 'Everything is quiet.',
-      data: { ...health, sandbox: sandbox !== undefined, counts },
+        [
+          ...(sandbox ? [`sandbox: runs reach ${reach}`] : []),
+          ...channelLines(health),
+          ...lines,
+          ...(messages ? [`messages: ${messages.line}`] : []),
+        ].join('\n') || 'Everything is quiet.',
+      data: {
+        ...health,
+        sandbox: sandbox !== undefined,
+        counts,
+        ...(messages && { messages: { dead: messages.dead, queued: messages.queued } }),
+      },
     };
   },
 });
@@ -47,6 +63,29 @@ async function count(ctx: Ctx): Promise<Record<string, Record<string, number>>> 
   return counts;
 }
 
+/** Outgoing messages: `2 given up (slack C123: is_archived; …), 1 queued`. */
+async function countMessages({ tx }: Ctx): Promise<{ dead: number; queued: number; line: string }> {
+  const queued = await tx.count(outbox, { state: 'queued' });
+  const latest = await tx.find(outbox, {
+    where: { state: 'dead' },
+    orderBy: [{ column: 'id', descending: true }],
+    limit: LATEST,
+  });
+  const counts =
+    latest.length > 0 ? await each(OUTGOING, (channel) => tx.count(outbox, { state: 'dead', channel })) : {};
+  const some = Object.entries(counts).filter(([, n]) => n > 0);
+  const dead = some.reduce((sum, [, n]) => sum + n, 0);
+  if (dead === 0) return { dead, queued, line: inWords({ queued }) };
+  const perChannel = some.length > 1 ? some.map(([channel, n]) => `${channel} ${n}`) : [];
+  const reasons = latest.map(
+    ({ lane, error }) => `${lane.replace(':', ' ')}: ${wordOf(error ?? 'given up')}`,
+  );
+  const more = dead > latest.length ? ['…'] : [];
+  const about = [...(perChannel.length > 0 ? [perChannel.join(', ')] : []), ...reasons, ...more].join('; ');
+  const waiting = queued > 0 ? `, ${inWords({ queued })}` : '';
+  return { dead, queued, line: `${dead} given up (${about})${waiting}` };
+}
+
 async function each<S extends string>(states: readonly S[], of: (state: S) => Promise<number>) {
   const counts: Record<string, number> = {};
   for (const state of states) counts[state] = await of(state);
@@ -58,10 +97,14 @@ function inWords(states: Readonly<Record<string, number>>): string {
   return some.map(([state, n]) => `${n} ${state}`).join(', ') || 'none';
 }
 
-/** `slack: deaf (the token was revoked)`, for whatever channels the server reports. */
+/** `slack: deaf (the token was revoked)`, for whatever channels the server reports; those that are deaf first. */
 function channelLines(health: JsonObject): string[] {
-  return Object.entries(asObject(health['channels'])).map(([name, value]) => {
-    const { state, reason } = asObject(value);
+  const channels = Object.entries(asObject(health['channels'])).map(
+    ([name, value]) => [name, asObject(value)] as const,
+  );
+  const isDeaf = ([, { state }]: (typeof channels)[number]) => state === 'deaf';
+  const sorted = [...channels.filter(isDeaf), ...channels.filter((channel) => !isDeaf(channel))];
+  return sorted.map(([name, { state, reason }]) => {
     return `${name}: ${text(state)}${typeof reason === 'string' ? ` (${reason})` : ''}`;
   });
 }

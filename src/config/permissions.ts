@@ -6,8 +6,17 @@ import { BUILT_IN_ROLES } from './roles.ts';
 import type { KnownCommand } from './rules.ts';
 import { suggest } from './suggest.ts';
 
-/** What commands ask for besides their own need, for what belongs to others; and all runbooks, whichever there are. */
-const FURTHER: readonly Permission[] = ['person:admin', 'key:admin', 'subscription:admin', 'runbook:*'];
+/**
+ * What commands ask for besides their own need, for what belongs to others; to be told of channels that are deaf; and all
+ * runbooks, whichever there are.
+ */
+const FURTHER: readonly Permission[] = [
+  'person:admin',
+  'key:admin',
+  'subscription:admin',
+  'channel:watch',
+  'runbook:*',
+];
 
 /** Patterns of the file's roles that match nothing: nearly always a slip, which denies by default and so stays quiet. */
 export function permissionNotes(

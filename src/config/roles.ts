@@ -16,6 +16,7 @@ export const BUILT_IN_ROLES: readonly CatalogRole[] = [
       'subscription:*',
       'artifact:*',
       'breaker:read',
+      'channel:read',
       'approval:read',
       'approval:decide',
       'agent:read',

@@ -29,6 +29,8 @@ export interface Outbound {
   readonly reply: Reply;
   /** The message that replaces an earlier one (an approval card after its decision). */
   readonly replaces?: string;
+  /** Set where an earlier try may have been accepted, at this instant or later: look, where that can be told. */
+  readonly triedSince?: Date;
 }
 
 export interface Notifier {

@@ -5,29 +5,27 @@ import {
   voteTokens,
   type ApprovalPolicy,
   type ApprovalRow,
+  type VoteRow,
 } from '../domain/approval.ts';
 import { Refusal } from '../domain/errors.ts';
 import { sha256 } from '../domain/json.ts';
-import { identities, principals } from '../domain/principal.ts';
+import { principals } from '../domain/principal.ts';
 import { outbox } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
 import type { Ctx } from './command.ts';
-import type { Address, Reply } from './message.ts';
-import { enqueue } from './outgoing.ts';
+import { EVERYBODY, linkedTo, TOLD_ON, type ToldOn } from './linked-addresses.ts';
+import type { Reply } from './message.ts';
+import { enqueue, revise, type OutgoingRow } from './outgoing.ts';
 
-/** Approval requests go out where their approvers are linked. */
-const ASKED_ON = ['slack', 'email'] as const;
-type AskedOn = (typeof ASKED_ON)[number];
-/** More people than a workspace has; nobody who may decide goes unasked. */
-const EVERYBODY = 100_000;
-
-/** What a voter reads before deciding: exactly what will run. */
-export function approvalText(ctx: Ctx, row: ApprovalRow): string {
+/** What a voter reads before deciding: exactly what will run, and who has agreed so far. */
+export function approvalText(ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow[] = []): string {
+  const voters = votes.map(({ voter }) => voter).join(', ');
   return [
     `${row.ref}: ${row.requester} asks to run`,
     ctx.format({ command: row.command, args: redact(row.args) }),
     ...(row.policy.because ?? []),
     `Risk: ${row.risk}. Needs ${partsOf(row.policy).map(quorumOf).join(' and ')}.`,
+    ...(voters === '' ? [] : [`Approved so far: ${voters}.`]),
     `Expires: ${minute(row.expiresAt)}. Digest: ${row.digest.slice(0, 12)}.`,
   ].join('\n');
 }
@@ -56,22 +54,18 @@ export async function askApprovers(ctx: Ctx, row: ApprovalRow, text: string): Pr
     .filter((p) => !row.chain.includes(p.name))
     .filter((p) => isApprover(row.policy, p))
     .map((p) => p.name);
-  const linked = await ctx.tx.find(identities, {
-    where: { principal: { in: asked }, channel: { in: [...ASKED_ON] } },
-    orderBy: [{ column: 'id' }],
-    limit: EVERYBODY,
-  });
-  for (const { principal, channel, subject } of linked) {
-    const to = channel as AskedOn;
-    const token = to === 'email' ? await issueToken(ctx, row, principal) : undefined;
-    await enqueue(ctx.tx, {
-      key: `approval:${row.ref}:${to}:${subject}`,
-      // A Slack subject is team/user; a message to the user id opens the direct conversation.
-      address: { channel: to, to: to === 'slack' ? subject.slice(subject.indexOf('/') + 1) : subject },
-      reply: card(row, text, token),
-    });
+  for (const { principal, subject, address } of await linkedTo(ctx.tx, asked)) {
+    const token = address.channel === 'email' ? await issueToken(ctx, row, principal) : undefined;
+    const key = `${cardKey(row, address.channel)}${subject}`;
+    await enqueue(ctx.tx, { key, address, reply: card(row, text, token) });
   }
 }
+
+/** What the keys of a request's cards on a channel begin with. */
+const cardKey = ({ ref }: ApprovalRow, channel: ToldOn): string => `approval:${ref}:${channel}:`;
+
+const cardsOn = (ctx: Ctx, row: ApprovalRow, channel: ToldOn): Promise<OutgoingRow[]> =>
+  ctx.tx.find(outbox, { where: { key: { prefix: cardKey(row, channel) } }, limit: EVERYBODY });
 
 function card(row: ApprovalRow, text: string, mailToken: string | undefined): Reply {
   const vote = { approval: row.ref, digest: row.digest };
@@ -110,25 +104,22 @@ export async function spendToken(ctx: Ctx, approval: string): Promise<void> {
   await ctx.tx.update(voteTokens, found, { uses: 1 });
 }
 
+/** Shows on every card that can be changed who has agreed so far. */
+export async function showVotes(ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow[]): Promise<void> {
+  const reply = card(row, approvalText(ctx, row, votes), undefined);
+  for (const message of await cardsOn(ctx, row, 'slack')) await revise(ctx.tx, message, reply);
+}
+
 /** After the decision nobody is asked any more, and no card keeps its buttons. */
 export async function withdrawCards(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
-  for (const channel of ASKED_ON) {
+  for (const channel of TOLD_ON) {
     // A mail that went out cannot be changed; its token is of no use any more.
     const instead = channel === 'slack' ? { reply: { text } } : {};
-    const asked = await ctx.tx.find(outbox, {
-      where: { key: { prefix: `approval:${row.ref}:${channel}:` } },
-      limit: EVERYBODY,
-    });
-    for (const message of asked) {
-      if (message.state === 'queued')
+    for (const message of await cardsOn(ctx, row, channel)) {
+      // What an approver has on the screen says how it ended, also where a change of it was still to go out.
+      if (message.externalId !== null) await revise(ctx.tx, message, { text });
+      else if (message.state === 'queued')
         await ctx.tx.update(outbox, message, { state: 'withdrawn', reply: instead });
-      else if (channel === 'slack' && message.externalId !== null)
-        await enqueue(ctx.tx, {
-          key: `${message.key}:settled`,
-          address: message.address as Address,
-          reply: { text },
-          replaces: message.externalId,
-        });
     }
   }
 }

@@ -14,7 +14,15 @@ import { digest } from '../domain/json.ts';
 import { may, type Permission } from '../domain/permission.ts';
 import { principals, type Principal } from '../domain/principal.ts';
 import { refusalAnswer } from './answer.ts';
-import { approvalText, askApprovers, minute, neededOf, spendToken, withdrawCards } from './approval-cards.ts';
+import {
+  approvalText,
+  askApprovers,
+  minute,
+  neededOf,
+  showVotes,
+  spendToken,
+  withdrawCards,
+} from './approval-cards.ts';
 import type { Command, Ctx } from './command.ts';
 import type { Address, Answer, Invocation, Reply } from './message.ts';
 import { enqueue } from './outgoing.ts';
@@ -97,7 +105,7 @@ export async function castVote(
     { who: ctx.who, decision, reason, digest: vote.digest },
     ctx.now,
   );
-  await ctx.tx.insert(votes, {
+  const cast = await ctx.tx.insert(votes, {
     id: ctx.tx.id(),
     approval: row.ref,
     voter: ctx.who.name,
@@ -114,7 +122,10 @@ export async function castVote(
     channel: ctx.channel,
     assurance: ctx.assurance,
   });
-  if (state === 'pending') return { row, released: undefined };
+  if (state === 'pending') {
+    await showVotes(ctx, row, [...standing.filter(({ voter }) => still.has(voter)), cast]);
+    return { row, released: undefined };
+  }
   return settle(ctx, row, state, reason);
 }
 

@@ -40,6 +40,7 @@ const NOUNS = new Set([
   'artifact',
   'breaker',
   'budget',
+  'channel',
   'event',
 ]);
 

@@ -2,8 +2,12 @@ import { notifyOrigin } from '../domain/job.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import { outbox } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
+import type { Row } from '../domain/table.ts';
 import type { Address, Reply } from './message.ts';
 import type { Tx } from './store.ts';
+
+/** Where messages go out. */
+export const OUTGOING: readonly Address['channel'][] = ['slack', 'email', 'webhook', 'terminal'];
 
 export interface Outgoing {
   /** Stable: the same key is queued once, whatever is redelivered. */
@@ -39,6 +43,37 @@ export async function enqueue(tx: Tx, { key, address, reply, replaces }: Outgoin
     attempts: 0,
     nextAt: tx.now,
     externalId: null,
+    error: null,
+    createdAt: tx.now,
+  });
+  return true;
+}
+
+/** Channels on which a message can be changed after it was sent. */
+const CHANGEABLE: readonly Address['channel'][] = ['slack'];
+
+export const isChangeable = ({ channel }: Pick<Address, 'channel'>): boolean => CHANGEABLE.includes(channel);
+
+/** A message as it is kept. */
+export type OutgoingRow = Row<typeof outbox>;
+
+/**
+ * Changes a message: as long as it waits, what it will say, so that only the newest is ever sent; once it is out, where it
+ * stands, also where an earlier change of it was given up. Returns false where there is nothing to change: never sent,
+ * withdrawn, or out on a channel that changes none.
+ */
+export async function revise(tx: Tx, row: OutgoingRow, reply: Reply): Promise<boolean> {
+  if (row.state === 'queued') {
+    await tx.update(outbox, row, { reply: { ...(row.reply as object), reply: withoutSecrets(reply) } });
+    return true;
+  }
+  if (row.state === 'withdrawn' || row.externalId === null || !isChangeable(row.address as Address))
+    return false;
+  await tx.update(outbox, row, {
+    state: 'queued',
+    reply: { reply: withoutSecrets(reply), replaces: row.externalId },
+    attempts: 0,
+    nextAt: tx.now,
     error: null,
     createdAt: tx.now,
   });

@@ -4,6 +4,7 @@ import { breakers } from './breaker.ts';
 import { claims } from './claim.ts';
 import { jobLogs, jobs } from './job.ts';
 import { journal } from './journal.ts';
+import { outages } from './outage.ts';
 import { identities, keys, principals, roles } from './principal.ts';
 import { probeStates } from './probe.ts';
 import {
@@ -60,6 +61,7 @@ export const TABLES: readonly Table[] = [
   probeStates,
   subscriptions,
   outbox,
+  outages,
   mailboxes,
   leases,
 ];

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Summary, type Registry } from 'prom-client';
+import { sampled } from '../core/sampled.ts';
 import type { Commit, ReadTx, Store } from '../core/store.ts';
 import type { Catalog } from '../domain/catalog.ts';
 import { SECOND } from '../domain/clock.ts';
@@ -22,8 +23,6 @@ const PHASES: readonly (readonly [Phase, string])[] = [
   ['assigned', 'assigned'],
   ['running', 'ran'],
 ];
-/** Of the depth of the queue, so that scrapes, however many, cost a look now and then. */
-const SAMPLED_EVERY = 10 * SECOND;
 
 interface Sample {
   /** By capability: how many wait for a worker, and for how many milliseconds the oldest has been due. */
@@ -45,10 +44,12 @@ class JobMetrics {
   readonly #phases: Summary<'phase'>;
   readonly #retries: Counter<'failure'>;
   readonly #dead: Counter<'stage'>;
-  #sample: { readonly at: number; readonly of: Promise<Sample | undefined> } | undefined;
+  readonly #sampled: () => Promise<Sample | undefined>;
 
   constructor(options: JobMetricsOptions) {
     this.#options = options;
+    const { store, catalog } = options;
+    this.#sampled = sampled(() => store.read(catalog.workspace, (tx) => take(tx, catalog)));
     const registers = [options.registry];
     this.#phases = new Summary({
       name: 'signalbox_job_phase_seconds',
@@ -118,17 +119,6 @@ class JobMetrics {
     if (event === 'job.retrying' && details['again'] === true)
       this.#retries.inc({ failure: failure ?? 'other' });
     if (event === 'job.dead' && stage) this.#dead.inc({ stage });
-  }
-
-  /** The newest sample; undefined while the database is away. */
-  #sampled(): Promise<Sample | undefined> {
-    const { store, catalog } = this.#options;
-    const now = performance.now();
-    if (!this.#sample || now - this.#sample.at > SAMPLED_EVERY) {
-      const of = store.read(catalog.workspace, (tx) => take(tx, catalog)).catch(() => undefined);
-      this.#sample = { at: now, of };
-    }
-    return this.#sample.of;
   }
 }
 

@@ -7,11 +7,10 @@ import type { Address, Reply } from '../core/message.ts';
 import { enqueue } from '../core/outgoing.ts';
 import type { Own, Owned } from '../core/owned.ts';
 import type { ReadTx, Store, Tx } from '../core/store.ts';
-import { clip } from '../domain/clip.ts';
-import { DAY, HOUR, SECOND, type Clock } from '../domain/clock.ts';
-import { Refusal } from '../domain/errors.ts';
+import { tellUndelivered } from '../core/undelivered.ts';
+import type { Clock } from '../domain/clock.ts';
 import { leases, outbox } from '../domain/records.ts';
-import type { Patch, Row } from '../domain/table.ts';
+import { afterFailure, GIVE_UP, outbound, type Change, type Message } from './delivery.ts';
 import { insist } from './insist.ts';
 
 export interface OutboxOptions {
@@ -26,14 +25,6 @@ export interface OutboxOptions {
   readonly delivered?: (channel: string, result: 'sent' | 'retry' | 'dead') => void;
 }
 
-type Message = Row<typeof outbox>;
-
-/** How a delivery ended, and what is written of it. */
-interface Change {
-  readonly result: 'sent' | 'retry' | 'dead';
-  readonly patch: Patch<typeof outbox>;
-}
-
 const SENT = { state: 'sent', error: null, reply: {} } as const;
 
 /** Milliseconds between two messages to one destination: Slack's documented one a second, mail a little less. */
@@ -45,10 +36,6 @@ const MOST_LANES = 50;
 const LOOK_EVERY = 1_000;
 /** What the process holds that delivers for a channel. */
 export const outboxLease = (channel: string): string => `outbox:${channel}`;
-const FIRST_WAIT = 2 * SECOND;
-const LONGEST_WAIT = 4 * HOUR;
-/** How long a message is tried before it is given up (RFC 5321 section 4.5.4.1 asks for days). */
-const GIVE_UP = 2 * DAY;
 
 /** Delivers what transactions queued: one lane per destination, at its pace, until accepted or dead. */
 export class OutboxWorker {
@@ -63,6 +50,8 @@ export class OutboxWorker {
   #stopped = false;
   /** By channel: what this process delivers for while it is its own. */
   readonly #owned: ReadonlyMap<string, Owned>;
+  /** By channel: since when. What is older may have been sent by whoever had it before. */
+  readonly #ownedSince = new Map<string, Date>();
   readonly #sending = new Set<Promise<void>>();
   /** From then on it is not insisted on what could not be recorded. */
   readonly #giveUp = new AbortController();
@@ -70,9 +59,15 @@ export class OutboxWorker {
   constructor(options: OutboxOptions) {
     const { own, notifiers } = options;
     this.#options = options;
-    const begin = () => this.wake();
+    const begin = (channel: string) => {
+      this.#ownedSince.set(channel, options.clock.now());
+      this.wake();
+    };
     this.#owned = new Map(
-      Array.from(notifiers.keys(), (channel) => [channel, own(outboxLease(channel), { begin })]),
+      Array.from(notifiers.keys(), (channel) => [
+        channel,
+        own(outboxLease(channel), { begin: () => begin(channel) }),
+      ]),
     );
   }
 
@@ -168,18 +163,19 @@ export class OutboxWorker {
     return group.key(lane);
   }
 
-  async #deliver(message: Message): Promise<void> {
-    const { notifiers, delivered, log } = this.#options;
-    const { reply, replaces } = message.reply as { reply: Reply; replaces?: string };
-    const outbound = { key: message.key, reply, ...(replaces !== undefined && { replaces }) };
-    if (!(await this.#isDue(message))) return;
+  async #deliver({ id, channel }: Message): Promise<void> {
+    const { notifiers, delivered, log, clock, random = Math.random } = this.#options;
+    const message = await this.#stillDue(id, channel);
+    if (!message) return;
     let change: Change;
     try {
-      const sent = await notifiers.get(message.channel)?.send(message.address as Address, outbound);
+      const sent = await notifiers
+        .get(channel)
+        ?.send(message.address as Address, outbound(message, this.#ownedSince.get(channel)));
       // A token of an approval mail is of no use here any more.
       change = { result: 'sent', patch: { ...SENT, externalId: sent?.externalId ?? null } };
     } catch (error) {
-      change = this.#failed(message, error);
+      change = afterFailure(message, error, clock.now(), random);
       log.warn(
         { err: error, key: message.key, channel: message.channel, result: change.result },
         'a message was not accepted',
@@ -189,11 +185,11 @@ export class OutboxWorker {
     delivered?.(message.channel, change.result);
   }
 
-  /** While it waited for its turn it may have been withdrawn, or become another process's to send. */
-  async #isDue({ id, channel }: Message): Promise<boolean> {
+  /** As it is now: while it waited for its turn it may have been changed, withdrawn, or become another process's to send. */
+  async #stillDue(id: string, channel: string): Promise<Message | undefined> {
     const { store, workspace } = this.#options;
     const row = await store.read(workspace, (tx) => tx.get(outbox, { id }));
-    return row?.state === 'queued' && this.#owned.get(channel)?.held === true;
+    return row?.state === 'queued' && this.#owned.get(channel)?.held === true ? row : undefined;
   }
 
   /** Its lane stays taken until that is done: nobody would know otherwise that it was sent. */
@@ -203,21 +199,6 @@ export class OutboxWorker {
       () => store.transaction(workspace, (tx) => record(tx, message, change)),
       this.#giveUp.signal,
     );
-  }
-
-  #failed(message: Message, error: unknown): Change {
-    const { clock, random = Math.random } = this.#options;
-    const now = clock.now().getTime();
-    const text = error instanceof Error ? clip(error.message, 500) : 'unknown error';
-    const passing =
-      !(error instanceof Refusal) || error.code === 'rate_limited' || error.code === 'unavailable';
-    if (!passing || now - message.createdAt.getTime() > GIVE_UP)
-      return { result: 'dead', patch: { state: 'dead', error: text, reply: {} } };
-    const asked = (error instanceof Refusal && error.retryAfter) || 0;
-    const pause = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** message.attempts) * (0.5 + random() / 2);
-    const wait = Math.max(asked, pause);
-    const nextAt = new Date(now + wait);
-    return { result: 'retry', patch: { attempts: message.attempts + 1, nextAt, error: text } };
   }
 }
 
@@ -245,12 +226,13 @@ export async function settleUnheard(tx: Tx, limit: number): Promise<void> {
   for (const row of await findUnheard(tx, limit)) await tx.update(outbox, row, SENT);
 }
 
-async function record(tx: Tx, message: Message, { result, patch }: Change): Promise<void> {
+async function record(tx: Tx, message: Message, { result, patch, gone }: Change): Promise<void> {
   const row = await tx.get(outbox, { id: message.id });
   if (!row) return;
   if (row.state === 'withdrawn') return replaceWithdrawn(tx, row, patch.externalId ?? null);
   // Whoever had the channel meanwhile has told how it ended.
   if (row.state !== 'queued') return;
+  if (result === 'sent' && row.version !== message.version) return sendChange(tx, row, patch.externalId);
   const { key: target, channel, lane } = row;
   const dead = result === 'dead';
   // The report of a job's end is kept as it is, for whoever redrives it.
@@ -258,6 +240,7 @@ async function record(tx: Tx, message: Message, { result, patch }: Change): Prom
   await tx.update(outbox, row, { ...patch, ...kept });
   if (!dead) return;
   await buryReport(tx, target, patch.error ?? 'it was given up');
+  if (gone) await tellUndelivered(tx, row, patch.error ?? 'it is gone');
   await tx.append({
     event: 'message.dead',
     actor: 'system',
@@ -275,4 +258,17 @@ async function replaceWithdrawn(tx: Tx, row: Message, externalId: string | null)
   await tx.update(outbox, row, { externalId });
   const address = row.address as Address;
   await enqueue(tx, { key: `${row.key}:settled`, address, reply, replaces: externalId });
+}
+
+/** It was changed while it was on its way: what it says now is sent in the place of what it said. */
+async function sendChange(tx: Tx, row: Message, externalId: string | null | undefined): Promise<void> {
+  const replaces = externalId === null ? {} : { replaces: externalId };
+  const reply = { ...(row.reply as object), ...replaces };
+  await tx.update(outbox, row, {
+    reply,
+    attempts: 0,
+    nextAt: tx.now,
+    error: null,
+    ...(externalId !== undefined && { externalId }),
+  });
 }

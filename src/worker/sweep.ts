@@ -5,7 +5,7 @@ import { buryOrphans, findOrphans } from '../core/jobs/orphans.ts';
 import { systemContext } from '../core/system-context.ts';
 import type { Services } from '../core/services.ts';
 import type { ReadTx } from '../core/store.ts';
-import { forgetWorkers } from '../core/worker-leases.ts';
+import { forgetProcesses } from '../core/worker-leases.ts';
 import { approvals, voteTokens } from '../domain/approval.ts';
 import { claims } from '../domain/claim.ts';
 import { DAY, HOUR, MINUTE, SECOND } from '../domain/clock.ts';
@@ -132,7 +132,7 @@ export class Sweeper {
     }
     for (let more = true; more; )
       more = await store.transaction(this.#workspace, (tx) => giveUpOld(tx, PAGE));
-    await store.transaction(this.#workspace, forgetWorkers);
+    await store.transaction(this.#workspace, forgetProcesses);
     const before = (age: number) => new Date(this.#services.clock.now().getTime() - age);
     const { keepLogs } = catalog.jobs;
     await pruneLogs(store, this.#workspace, before(keepLogs));

@@ -245,6 +245,9 @@ describe('a real program', () => {
     expect(live.map((l) => l.cursor)).toEqual([1, 2]);
     expect(items(await run('job logs JOB-1'))).toEqual(live.map((l) => l.line));
     expect(items(await run('job logs JOB-1 --after 1'))).toEqual([live[1]?.line]);
+    expect(items(await run('job logs JOB-1 --tail 1'))).toEqual([live.at(-1)?.line]);
+    expect(items(await run('job logs JOB-1 --tail 500'))).toEqual(live.map((l) => l.line));
+    expect(code(await run('job logs JOB-1 --tail 0'))).toBe('invalid_argument');
     const asked = performance.now();
     await run('job cancel JOB-1');
     await ends('cancelled');

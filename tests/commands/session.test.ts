@@ -1,8 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { verified, type Answer, type Inbound } from '../../src/core/message.ts';
+import { createDispatcher } from '../../src/core/dispatch.ts';
+import { verified, type Address, type Answer, type Inbound } from '../../src/core/message.ts';
+import { enqueue } from '../../src/core/outgoing.ts';
 import { MINUTE } from '../../src/domain/clock.ts';
 import type { Json } from '../../src/domain/json.ts';
+import { outbox } from '../../src/domain/records.ts';
+import { identity } from '../core/support.ts';
 import type { Harness } from '../support/harness.ts';
+import { servicesOf } from '../worker/support.ts';
 import { seeded } from './seed.ts';
 
 let harness: Harness;
@@ -88,6 +93,48 @@ test('status counts what the caller may read', async () => {
   });
   await run('person add eve');
   expect(data(await run('status', 'eve'))['counts']).toEqual({});
+});
+
+describe('status', () => {
+  const give = (key: string, address: Address, error?: string) =>
+    harness.store.transaction('main', async (tx) => {
+      await enqueue(tx, { key, address, reply: { text: key } });
+      const row = await tx.get(outbox, { key });
+      if (row && error !== undefined) await tx.update(outbox, row, { state: 'dead', error });
+    });
+  const line = async (who?: string) =>
+    (await run('status', who)).reply.text.split('\n').filter((each) => each.startsWith('messages:'));
+
+  test('tells which messages were given up, and why, to those who may read it', async () => {
+    expect(await line()).toEqual(['messages: none']);
+    const archived = 'Slack cannot deliver to C123: is_archived.';
+    await give('k1', { channel: 'slack', to: 'C123' }, archived);
+    await give('k2', { channel: 'slack', to: 'C123' });
+    expect(await line()).toEqual(['messages: 1 given up (slack C123: is_archived), 1 queued']);
+    await give('k3', { channel: 'email', to: 'a@example.test' }, 'its channel was off for two days');
+    for (const n of [4, 5]) await give(`k${n}`, { channel: 'slack', to: 'C123' }, archived);
+    expect(await line()).toEqual([
+      'messages: 4 given up (slack 3, email 1; slack C123: is_archived; slack C123: is_archived; ' +
+        'email a@example.test: its channel was off for two days; …), 1 queued',
+    ]);
+    expect(data(await run('status'))['messages']).toEqual({ dead: 4, queued: 1 });
+    expect(await line('dan')).toEqual([]);
+    expect(data(await run('status', 'dan'))).not.toHaveProperty('messages');
+  });
+
+  test('names channels that are deaf first', async () => {
+    const slack = { state: 'deaf', reason: 'the token was revoked' };
+    const health = () => ({ channels: { rest: { state: 'on' }, slack } });
+    const receive = createDispatcher(servicesOf(harness, { health }));
+    const answer = await receive({
+      channel: 'terminal',
+      from: identity('principal', 'ana'),
+      body: { text: 'status' },
+      conversation: 'c',
+    });
+    const [first, second] = answer.reply.text.split('\n');
+    expect([first, second]).toEqual(['slack: deaf (the token was revoked)', 'rest: on']);
+  });
 });
 
 describe('link', () => {

@@ -136,17 +136,56 @@ describe('the outcome', () => {
     await h.run('ben', 'deny APR-1 --reason "not on a Friday"');
     const after = await rows(h, outbox, { orderBy: [{ column: 'id' }] });
     expect(after.map((m) => [m.key, m.state])).toEqual([
-      ['approval:APR-1:slack:T1/UBEN', 'sent'],
+      ['approval:APR-1:slack:T1/UBEN', 'queued'],
       ['approval:APR-1:email:ben@example.test', 'withdrawn'],
       ['approval:APR-1:slack:T1/UCHO', 'withdrawn'],
       ['approval:APR-1:email:cho@example.test', 'withdrawn'],
-      ['approval:APR-1:slack:T1/UBEN:settled', 'queued'],
     ]);
-    expect(after.at(-1)).toMatchObject({
+    expect(after[0]).toMatchObject({
       address: { channel: 'slack', to: 'UBEN' },
       reply: { replaces: 'D1:7', reply: { text: 'APR-1 denied: not on a Friday.' } },
     });
     expect(JSON.stringify(after)).not.toContain('mailToken');
+  });
+
+  test('is not lost on a card whose votes were just to be shown', async () => {
+    await request();
+    const where = { key: 'approval:APR-1:slack:T1/UBEN' };
+    const [sent] = await rows(h, outbox, { where });
+    if (!sent) throw new Error('no card');
+    await h.store.transaction('main', (tx) =>
+      tx.update(outbox, sent, { state: 'sent', externalId: 'D1:7', reply: {} }),
+    );
+    await h.run('cho', 'approve APR-1');
+    const [shown] = await rows(h, outbox, { where });
+    expect(shown).toMatchObject({ state: 'queued', reply: { replaces: 'D1:7' } });
+    expect(shown).toHaveProperty('reply.reply.text', expect.stringContaining('\nApproved so far: cho.\n'));
+    expect(shown).toHaveProperty('reply.reply.actions', [
+      expect.objectContaining({ label: 'Approve' }),
+      expect.objectContaining({ label: 'Deny' }),
+    ]);
+    await h.run('ben', 'deny APR-1 --reason no');
+    const [settled] = await rows(h, outbox, { where });
+    expect(settled).toMatchObject({
+      state: 'queued',
+      reply: { replaces: 'D1:7', reply: { text: 'APR-1 denied: no.' } },
+    });
+    expect(settled?.reply).not.toHaveProperty('reply.actions');
+  });
+
+  test('reaches a card whose change was given up before', async () => {
+    await request();
+    const where = { key: 'approval:APR-1:slack:T1/UBEN' };
+    const [card] = await rows(h, outbox, { where });
+    if (!card) throw new Error('no card');
+    await h.store.transaction('main', (tx) =>
+      tx.update(outbox, card, { state: 'dead', externalId: 'D1:7', error: 'token_revoked', reply: {} }),
+    );
+    await h.run('ben', 'deny APR-1 --reason no');
+    expect((await rows(h, outbox, { where }))[0]).toMatchObject({
+      state: 'queued',
+      reply: { replaces: 'D1:7', reply: { text: 'APR-1 denied: no.' } },
+    });
   });
 
   test('reaches every card, of however many approvers', async () => {

@@ -8,6 +8,8 @@ test.each([
   ['event.deploy_finished', 'event:read'],
   ['artifact.accepted', 'artifact:read'],
   ['budget.exceeded', 'budget:read'],
+  ['channel.deaf', 'channel:read'],
+  ['message.dead', 'audit:read'],
   ['command.denied', 'audit:read'],
   ['person.added', 'audit:read'],
   ['key.created', 'audit:read'],

@@ -46,6 +46,9 @@ export const QUERIES: readonly (readonly [string, string])[] = [
     'SELECT * FROM outbox WHERE workspace = ? AND next_at <= ? AND id IN (SELECT min(id) FROM outbox WHERE workspace = ? AND state = ? AND channel = ? GROUP BY lane) ORDER BY id LIMIT 50',
     'outbox_lane',
   ],
+  ['SELECT count(*) FROM outbox WHERE workspace = ? AND state = ? AND channel = ?', 'outbox_lane'],
+  ['SELECT * FROM outbox WHERE workspace = ? AND state = ? ORDER BY id DESC LIMIT 3', 'outbox_state'],
+  ['SELECT * FROM outbox WHERE workspace = ? AND key >= ? AND key < ? LIMIT 9', 'outbox_key'],
   ['SELECT * FROM journal WHERE workspace = ? AND target = ? ORDER BY seq LIMIT 9', 'journal_target'],
   ['SELECT * FROM receipts WHERE workspace = ? AND expires_at < ?', 'receipts_expiry'],
 ];

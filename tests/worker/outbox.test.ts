@@ -3,7 +3,7 @@ import type { Notifier, Outbound } from '../../src/core/adapter.ts';
 import { holdLease } from '../../src/core/leases.ts';
 import type { Address } from '../../src/core/message.ts';
 import { createOwn, ownAlone, type Own } from '../../src/core/owned.ts';
-import { enqueue } from '../../src/core/outgoing.ts';
+import { enqueue, revise } from '../../src/core/outgoing.ts';
 import { DAY, HOUR, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { outbox } from '../../src/domain/records.ts';
@@ -170,6 +170,80 @@ describe('a lane', () => {
   });
 });
 
+describe('a message that is changed', () => {
+  const SLACK: Address = { channel: 'slack', to: 'C1' };
+  const change = (key: string, text: string) =>
+    h.store.transaction('main', async (tx) => {
+      const row = await tx.get(outbox, { key });
+      return row !== undefined && revise(tx, row, { text });
+    });
+  const texts = (sent: readonly Outbound[]) => sent.map(({ reply, replaces }) => [reply.text, replaces]);
+
+  test('while it waits is sent once, as it says last', async () => {
+    await queue('k', SLACK, 'one');
+    expect(await change('k', 'two')).toBe(true);
+    const far = farSide();
+    start(far.notifier);
+    await soon(() => expect(texts(far.sent)).toEqual([['two', undefined]]));
+  });
+
+  test('after it was sent is changed where it stands', async () => {
+    const far = farSide();
+    await queue('k', SLACK, 'one');
+    start(far.notifier);
+    await soon(async () => expect(await rows(h, outbox, { where: { state: 'sent' } })).toHaveLength(1));
+    expect(await change('k', 'two')).toBe(true);
+    await soon(() => expect(texts(far.sent)[1]).toEqual(['two', 'x1']));
+  });
+
+  test('while it is on its way is changed right after', async () => {
+    const far = farSide();
+    const gate = Promise.withResolvers<void>();
+    far.failures.push(gate.promise);
+    await queue('k', TO, 'one');
+    start(far.notifier);
+    await soon(() => expect(far.failures).toEqual([]));
+    expect(await change('k', 'two')).toBe(true);
+    gate.resolve();
+    await soon(() =>
+      expect(texts(far.sent)).toEqual([
+        ['one', undefined],
+        ['two', 'x1'],
+      ]),
+    );
+  });
+
+  test.each(['email', 'terminal'] as const)('is not, once it is out on %s', async (channel) => {
+    await queue('k', { channel, to: 'a' });
+    const [row] = await rows(h, outbox);
+    if (!row) throw new Error('no message');
+    await h.store.transaction('main', (tx) =>
+      tx.update(outbox, row, { state: 'sent', externalId: 'x', reply: {} }),
+    );
+    expect(await change('k', 'two')).toBe(false);
+    expect(await change('other', 'two')).toBe(false);
+  });
+});
+
+describe('a message that may have been accepted before', () => {
+  test('says since when: after a failure, and where another process had the channel', async () => {
+    const far = farSide();
+    far.failures.push(new Error('the line broke'));
+    await queue('k');
+    const since = h.clock.now();
+    h.clock.pass(SECOND);
+    start(far.notifier);
+    await soon(async () => expect((await rows(h, outbox))[0]?.attempts).toBe(1));
+    await queue('new');
+    h.clock.pass(HOUR);
+    await soon(() => expect(far.keys()).toContain('k'));
+    expect(far.sent.find(({ key }) => key === 'k')?.triedSince).toEqual(since);
+    await queue('newer');
+    await soon(() => expect(far.keys()).toContain('newer'));
+    expect(far.sent.find(({ key }) => key === 'newer')).not.toHaveProperty('triedSince');
+  });
+});
+
 describe('a failure', () => {
   test('is met with longer and longer waits, up to four hours', async () => {
     const far = farSide();
@@ -215,6 +289,22 @@ describe('a failure', () => {
       actor: 'system',
       target: 'k1',
       details: { channel: 'terminal', lane: 'terminal:a', error: 'channel_not_found' },
+    });
+  });
+
+  test('for good is told to who asked where the place is gone, and for no other reason', async () => {
+    const far = farSide();
+    far.failures.push(new Refusal('not_found', 'Slack cannot deliver to C1: not_in_channel.'));
+    far.failures.push(new Refusal('invalid_argument', 'msg_too_long'));
+    far.failures.push(new Refusal('unauthenticated', 'token_revoked'));
+    for (const n of [1, 2, 3])
+      await queue(`k${n}`, { channel: 'slack', to: `C${n}`, context: { user: 'U7' } }, 'Done.');
+    start(far.notifier);
+    for (const n of [1, 2, 3]) await expectState(`k${n}`, 'dead');
+    await soon(() => expect(far.sent).toHaveLength(1));
+    expect(far.sent[0]).toMatchObject({
+      to: 'U7',
+      reply: { text: 'I cannot post in that channel (not_in_channel):\nDone.' },
     });
   });
 

@@ -2,23 +2,21 @@ import { clip } from '../../domain/clip.ts';
 import { SECOND } from '../../domain/clock.ts';
 import { jobLogs, progressText, type JobRow } from '../../domain/job.ts';
 import { outbox } from '../../domain/records.ts';
-import type { Row } from '../../domain/table.ts';
-import type { Address } from '../message.ts';
-import { enqueue } from '../outgoing.ts';
+import type { Address, Reply } from '../message.ts';
+import { enqueue, isChangeable, revise, type OutgoingRow } from '../outgoing.ts';
 import type { Tx } from '../store.ts';
+import { jobActions } from './job-actions.ts';
 import { postEnd } from './notifying.ts';
 import { aboutJob, endKey, isNews, newsKey } from './report-keys.ts';
 
-/** Channels on which a message can be changed in place; on the others only the end is told. */
-const IN_PLACE: readonly Address['channel'][] = ['slack'];
 /** Milliseconds between two pieces of news of one job. */
 export const NEWS_EVERY = 5 * SECOND;
 /** Lines of its log that go with them. */
 const LINES = 5;
 
-/** Whether the conversation that asked for a job hears of it before its end. */
+/** Whether the conversation that asked for a job hears of it before its end: where that does not pile up. */
 export const hearsNews = ({ replyTo }: Pick<JobRow, 'replyTo'>): boolean =>
-  IN_PLACE.includes((replyTo as Address | null)?.channel ?? 'terminal');
+  replyTo !== null && isChangeable(replyTo as Address);
 
 /**
  * Tells the conversation that asked for a running job how far it has come: one message, changed in place, at a decent
@@ -32,8 +30,7 @@ export async function tellNews(tx: Tx, row: JobRow): Promise<boolean> {
   if (before && tx.now.getTime() - before.createdAt.getTime() < NEWS_EVERY) return false;
   const text = await newsText(tx, row);
   if (before?.state !== 'queued') return replace(tx, row, before, newsKey(row, tx.now), text);
-  await tx.update(outbox, before, { reply: { ...(before.reply as object), reply: { text } } });
-  return true;
+  return revise(tx, before, aboutReply(row, text));
 }
 
 /** A job stopped to run and is not over: where its news stand, they say what it waits for from now on. */
@@ -52,7 +49,7 @@ export async function tellEnd(tx: Tx, row: JobRow, text: string): Promise<void> 
 }
 
 /** The news that were told last, unless the job was over in between. */
-async function lastNews(tx: Tx, row: JobRow): Promise<Row<typeof outbox> | undefined> {
+async function lastNews(tx: Tx, row: JobRow): Promise<OutgoingRow | undefined> {
   const { channel } = row.replyTo as Address;
   const [last] = await tx.find(outbox, {
     where: { key: { prefix: aboutJob(row) }, channel },
@@ -66,16 +63,20 @@ async function lastNews(tx: Tx, row: JobRow): Promise<Row<typeof outbox> | undef
 async function replace(
   tx: Tx,
   row: JobRow,
-  before: Row<typeof outbox> | undefined,
+  before: OutgoingRow | undefined,
   key: string,
   text: string,
 ): Promise<boolean> {
-  const reply = { text };
+  const reply = aboutReply(row, text);
   if (before?.state === 'queued') await tx.update(outbox, before, { state: 'withdrawn', reply: { reply } });
   const replaces = before?.externalId ?? (before?.reply as { replaces?: string } | undefined)?.replaces;
   const address = row.replyTo as Address;
   return enqueue(tx, { key, address, reply, ...(replaces !== undefined && { replaces }) });
 }
+
+/** Where the message changes with the job, so does what can be done about it. */
+const aboutReply = (row: JobRow, text: string): Reply =>
+  hearsNews(row) ? { text, actions: jobActions(row) } : { text };
 
 async function newsText(tx: Tx, row: JobRow): Promise<string> {
   const lines = await tx.find(jobLogs, {

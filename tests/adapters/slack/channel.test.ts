@@ -37,7 +37,7 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
         body: { text: 'task create "Fix & go"' },
         dedupeKey: `slack:${TEAM}:t1`,
         conversation: `slack:${CHANNEL}:U1`,
-        origin: { channel: 'slack', to: CHANNEL },
+        origin: { channel: 'slack', to: CHANNEL, context: { user: 'U1' } },
       },
     ]);
   });
@@ -61,7 +61,7 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
       body: { text: 'task list' },
       dedupeKey: `slack:${TEAM}:Ev1`,
       conversation: `slack:${CHANNEL}:1700000000.000100`,
-      replyTo: { channel: 'slack', to: CHANNEL, thread: '1700000000.000100' },
+      replyTo: { channel: 'slack', to: CHANNEL, thread: '1700000000.000100', context: { user: 'U1' } },
     });
   });
 
@@ -76,6 +76,52 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
       body: { text: 'help' },
       replyTo: { to: CHANNEL, thread: '1700000000.000200' },
     });
+  });
+
+  const direct = { type: 'message', channel_type: 'im' };
+
+  test('a direct message needs no mention, and is answered beside it', async () => {
+    const { slack, received } = await setUp(mode);
+    const taken = await slack.event('task list', {
+      user: 'U1',
+      channel: 'D0ANA',
+      eventId: 'Ev7',
+      inner: direct,
+    });
+    expect(taken.status).toBe(200);
+    expect(received).toHaveLength(1);
+    expect(received[0]).toMatchObject({
+      from: { subject: `${TEAM}/U1` },
+      body: { text: 'task list' },
+      dedupeKey: `slack:${TEAM}:Ev7`,
+      conversation: 'slack:D0ANA:U1',
+      replyTo: { channel: 'slack', to: 'D0ANA' },
+    });
+    expect(received[0]?.replyTo).not.toHaveProperty('thread');
+  });
+
+  test('in a thread of a direct conversation the answer goes into the thread', async () => {
+    const { slack, received } = await setUp(mode);
+    const thread = '1700000000.000300';
+    await slack.event(`<@${slack.botUser}> yes`, { user: 'U1', channel: 'D0ANA', thread, inner: direct });
+    expect(received[0]).toMatchObject({
+      body: { text: 'yes' },
+      conversation: `slack:D0ANA:${thread}`,
+      replyTo: { to: 'D0ANA', thread },
+    });
+  });
+
+  test.each([
+    ['our own answer', { ...direct, bot_id: 'B0FAKE001' }],
+    ['a changed line', { ...direct, subtype: 'message_changed' }],
+    ['a deleted line', { ...direct, subtype: 'message_deleted' }],
+    ['a line of a channel', { type: 'message', channel_type: 'channel' }],
+    ['a line among several people', { type: 'message', channel_type: 'mpim' }],
+  ])('%s runs nothing', async (_, inner) => {
+    const { slack, received } = await setUp(mode);
+    const taken = await slack.event('task create x', { user: 'U1', channel: 'D0ANA', inner });
+    expect(taken.status).toBe(200);
+    expect(received).toEqual([]);
   });
 
   test('an event is acknowledged only after it was received', async () => {
@@ -111,7 +157,7 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
       body: { command: 'approval.approve', args: { approval: 'APR-1', digest: 'abc' } },
       dedupeKey: `slack:${TEAM}:t9`,
       conversation: `slack:${CHANNEL}:U2`,
-      origin: { channel: 'slack', to: CHANNEL },
+      origin: { channel: 'slack', to: CHANNEL, context: { user: 'U2' } },
     });
     expect(received[0]).not.toHaveProperty('replyTo');
     await soon(() => slack.responseUrlPosts).toHaveLength(1);

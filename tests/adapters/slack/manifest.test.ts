@@ -17,13 +17,19 @@ const manifest = parse(await readFile(new URL('manifest.yml', root), 'utf8')) as
 const { features, oauth_config, settings } = manifest;
 
 /** Web API methods and events that the adapter's source names. */
+/** One event type, and a subscription for each kind of conversation (docs.slack.dev/reference/events/message). */
+const SUBSCRIPTIONS: Readonly<Record<string, string>> = { message: 'message.im' };
+
 async function used(): Promise<{ methods: string[]; events: string[] }> {
   const files = ['listeners', 'notifier', 'account'].map(
     (name) => new URL(`adapters/slack/${name}.ts`, root),
   );
   const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
   const all = (pattern: RegExp): string[] => [...source.matchAll(pattern)].map((match) => match[1] ?? '');
-  return { methods: all(/client\.([a-z.A-Z]+)\(/g), events: all(/app\.event\('(\w+)'/g) };
+  return {
+    methods: all(/client\.([a-z.A-Z]+)\(/g),
+    events: all(/app\.event\('(\w+)'/g).map((event) => SUBSCRIPTIONS[event] ?? event),
+  };
 }
 
 describe('the manifest', () => {
@@ -32,7 +38,7 @@ describe('the manifest', () => {
     expect(methods).toContain('chat.postMessage');
     const needed = [
       'commands',
-      ...methods.map((method) => METHODS[method]?.scope),
+      ...methods.flatMap((method) => METHODS[method]?.scopes),
       ...events.map((event) => EVENTS[event]),
     ];
     const scopes = new Set(needed.filter((scope) => scope !== undefined));
@@ -41,6 +47,12 @@ describe('the manifest', () => {
 
   test('subscribes to exactly the events that are heard', async () => {
     expect(settings.event_subscriptions.bot_events).toEqual((await used()).events);
+  });
+
+  test('lets people write to the bot directly', () => {
+    expect(features).toMatchObject({
+      app_home: { messages_tab_enabled: true, messages_tab_read_only_enabled: false },
+    });
   });
 
   test('names one address for everything', () => {

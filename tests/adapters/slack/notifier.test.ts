@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Notifier } from '../../../src/core/adapter.ts';
-import { CHANNEL, setUp } from './support.ts';
+import { CHANNEL, NOW, setUp } from './support.ts';
 
 const TO = { channel: 'slack', to: CHANNEL } as const;
 const HELLO = { key: 'k1', reply: { text: 'Hello <you> & *me*' } };
@@ -32,6 +32,57 @@ describe('sending', () => {
     expect(await notifier.send(TO, message)).toEqual({ externalId });
     expect(slack.messages).toMatchObject([{ text: 'Approved.' }]);
     expect(slack.updates).toHaveLength(1);
+  });
+});
+
+describe('another try, after an answer that was lost', () => {
+  const triedSince = NOW;
+
+  test.each([
+    ['in a channel', TO],
+    ['in a thread', { ...TO, thread: '1700000000.000100' }],
+  ])('finds what was posted %s, and posts it once', async (_, to) => {
+    const { notifier, slack } = await start();
+    slack.failNext('chat.postMessage', { drop: true });
+    await expect(notifier.send(to, HELLO)).rejects.toThrow('did not take');
+    await notifier.send(to, { ...HELLO, key: 'k2' });
+    const sent = await notifier.send(to, { ...HELLO, triedSince });
+    expect(slack.messages).toHaveLength(2);
+    expect(sent.externalId).toBe(`${CHANNEL}:${slack.messages[0]?.ts}`);
+  });
+
+  test('shows what it has come to say since the first', async () => {
+    const { notifier, slack } = await start();
+    slack.failNext('chat.postMessage', { drop: true });
+    await expect(notifier.send(TO, HELLO)).rejects.toThrow('did not take');
+    await notifier.send(TO, { ...HELLO, reply: { text: 'Changed.' }, triedSince });
+    expect(slack.messages.map(({ text }) => text)).toEqual(['Changed.']);
+  });
+
+  test('posts it where the first did not arrive, and a first try looks nowhere', async () => {
+    const { notifier, slack } = await start();
+    await notifier.send(TO, { ...HELLO, triedSince });
+    await notifier.send(TO, { ...HELLO, key: 'k2' });
+    expect(slack.messages).toHaveLength(2);
+    expect(slack.requests.filter(({ method }) => method === 'conversations.history')).toHaveLength(1);
+  });
+
+  test.each(['missing_scope', 'not_in_channel', 'method_not_supported_for_channel_type', 'access_denied'])(
+    'posts it again where it cannot be told (%s)',
+    async (error) => {
+      const { notifier, slack } = await start();
+      slack.failNext('conversations.history', { error });
+      await notifier.send(TO, { ...HELLO, triedSince });
+      expect(slack.messages).toHaveLength(1);
+    },
+  );
+
+  test('waits where the look fails for the time being', async () => {
+    const { notifier, slack } = await start();
+    slack.failNext('conversations.history', { status: 429, retryAfter: 7 });
+    const sent = notifier.send(TO, { ...HELLO, triedSince });
+    await expect(sent).rejects.toMatchObject({ code: 'rate_limited', retryAfter: 7_000 });
+    expect(slack.messages).toEqual([]);
   });
 });
 
@@ -82,10 +133,11 @@ describe('failing', () => {
     await expect(sent).rejects.toMatchObject({ code: 'invalid_argument' });
   });
 
-  test('a message that is gone cannot be replaced', async () => {
-    const { notifier } = await start();
-    const sent = notifier.send(TO, { ...HELLO, replaces: `${CHANNEL}:1700000000.000100` });
-    await expect(sent).rejects.toMatchObject({ code: 'not_found' });
+  test('a message that somebody removed is posted anew', async () => {
+    const { notifier, slack } = await start();
+    const sent = await notifier.send(TO, { ...HELLO, replaces: `${CHANNEL}:1700000000.000001` });
+    expect(slack.messages).toMatchObject([{ channel: CHANNEL, text: 'Hello &lt;you&gt; &amp; *me*' }]);
+    expect(sent).toEqual({ externalId: `${CHANNEL}:${slack.messages[0]?.ts}` });
   });
 
   test('another channel is none of its addresses', async () => {

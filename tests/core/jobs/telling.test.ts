@@ -57,6 +57,61 @@ const deliver = async (externalId: string) => {
     );
 };
 
+describe('the message about a job', () => {
+  const choices = async () => {
+    const [last] = await rows(h, outbox, {
+      where: { key: { prefix: 'job:' } },
+      orderBy: [{ column: 'id', descending: true }],
+    });
+    if (!last) throw new Error('nothing was told');
+    const { reply } = last.reply as { reply: { actions?: { label: string; invocation: object }[] } };
+    return reply.actions?.map(({ label, invocation }) => [label, invocation]);
+  };
+  const log20 = ['Log', { command: 'job.logs', args: { id: 'JOB-1', tail: 20 } }];
+
+  test('lets it be stopped while it runs, and its log be seen', async () => {
+    await running();
+    h.clock.pass(5 * SECOND);
+    await news();
+    expect(await choices()).toEqual([['Cancel', { command: 'job.cancel', args: { id: 'JOB-1' } }], log20]);
+  });
+
+  test('does not offer to stop what is being undone, which would be refused', async () => {
+    await running();
+    await change({ phase: 'compensating' });
+    h.clock.pass(5 * SECOND);
+    await news();
+    expect(await choices()).toEqual([log20]);
+  });
+
+  test('lets it be tried again once it has failed', async () => {
+    await running();
+    await change({ state: 'failed' });
+    await end('JOB-1 failed: restart');
+    expect(await choices()).toEqual([['Retry', { command: 'job.retry', args: { id: 'JOB-1' } }], log20]);
+  });
+
+  test('offers another run, to be approved anew, where the first took an approval', async () => {
+    await running();
+    await change({ state: 'failed', approval: 'APR-1' });
+    await end('JOB-1 failed: restart');
+    expect(await choices()).toEqual([['Run again', { command: 'job.run', args: { again: 'JOB-1' } }], log20]);
+  });
+
+  test('has the log alone once it has succeeded', async () => {
+    await running();
+    await change({ state: 'succeeded' });
+    await end('JOB-1 succeeded: restart');
+    expect(await choices()).toEqual([log20]);
+  });
+
+  test('says it in words alone where it cannot be changed', async () => {
+    await running(byMail('ben'));
+    await end('JOB-1 failed: restart');
+    expect(await choices()).toBeUndefined();
+  });
+});
+
 describe('the conversation that asked for a job', () => {
   test('sees one message, changed in place every five seconds, which ends as the end', async () => {
     await running();

@@ -8,13 +8,13 @@ export interface PostedMessage {
   readonly thread_ts: string | undefined;
   readonly user: string;
   /** The app's name, on the bot's messages. */
-  readonly botName?: string;
+  readonly botName?: string | undefined;
   text: string;
   blocks: readonly PostedBlock[];
   metadata?: Metadata | undefined;
-  edited?: { readonly user: string; readonly ts: string };
+  edited?: { readonly user: string; readonly ts: string } | undefined;
   /** Whose eyes alone see it. */
-  readonly ephemeralFor?: string;
+  readonly ephemeralFor?: string | undefined;
 }
 
 /** docs.slack.dev/messaging/message-metadata */

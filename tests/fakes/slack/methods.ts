@@ -1,37 +1,38 @@
 /** The Web API methods that the fake knows, as docs.slack.dev/reference/methods has them. */
 export interface Method {
   readonly token: 'bot' | 'app';
-  /** The bot scope it takes; `auth.test` and `views.*` take none. */
-  readonly scope?: string;
-  /** The bot scope by the kind of conversation, which is the first letter of its id. */
-  readonly scopes?: Readonly<Record<string, string>>;
+  /** The bot scopes it takes, by kind of conversation where there are several; `auth.test` and `views.*` take none. */
+  readonly scopes?: readonly string[];
   readonly required: readonly string[];
   readonly optional: readonly string[];
   /** Calls a minute in a workspace (docs.slack.dev/apis/web-api/rate-limits); `chat.postMessage` goes by channel. */
   readonly perMinute?: number;
 }
 
-const HISTORY = { C: 'channels:history', G: 'groups:history', D: 'im:history' } as const;
+const HISTORY = ['channels:history', 'groups:history', 'im:history'] as const;
+
+/** How the scopes of a kind of conversation begin, by the first letter of its id. */
+const KINDS: Readonly<Record<string, string>> = { C: 'channels:', G: 'groups:', D: 'im:' };
 
 export const METHODS: Readonly<Record<string, Method>> = {
   'auth.test': { token: 'bot', required: [], optional: [] },
   'apps.connections.open': { token: 'app', required: [], optional: [] },
   'chat.postMessage': {
     token: 'bot',
-    scope: 'chat:write',
+    scopes: ['chat:write'],
     required: ['channel', 'text'],
     optional: ['blocks', 'thread_ts', 'reply_broadcast', 'unfurl_links', 'unfurl_media', 'metadata'],
   },
   'chat.postEphemeral': {
     token: 'bot',
-    scope: 'chat:write',
+    scopes: ['chat:write'],
     required: ['channel', 'user', 'text'],
     optional: ['blocks', 'thread_ts'],
     perMinute: 100,
   },
   'chat.update': {
     token: 'bot',
-    scope: 'chat:write',
+    scopes: ['chat:write'],
     required: ['channel', 'ts', 'text'],
     optional: ['blocks', 'metadata'],
     perMinute: 50,
@@ -52,21 +53,21 @@ export const METHODS: Readonly<Record<string, Method>> = {
   },
   'conversations.open': {
     token: 'bot',
-    scope: 'im:write',
+    scopes: ['im:write'],
     required: ['users'],
     optional: ['return_im', 'prevent_creation'],
     perMinute: 50,
   },
   'users.info': {
     token: 'bot',
-    scope: 'users:read',
+    scopes: ['users:read'],
     required: ['user'],
     optional: ['include_locale'],
     perMinute: 100,
   },
   'users.list': {
     token: 'bot',
-    scope: 'users:read',
+    scopes: ['users:read'],
     required: [],
     optional: ['cursor', 'limit', 'include_locale'],
     perMinute: 20,
@@ -96,12 +97,14 @@ export const ALL_SCOPES: readonly string[] = [
   ...new Set(
     [
       'commands',
-      ...Object.values(METHODS).flatMap(({ scope, scopes }) => [scope, ...Object.values(scopes ?? {})]),
+      ...Object.values(METHODS).flatMap(({ scopes = [] }) => scopes),
       ...Object.values(EVENTS),
     ].filter((scope) => scope !== undefined),
   ),
 ];
 
 /** The scope that a call takes, given the conversation it names. */
-export const scopeOf = ({ scope, scopes }: Method, channel: unknown): string | undefined =>
-  scopes === undefined ? scope : scopes[String(channel).charAt(0)];
+export function scopeOf({ scopes = [] }: Method, channel: unknown): string | undefined {
+  const kind = KINDS[String(channel).charAt(0)];
+  return scopes.length > 1 ? scopes.find((scope) => kind !== undefined && scope.startsWith(kind)) : scopes[0];
+}
