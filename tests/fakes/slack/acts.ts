@@ -47,8 +47,8 @@ export interface InteractionOptions extends DeliveryOptions {
 /** What a button stands on: a posted message, or an ephemeral answer with its channel. */
 export type Clickable = Pick<PostedMessage, 'channel' | 'text' | 'blocks'> & Partial<PostedMessage>;
 
-/** A button by its action_id, label or command's name, or one that is not there. */
-type Button = string | { action_id: string; value?: string };
+/** A button or option by its action_id, label, value or command's name; or what a click sends, of one that is not there. */
+type Button = string | Clicked;
 
 /** A delivery, and the place of the message that was typed. */
 export interface Said extends Taken, Spot {}
@@ -103,7 +103,12 @@ export class Acts {
 
   async directMessage(text: string, options: DirectOptions): Promise<Said> {
     const channel = this.#parts.world.dmOf(options.user);
-    return this.#say('message.im', events.directMessage, text, { ...options, channel });
+    return this.#say('message.im', events.spoken, text, { ...options, channel });
+  }
+
+  /** People talk to one another: the app hears of it where it subscribed to the messages of the conversation. */
+  async say(text: string, options: EventOptions): Promise<Said> {
+    return this.#say(events.subscriptionOf(options.channel), events.spoken, text, options);
   }
 
   async editMessage({ channel, ts }: Spot, text: string, options: DeliveryOptions = {}): Promise<Taken> {

@@ -51,6 +51,7 @@ type Doings = Pick<
   | 'slashCommand'
   | 'event'
   | 'directMessage'
+  | 'say'
   | 'editMessage'
   | 'deleteMessage'
   | 'openHome'
@@ -218,6 +219,7 @@ const doings = (acts: Acts): Doings => ({
   slashCommand: (...args) => acts.slashCommand(...args),
   event: (...args) => acts.event(...args),
   directMessage: (...args) => acts.directMessage(...args),
+  say: (...args) => acts.say(...args),
   editMessage: (...args) => acts.editMessage(...args),
   deleteMessage: (...args) => acts.deleteMessage(...args),
   openHome: (...args) => acts.openHome(...args),

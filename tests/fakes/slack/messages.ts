@@ -100,6 +100,28 @@ export function findButton(blocks: readonly PostedBlock[], wanted: string): Clic
   throw new Error(`No button "${wanted}"; there are: ${labels.join(', ') || 'none'}`);
 }
 
+/** Where an element stands, and which of its options was chosen. */
+export interface Pointed {
+  readonly block: string;
+  readonly action: string;
+  /** The option's value, of a list. */
+  readonly option?: string | undefined;
+}
+
+/** The element at a place, as a click sends it; undefined where it is gone. */
+export function elementAt(
+  blocks: readonly PostedBlock[],
+  { block, action, option }: Pointed,
+): Clicked | undefined {
+  const found = withIds(blocks).find(({ block_id }) => block_id === block);
+  const element = found && elementsOf(found).find(({ action_id }) => action_id === action);
+  if (element === undefined) return undefined;
+  const { options, ...rest } = element;
+  if (options === undefined) return { ...rest, block_id: block };
+  const chosen = options.find(({ value }) => value === option);
+  return chosen && { ...rest, block_id: block, selected_option: chosen };
+}
+
 const elementsOf = (block: PostedBlock): readonly PostedElement[] => [
   ...(block.type === 'actions' ? (block.elements ?? []) : []),
   ...(block.accessory === undefined ? [] : [block.accessory]),

@@ -1,4 +1,4 @@
-import { isDate, isNumber, isUnixTime } from './elements.ts';
+import { isConversation, isDate, isNumber, isUnixTime, isUser } from './elements.ts';
 import { isFields, type Fields } from './text-objects.ts';
 
 /** What a person typed and chose, by block_id, label or action_id of the input. */
@@ -58,9 +58,19 @@ function inputsOf(blocks: readonly unknown[]): Input[] {
   });
 }
 
+const INITIALS = [
+  'initial_value',
+  'initial_date',
+  'initial_date_time',
+  'initial_user',
+  'initial_conversation',
+] as const;
+
 /** What stands in an element before anybody touches it. */
 function initial(element: Fields): string[] {
-  for (const name of ['initial_value', 'initial_date', 'initial_date_time', 'initial_user']) {
+  const users = element['initial_users'];
+  if (Array.isArray(users)) return users.map(String);
+  for (const name of INITIALS) {
     const value = element[name];
     if (typeof value === 'string' || typeof value === 'number') return [String(value)];
   }
@@ -83,8 +93,12 @@ const READERS: Readonly<Record<string, Reader>> = {
     const time = checked(input, values, isUnixTime);
     return { selected_date_time: time === null ? null : Number(time) };
   },
-  users_select: (input, values) => ({
-    selected_user: checked(input, values, (value) => /^[UW][A-Z0-9]+$/.test(value)),
+  users_select: (input, values) => ({ selected_user: checked(input, values, isUser) }),
+  multi_users_select: (input, values) => ({
+    selected_users: values.map((value) => checked(input, [value], isUser)),
+  }),
+  conversations_select: (input, values) => ({
+    selected_conversation: checked(input, values, isConversation),
   }),
 };
 

@@ -3,6 +3,8 @@ import { blockNodes, textNodes } from './blocks.js';
 import { byId, h } from './dom.js';
 
 let shown;
+/** What is chosen by ticking. */
+const GROUPS = ['checkboxes', 'radio_buttons', 'multi_static_select', 'multi_users_select'];
 /** What the page itself found wrong at the last attempt to submit. */
 let faults = {};
 
@@ -89,7 +91,7 @@ async function submit(element, view, handlers) {
     const value = valueOf(element, block);
     const error = fault(block, value);
     if (error !== undefined) faults[keyOf(block)] = error;
-    if (value.length > 0) values[keyOf(block)] = value;
+    values[keyOf(block)] = value;
   }
   mark(byId('modal'), faults);
   if (Object.keys(faults).length > 0) return;
@@ -144,7 +146,7 @@ function field(block, context) {
   const key = keyOf(block);
   const id = `field-${key}`;
   const { element } = block;
-  const isGroup = ['checkboxes', 'radio_buttons', 'multi_static_select'].includes(element.type);
+  const isGroup = GROUPS.includes(element.type);
   const label = [
     ...textNodes(block.label, context.names),
     ...(block.optional ? [h('span', { class: 'optional' }, ' (optional)')] : []),
@@ -185,22 +187,32 @@ function control(element, props, context) {
     case 'datetimepicker':
       return h('input', { ...props, type: 'datetime-local', value: localTime(element.initial_date_time) });
     case 'users_select':
-      return select(
-        context.users.map(({ id, name }) => ({ value: id, text: name })),
-        element.initial_user,
-        common,
-      );
+      return select(asOptions(context.users), element.initial_user, common);
+    case 'conversations_select':
+      return select(asOptions(context.channels), element.initial_conversation, common);
     case 'static_select':
       return select(choices(element), element.initial_option?.value, common);
     case 'radio_buttons':
-      return group(element, 'radio', [element.initial_option], props, context);
+      return group(element, 'radio', [element.initial_option?.value], props, context);
     case 'checkboxes':
     case 'multi_static_select':
-      return group(element, 'checkbox', element.initial_options ?? [], props, context);
+      return group(
+        element,
+        'checkbox',
+        element.initial_options?.map(({ value }) => value),
+        props,
+        context,
+      );
+    case 'multi_users_select': {
+      const options = asOptions(context.users);
+      return group({ ...element, options }, 'checkbox', element.initial_users, props, context);
+    }
     default:
       return h('p', { class: 'unknown' }, `This page does not show “${element.type}”.`);
   }
 }
+
+const asOptions = (all) => all.map(({ id, name }) => ({ value: id, text: name }));
 
 const choices = (element) =>
   (element.options ?? element.option_groups?.flatMap(({ options }) => options) ?? []).map(
@@ -218,9 +230,9 @@ const select = (options, chosen, { placeholder = 'Select an option', ...props })
     ...options.map(({ value, text }) => h('option', { value, selected: value === chosen }, text)),
   );
 
-function group(element, type, chosen, { name, 'data-action': action }, context) {
-  const values = new Set(chosen.map((option) => option?.value));
-  const isLong = element.type === 'multi_static_select';
+function group(element, type, chosen = [], { name, 'data-action': action }, context) {
+  const values = new Set(chosen);
+  const isLong = element.type.startsWith('multi_');
   return h(
     'div',
     { class: isLong ? 'options long' : 'options', 'data-action': action },
@@ -246,7 +258,7 @@ function valueOf(element, block) {
     ({ name }) => name === keyOf(block),
   );
   const { type } = block.element;
-  if (type === 'checkboxes' || type === 'multi_static_select')
+  if (type === 'checkboxes' || type.startsWith('multi_'))
     return inputs.filter(({ checked }) => checked).map(({ value }) => value);
   if (type === 'radio_buttons') return inputs.find(({ checked }) => checked)?.value ?? '';
   const value = inputs[0]?.value ?? '';
