@@ -33,7 +33,7 @@ describe.skipIf(missing)('what people see in Slack', () => {
     const { slack, admin } = world;
     await admin.command(`person link ana slack:${TEAM}/${ANA}`);
     await admin.command(`person link ben slack:${TEAM}/${BEN}`);
-    const { url } = await startPage(slack, { port: 0, target: `${world.app.url}/slack/events`, shortcuts: [] });
+    const { url } = await startPage(slack, { port: 0, target: `${world.app.url}/slack/events`});
     const page = await browser.newPage({ viewport: { width: 1_100, height: 640 }, deviceScaleFactor: 2 });
     onTestFinished(() => page.close());
 
@@ -42,7 +42,7 @@ describe.skipIf(missing)('what people see in Slack', () => {
     await slack.event(`<@${slack.botUser}> job run deploy --env staging`, { user: ANA, channel: GENERAL });
     await page.locator('.message', { hasText: 'JOB-1' }).first().waitFor();
 
-    await lookAt(page, 'ben/dm');
+    await lookAt(page, 'ben/signalbox');
     const card = page.locator('.message', { hasText: 'job run deploy --env staging' }).first();
     for (const label of ['Approve', 'Deny', 'Details']) await card.getByRole('button', { name: label }).waitFor();
     await take(page, 'slack-approval');
@@ -75,9 +75,7 @@ describe.skipIf(missing)('what people see in Slack', () => {
 });
 
 async function lookAt(page: Page, where: string): Promise<void> {
-  await page.evaluate((address) => {
-    location.hash = address;
-  }, `/${where}`);
+  await page.goto(`${new URL(page.url()).origin}/#/${where}`);
   await page.locator('#title:not(:empty)').waitFor();
 }
 
