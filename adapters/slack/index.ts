@@ -9,6 +9,7 @@ import type { Receiver } from './decode.ts';
 import { mountHttpMode } from './http-mode.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listeners.ts';
+import { Members, vouched } from './members.ts';
 import { createNotifier } from './notifier.ts';
 import { slackLog } from './slack-log.ts';
 import { OwnedSocket } from './owned-socket.ts';
@@ -34,6 +35,8 @@ export interface SlackOptions {
   readonly commandPrefix?: string;
   /** Milliseconds between two looks at the token; a minute unless told. */
   readonly checkEvery?: number;
+  /** Milliseconds that a sender waits at most until Slack says who they are; one and a half seconds unless told. */
+  readonly askWithin?: number;
   /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
   readonly onRefused?: () => void;
   /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
@@ -82,7 +85,8 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     logger,
     clientOptions,
   });
-  listenTo(app, options, account);
+  const members = new Members({ client, account, clock, log, within: options.askWithin });
+  listenTo(app, { ...options, receive: vouched(options.receive, members) }, account);
   let socket: OwnedSocket | undefined;
   if (appToken)
     socket = new OwnedSocket(
