@@ -149,7 +149,7 @@ function textBody(to: Receiver, markup: string): Said {
   return {
     body: { text: text.trim() || 'help' },
     ...(people.size > 0 && {
-      people: new Map([...people].map(([mention, user]) => [mention, `${to.team}/${user}`])),
+      people: new Map([...people].map(([shown, user]) => [shown, `${to.team}/${user}`])),
     }),
     ...(places.size > 0 && {
       places: new Map([...places].map(([name, channel]) => [name, `slack:${channel}`])),

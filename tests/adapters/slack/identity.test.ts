@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { MINUTE } from '../../../src/domain/clock.ts';
 import { createHarness } from '../../support/harness.ts';
-import { CHANNEL, NOW, setUp, TEAM, type Setup } from './support.ts';
+import { outgoing } from '../../core/support.ts';
+import { CHANNEL, NOW, setUp, soon, TEAM, type Setup } from './support.ts';
 
 const OTHER = 'T0OTHER01';
 /** What a button carries. */
@@ -195,15 +196,40 @@ describe.each(['http', 'socket'] as const)('with the whole pipeline, over %s', (
     await harness.run('ana', `person add far --roles viewer --identity slack:${OTHER}/USTR00001`);
     expect(await shown(GUEST, 'whoami')).toContain('You are gus');
     expect(await shown('USTR00001', 'whoami')).toContain('You are far');
-    // A click is an open call, so a stranger hears there, too.
-    const answer = await shown('UANA00001', 'subscribe job.* --to <#C0OPS0001|ops>');
-    expect(answer).toContain('person link NAME');
+  });
+
+  test('a stranger is told in an open call alone, and a program nowhere', async () => {
+    const harness = await createHarness();
+    onTestFinished(() => harness.close());
+    const { slack } = await setUp(mode, { receive: harness.receive });
+    slack.addUser({ id: 'USTR00001', isStranger: true, teamId: OTHER });
+    slack.addUser({ id: 'UAPP00001', isBot: true });
+    await slack.clickButton({ channel: CHANNEL, text: 'x', blocks: [] }, BUTTON, 'USTR00001');
+    await soon(() => slack.responseUrlPosts[0]?.text).toMatch(
+      /People of other teams .* slack:T0OTHER01\/USTR00001/,
+    );
+    for (const user of ['USTR00001', 'UAPP00001'])
+      await slack.event(`<@${slack.botUser}> link`, { user, channel: CHANNEL });
+    const denied = (await harness.entries()).filter(({ event }) => event === 'command.denied');
+    expect(denied.map(({ actor }) => actor)).toEqual([
+      `slack:${OTHER}/USTR00001`,
+      `slack:${OTHER}/USTR00001`,
+      `slack:${TEAM}/UAPP00001`,
+    ]);
+    expect(await outgoing(harness)).toEqual({});
+  });
+
+  test('a command means people and channels by their id', async () => {
+    const harness = await createHarness();
+    onTestFinished(() => harness.close());
+    const { slack } = await setUp(mode, { receive: harness.receive });
+    const shown = async (user: string, text: string) =>
+      JSON.stringify((await slack.slashCommand(text, { user, channel: CHANNEL })).body);
     await harness.run('ana', `person link ben slack:${TEAM}/UBEN00001`);
     expect(await shown('UBEN00001', 'subscribe job.failed probe.* --to <#C0OPS0001|ops>')).toContain(
       'will be told on #ops (slack:C0OPS0001)',
     );
     expect(await shown('UBEN00001', 'task create x --owner <@UBEN00001|benny>')).toContain('TSK-1');
-    expect(await shown('UBEN00001', `task create x --owner <@${GUEST}>`)).toContain('TSK-2');
     expect(await shown('UBEN00001', 'task create x --owner <@UANA00001>')).toContain(
       'is linked to nobody here',
     );
