@@ -14,7 +14,7 @@ export interface Receiver {
   readonly botUser: string;
 }
 
-const id = z.string().min(1).max(255);
+export const id = z.string().min(1).max(255);
 
 const slashCommand = z.object({
   trigger_id: id,
@@ -91,7 +91,7 @@ export function isNoise(payload: unknown): boolean {
   return ['bot_id', 'subtype', 'edited', 'hidden'].some((field) => noise?.[field] !== undefined);
 }
 
-function inbound(to: Receiver, user: string, key: string, body: Body, place: string): Inbound {
+export function inbound(to: Receiver, user: string, key: string, body: Body, place: string): Inbound {
   return {
     channel: 'slack',
     from: verified({
@@ -117,7 +117,7 @@ function readValue(value: string): Body {
   }
 }
 
-function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
+export function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
   const result = schema.safeParse(payload);
   if (result.success) return result.data;
   throw new Refusal('malformed', 'Slack sent a message that cannot be read; try again.', {
