@@ -34,17 +34,19 @@ export interface Opening {
   readonly place: Place;
 }
 
+/** What cannot be answered in place is answered otherwise. */
+const responseUrl = z.url().optional().catch(undefined);
 const args = z.record(z.string(), z.json());
 const wanted = z.object({ command: z.string(), args, asks: z.array(z.string()).default([]) });
-const place = z.object({ channel: id, thread: id.optional(), responseUrl: z.url().optional() });
+const place = z.object({ channel: id, thread: id.optional(), responseUrl });
 const memo = wanted.extend({ attempt: z.int().min(0), place, until: z.number() });
 
-const slash = z.object({ trigger_id: id, channel_id: id, response_url: z.url().optional() });
+const slash = z.object({ trigger_id: id, channel_id: id, response_url: responseUrl });
 
 const click = z.object({
   trigger_id: id,
   user: z.object({ id }),
-  response_url: z.url().optional(),
+  response_url: responseUrl,
   channel: z.object({ id }).optional(),
   container: z.object({ channel_id: id.optional(), thread_ts: id.optional() }).default({}),
   message: z.object({ thread_ts: id.optional() }).optional(),
@@ -54,7 +56,7 @@ const click = z.object({
 const shortcut = z.object({
   callback_id: id,
   trigger_id: id,
-  response_url: z.url().optional(),
+  response_url: responseUrl,
   channel: z.object({ id }),
   message: z.object({ ts: id, thread_ts: id.optional(), text: z.string().default('') }),
 });
@@ -72,8 +74,8 @@ const submission = z.object({
 
 /** The place of a slash command's own answer. */
 export function fromSlash(payload: unknown): Opening {
-  const { trigger_id: trigger, channel_id: channel, response_url: responseUrl } = parsed(slash, payload);
-  return { trigger, place: { channel, responseUrl } };
+  const { trigger_id: trigger, channel_id: channel, response_url } = parsed(slash, payload);
+  return { trigger, place: { channel, responseUrl: response_url } };
 }
 
 /** A button that opens a form. */

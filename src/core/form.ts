@@ -163,7 +163,8 @@ function readValue(spec: Spec, field: Field, type: FormType, value: FormValue | 
   const text = value.trim();
   if (text === '') return undefined;
   try {
-    if (type === 'list') return itemsOf(value).map((item) => fromText(field.item ?? field, item));
+    if (type === 'list' || type === 'choices')
+      return itemsOf(value).map((item) => fromText(field.item ?? field, item));
     if (type === 'text') return textValue(field, value);
     return fromText(field, text);
   } catch (error) {

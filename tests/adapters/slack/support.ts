@@ -13,7 +13,7 @@ export const SECRET = 'fake-signing-secret';
 export const CHANNEL = 'C0GENERAL';
 export const NOW = new Date('2026-03-02T09:00:00.000Z');
 
-const commandSet = createCommandSet(commands);
+export const commandSet = createCommandSet(commands);
 
 class TestClock {
   at = NOW;
