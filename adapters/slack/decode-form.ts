@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Inbound } from '../../src/core/message.ts';
+import { printable } from '../../src/core/printable.ts';
 import type { JsonObject } from '../../src/domain/json.ts';
 import { id, inbound, parsed, type Receiver } from './decode.ts';
 import { plain } from './text.ts';
@@ -104,7 +105,11 @@ export function fromShortcut(
   return {
     trigger: trigger_id,
     callback: callback_id,
-    message: { text: plain(text), link: `${team}archives/${channel.id}/p${ts.replace('.', '')}${within}` },
+    // What no argument may hold would only come back as an error that its sender cannot see.
+    message: {
+      text: printable(plain(text)),
+      link: `${team}archives/${channel.id}/p${ts.replace('.', '')}${within}`,
+    },
     place: { channel: channel.id, thread, responseUrl: response_url },
   };
 }

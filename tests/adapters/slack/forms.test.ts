@@ -214,6 +214,33 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
   });
 });
 
+test.each([
+  ['nothing but an attachment', '', { Title: 'Look' }, { title: 'Look' }],
+  ['control characters', 'Bell\u0007 rings', {}, { title: 'Bell\uFFFD rings' }],
+  [
+    'more than a form takes',
+    `${'x'.repeat(300)}\n${'y'.repeat(20_000)}`,
+    {},
+    { title: `${'x'.repeat(199)}…` },
+  ],
+])('a message of %s becomes a task, too', async (_, text, values, task) => {
+  const world = await setUp('http');
+  const { slack, taskRows } = world;
+  const message = {
+    channel: CHANNEL,
+    ts: '1772442000.000100',
+    thread_ts: '1772441000.000100',
+    user: EVE,
+    text,
+  };
+  await slack.messageShortcut('task_from_message', message, BEN);
+  await slack.submitModal(BEN, values);
+  const [row] = await taskRows();
+  expect(row).toMatchObject(task);
+  const link = `/archives/${CHANNEL}/p1772442000000100?thread_ts=1772441000.000100&cid=${CHANNEL}`;
+  expect(row?.description.endsWith(link)).toBe(true);
+});
+
 describe('whoever may not', () => {
   test('and is not known here is told how to become known, in the form', async () => {
     const world = await setUp('http');
