@@ -93,10 +93,10 @@ export function fromFormButton(payload: unknown): Opening & { wanted: Wanted } {
   };
 }
 
-/** Somebody makes something of a message. `team` is the team's address, of `auth.test`. */
+/** Somebody makes something of a message. `teamUrl` is the team's address, of `auth.test`. */
 export function fromShortcut(
   payload: unknown,
-  team: string,
+  teamUrl: string,
 ): Opening & { callback: string; message: { text: string; link: string } } {
   const { callback_id, trigger_id, response_url, channel, message } = parsed(shortcut, payload);
   const { ts, thread_ts: thread, text } = message;
@@ -108,7 +108,7 @@ export function fromShortcut(
     // What no argument may hold would only come back as an error that its sender cannot see.
     message: {
       text: printable(plain(text)),
-      link: `${team}archives/${channel.id}/p${ts.replace('.', '')}${within}`,
+      link: `${teamUrl}archives/${channel.id}/p${ts.replace('.', '')}${within}`,
     },
     place: { channel: channel.id, thread, responseUrl: response_url },
   };

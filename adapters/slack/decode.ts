@@ -126,7 +126,13 @@ const writer = (event: z.output<typeof mention>['event']): Sender => ({
 
 type Said = Pick<Inbound, 'body' | 'people' | 'places'>;
 
-export function inbound(to: Receiver, { user, team: own, isBot }: Sender, key: string, said: Said, place: string) {
+export function inbound(
+  to: Receiver,
+  { user, team: own, isBot }: Sender,
+  key: string,
+  said: Said,
+  place: string,
+) {
   return {
     channel: 'slack',
     from: verified({
