@@ -115,7 +115,7 @@ const secretsOf = (sources: Config['sources']): string =>
 type On<T> = Extract<T, { on: true }>;
 
 function slack(
-  { config, http, receive, own, clock, log, metrics }: ChannelParts,
+  { config, http, commands, receive, own, clock, log, metrics }: ChannelParts,
   settings: On<Config['settings']['slack']>,
 ): Promise<Adapter> {
   const { botToken, signingSecret, appToken, teamId, apiUrl } = settings;
@@ -123,6 +123,7 @@ function slack(
     workspace: config.catalog.workspace,
     http: http.app,
     receive,
+    commands,
     own,
     clock,
     log,

@@ -1,14 +1,18 @@
-import type { App } from '@slack/bolt';
+import type { App, webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
 import type { Adapter, Health, HttpApp, Receive } from '../../src/core/adapter.ts';
 import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { ownAlone, type Own } from '../../src/core/owned.ts';
+import type { CommandSet } from '../../src/core/command.ts';
 import { AccountWatch } from './account.ts';
 import type { Receiver } from './decode.ts';
+import { listenForForms } from './form-listeners.ts';
+import { Forms } from './forms.ts';
 import { mountHttpMode } from './http-mode.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listeners.ts';
+import { Members, vouched } from './members.ts';
 import { createNotifier } from './notifier.ts';
 import { slackLog } from './slack-log.ts';
 import { OwnedSocket } from './owned-socket.ts';
@@ -27,6 +31,8 @@ export interface SlackOptions {
   /** Web API address, such as `https://slack.com/api/`, when it is not Slack's. */
   readonly apiUrl?: string | undefined;
   readonly receive: Receive;
+  /** What forms are made of. */
+  readonly commands: CommandSet;
   readonly http: HttpApp;
   readonly clock: Clock;
   readonly log: Logger;
@@ -34,6 +40,8 @@ export interface SlackOptions {
   readonly commandPrefix?: string;
   /** Milliseconds between two looks at the token; a minute unless told. */
   readonly checkEvery?: number;
+  /** Milliseconds that a sender waits at most until Slack says who they are; one and a half seconds unless told. */
+  readonly askWithin?: number;
   /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
   readonly onRefused?: () => void;
   /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
@@ -82,7 +90,8 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     logger,
     clientOptions,
   });
-  listenTo(app, options, account);
+  const members = new Members({ client, account, clock, log, within: options.askWithin });
+  listenTo(app, { ...options, receive: vouched(options.receive, members) }, account, client);
   let socket: OwnedSocket | undefined;
   if (appToken)
     socket = new OwnedSocket(
@@ -105,15 +114,14 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
   );
 }
 
-function listenTo(app: App, options: SlackOptions, account: AccountWatch): void {
+function listenTo(app: App, options: SlackOptions, account: AccountWatch, client: webApi.WebClient): void {
   // Bolt would log the error and pass it on; the intake logs it once.
   app.error((error) => Promise.reject(error));
-  listen(app, {
-    receive: options.receive,
-    log: options.log,
-    command: options.commandPrefix ?? '/signalbox',
-    receiver: () => receiver(options.workspace, account),
-  });
+  const { receive, commands, clock, log } = options;
+  const from = (): Receiver => receiver(options.workspace, account);
+  const forms = new Forms({ client, account, commands, receive, receiver: from, clock, log });
+  listen(app, { receive, log, command: options.commandPrefix ?? '/signalbox', receiver: from, forms });
+  listenForForms(app, forms, () => account.account?.url ?? '', log);
 }
 
 interface Parts {

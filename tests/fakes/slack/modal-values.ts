@@ -26,6 +26,15 @@ export const inputBlocks = (blocks: readonly unknown[]): string[] =>
  * @throws Error where Slack would not let a person submit it: the value does not fit, or is missing.
  */
 export function filled(blocks: readonly unknown[], values: ModalValues): ViewState {
+  return stateOf(blocks, values, true);
+}
+
+/** The same while it is being filled: nothing is required yet. */
+export function drafted(blocks: readonly unknown[], values: ModalValues): ViewState {
+  return stateOf(blocks, values, false);
+}
+
+function stateOf(blocks: readonly unknown[], values: ModalValues, isWhole: boolean): ViewState {
   const inputs = inputsOf(blocks);
   const state: Record<string, Record<string, Fields>> = {};
   const unused = new Set(Object.keys(values));
@@ -34,7 +43,7 @@ export function filled(blocks: readonly unknown[], values: ModalValues): ViewSta
     if (key !== undefined) unused.delete(key);
     const typed = key === undefined ? initial(input.element) : values[key];
     state[input.block] = {
-      [input.action]: { type: input.element['type'], ...read(input, [typed ?? []].flat()) },
+      [input.action]: { type: input.element['type'], ...read(input, [typed ?? []].flat(), isWhole) },
     };
   }
   if (unused.size > 0)
@@ -102,9 +111,10 @@ const READERS: Readonly<Record<string, Reader>> = {
   }),
 };
 
-function read(input: Input, typed: readonly string[]): Fields {
+function read(input: Input, typed: readonly string[], isWhole: boolean): Fields {
   const values = typed.filter((value) => value !== '');
-  if (values.length === 0 && !input.isOptional) throw new Error(`${input.label}: a value is required`);
+  if (isWhole && values.length === 0 && !input.isOptional)
+    throw new Error(`${input.label}: a value is required`);
   const reader = READERS[String(input.element['type'])];
   if (reader === undefined)
     throw new Error(`${input.label}: nobody can fill a ${String(input.element['type'])}`);

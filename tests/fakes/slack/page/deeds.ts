@@ -6,6 +6,7 @@ import type { Outcome, PageMessage, PageWorld, Spot } from './world.ts';
 const id = z.string().min(1).max(255);
 const line = z.string().trim().min(1, 'Nothing was typed.').max(40_000);
 const as = z.string().regex(/^U[A-Z0-9]+$/);
+const values = z.record(z.string(), z.union([z.string(), z.array(z.string())]));
 const message = { channel: id, ts: id };
 
 /** What a person does at the page: the body of POST /ui/do. */
@@ -17,16 +18,17 @@ export const deed = z.discriminatedUnion('what', [
   z.object({
     what: z.literal('click'),
     as,
-    on: z.union([z.object(message), z.literal('home')]),
+    on: z.union([z.object(message), z.enum(['home', 'modal'])]),
     block: id,
     action: id,
     option: z.string().optional(),
+    values: values.optional(),
   }),
   z.object({ what: z.literal('home'), as }),
   z.object({
     what: z.literal('submit'),
     as,
-    values: z.record(z.string(), z.union([z.string(), z.array(z.string())])),
+    values,
   }),
   z.object({ what: z.literal('close'), as }),
   z.object({ what: z.literal('shortcut'), as, callback: id, ...message }),
@@ -92,6 +94,10 @@ async function speak(
 function click(world: PageWorld, done: Extract<Deed, { what: 'click' }>): Promise<Outcome> {
   if (done.on === 'home')
     return world.clickInHome(done.as, clicked(world.state().homes[done.as]?.blocks ?? [], done));
+  if (done.on === 'modal') {
+    const top = world.state().modals[done.as]?.at(-1);
+    return world.clickInModal(done.as, clicked(top?.blocks ?? [], done), done.values ?? {});
+  }
   const shown = find(world, done.on);
   return world.clickButton(shown, clicked(shown.blocks, done), done.as);
 }

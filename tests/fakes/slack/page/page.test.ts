@@ -21,7 +21,7 @@ class StubWorld implements PageWorld {
   readonly calls: unknown[][] = [];
   readonly messages: PageMessage[] = [];
   homes: Record<string, PageState['homes'][string]> = {};
-  modals: Record<string, unknown[]> = {};
+  modals: PageState['modals'] = {};
   modalErrors: Record<string, Record<string, string>> = {};
   answer: () => Outcome = () => ({ status: 200, milliseconds: 12.4 });
   readonly #listeners = new Set<() => void>();
@@ -55,6 +55,8 @@ class StubWorld implements PageWorld {
   clickButton = ({ ts }: PageMessage, { action_id: id }: Clicked, user: string) =>
     this.#take('clickButton', [ts, id, user]);
   clickInHome = (user: string, { action_id: id }: Clicked) => this.#take('clickInHome', [user, id]);
+  clickInModal = (user: string, { action_id: id }: Clicked, values: unknown) =>
+    this.#take('clickInModal', [user, id, values]);
   openHome = (...told: unknown[]) => this.#take('openHome', told);
   messageShortcut = (...told: unknown[]) => this.#take('messageShortcut', told);
   submitModal = (...told: unknown[]) => this.#take('submitModal', told);

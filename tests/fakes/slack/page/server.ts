@@ -94,7 +94,8 @@ class Desk {
     }
     this.#deliveries.add(asked.data, outcome, error);
     for (const tell of this.#own) tell();
-    json(res, 200, { ok: error === undefined, status: outcome?.status, error });
+    const status = outcome?.isUnheard === true ? undefined : outcome?.status;
+    json(res, 200, { ok: error === undefined, status, error });
   }
 
   /** Each block has an id, so that a click can name it. */
@@ -109,13 +110,15 @@ class Desk {
   /** What the page knows beside the fake's state. */
   async #page(): Promise<object> {
     const { target, app } = this.#options;
+    const { shortcuts, hasHome } = app;
     const { botUser, violations, socket } = this.#world;
     const mode = socket.isOpen ? 'socket' : 'http';
     return {
       botUser,
       people: PEOPLE.map((person) => ({ ...person, dm: this.#world.dmOf(person.id) })),
       channels: CHANNELS,
-      ...app,
+      shortcuts,
+      hasHome,
       target,
       mode,
       isReachable: mode === 'socket' || (await answers(target)),

@@ -116,6 +116,34 @@ describe.skipIf(missing)('the page with the whole fake', () => {
     slack.assertClean();
   });
 
+  test('a button in a modal sends what was typed so far, which stays when the view changes', async () => {
+    const opened = await open();
+    const { page, call, last, slack, delivered } = opened;
+    await say(page, '/sb task create');
+    const suggest = { type: 'actions', block_id: 'more', elements: [button('suggest', 'labels')] };
+    const title = input('title', { type: 'plain_text_input' });
+    const flags = input('flags', { type: 'checkboxes', options: [option('urgent')] }, { optional: true });
+    const view = modal(title, flags, suggest);
+    await call('views.open', { trigger_id: last()['trigger_id'], view });
+    const field = (block: string) => page.locator(`#modal .field[data-block=${block}]`);
+    await field('title').locator('input').fill('Fix login');
+    await field('flags').getByLabel('URGENT').check();
+    await page.locator('#modal [data-action=suggest]').click();
+    await expect.poll(() => delivered.length).toBe(2);
+    expect(last()).toMatchObject({
+      type: 'block_actions',
+      container: { type: 'view', view_id: slack.modals(ANA)[0]?.id },
+      view: { state: { values: { title: { 'title.value': { value: 'Fix login' } } } } },
+      actions: [{ action_id: 'suggest', block_id: 'more' }],
+    });
+    const more = modal(title, flags, input('labels', { type: 'plain_text_input' }));
+    await call('views.update', { view_id: slack.modals(ANA)[0]?.id, view: more });
+    await field('labels').waitFor();
+    expect(await field('title').locator('input').inputValue()).toBe('Fix login');
+    expect(await field('flags').getByLabel('URGENT').isChecked()).toBe(true);
+    slack.assertClean();
+  });
+
   test('Home is published when it is opened, and each of its buttons is its own', async () => {
     const { page, call, delivered, last, slack } = await open('#/ana/home');
     await expect.poll(() => delivered.length).toBe(1);
@@ -214,6 +242,6 @@ describe.skipIf(missing)('the page with the whole fake', () => {
     });
     const told = await page.locator('#messages time[data-pattern]').innerText();
     expect(told).toContain(time.format(at));
-    expect(told).toMatch(/^2023-11-1\d, .*, Nov 1\d, 2023 · [\d,]+ days ago$/);
+    expect(told).toMatch(/^2023-11-1\d, .*, Nov 1\d, 2023 · \d+ years? ago$/);
   });
 });

@@ -20,6 +20,8 @@ export interface PageWorld {
   deleteMessage(message: Spot): Promise<Outcome>;
   clickButton(message: PageMessage, clicked: Clicked, user: string): Promise<Outcome>;
   clickInHome(user: string, clicked: Clicked): Promise<Outcome>;
+  /** `values` as for `submitModal`, so far. */
+  clickInModal(user: string, clicked: Clicked, values: ModalValues): Promise<Outcome>;
   openHome(user: string): Promise<Outcome>;
   messageShortcut(callbackId: string, message: ShortcutMessage, actingUser: string): Promise<Outcome>;
   /** Values by block_id: text, an option's value, a list of them, or a time in seconds as text. */
@@ -56,6 +58,11 @@ export interface PageMessage {
   readonly ephemeralFor?: string | undefined;
 }
 
+/** A modal or a Home, as far as the page looks into it. */
+export interface PageView {
+  readonly blocks: PostedMessage['blocks'];
+}
+
 export interface PageState {
   readonly team: unknown;
   readonly users: readonly { readonly id: string; readonly name: string; readonly isBot: boolean }[];
@@ -66,7 +73,8 @@ export interface PageState {
     readonly user?: string | undefined;
   }[];
   readonly messages: readonly PageMessage[];
-  readonly homes: Readonly<Record<string, { readonly blocks: PostedMessage['blocks'] }>>;
-  readonly modals: Readonly<Record<string, readonly unknown[]>>;
+  readonly homes: Readonly<Record<string, PageView>>;
+  /** The undermost first. */
+  readonly modals: Readonly<Record<string, readonly PageView[]>>;
   readonly modalErrors: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }

@@ -93,6 +93,7 @@ function choice(part, context) {
     'select',
     {
       'aria-label': isOverflow ? 'More' : title,
+      class: part.type,
       'data-action': part.action_id,
       onchange: ({ currentTarget }) => void choose(currentTarget),
     },

@@ -157,6 +157,8 @@ const openHome = () => tell({ what: 'home', as: me.id });
 
 const modalHandlers = {
   submit: async (values) => (await act({ what: 'submit', as: me.id, values })).error,
+  press: async (pointed, values) =>
+    (await act({ what: 'click', as: me.id, on: 'modal', ...pointed, values })).error,
   close: async () => (await act({ what: 'close', as: me.id })).error,
 };
 

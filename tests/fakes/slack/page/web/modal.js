@@ -3,6 +3,7 @@ import { blockNodes, textNodes } from './blocks.js';
 import { byId, h } from './dom.js';
 
 let shown;
+let shownId;
 /** What is chosen by ticking. */
 const GROUPS = ['checkboxes', 'radio_buttons', 'multi_static_select', 'multi_users_select'];
 /** What the page itself found wrong at the last attempt to submit. */
@@ -10,7 +11,7 @@ let faults = {};
 
 /**
  * Shows a view, or none. What was typed stays while the view is the same.
- * @param handlers `submit(values)` and `close()`, which answer an error in words or undefined.
+ * @param handlers `submit(values)`, `press(pointed, values)` and `close()`, which answer an error in words or undefined.
  */
 export function drawModal(view, errors, context, handlers) {
   const overlay = byId('modal');
@@ -23,7 +24,10 @@ export function drawModal(view, errors, context, handlers) {
   if (source !== shown) {
     shown = source;
     faults = {};
+    const typed = view.id === shownId ? typedIn(overlay) : new Map();
+    shownId = view.id;
     overlay.replaceChildren(form(view, context, handlers));
+    restore(overlay, typed);
     // What is filled in first has the focus, not the × before it.
     overlay.querySelector('.field :is(input, textarea, select)')?.setAttribute('autofocus', '');
   }
@@ -55,7 +59,7 @@ function form(view, context, handlers) {
       { class: 'inputs' },
       ...blockNodes(view.blocks ?? [], {
         names,
-        press: () => say('Buttons in a modal cannot be used on this page.'),
+        press: async (pointed) => say(await handlers.press(pointed, allValues(byId('modal'), view))),
         input: (block) => field(block, context),
       }),
     ),
@@ -84,14 +88,11 @@ export function leaveOnEscape(handlers) {
 const leave = async (handlers) => say(await handlers.close());
 
 async function submit(element, view, handlers) {
-  const inputs = (view.blocks ?? []).filter(({ type }) => type === 'input');
-  const values = {};
+  const values = allValues(element, view);
   faults = {};
-  for (const block of inputs) {
-    const value = valueOf(element, block);
-    const error = fault(block, value);
+  for (const block of inputsOf(view)) {
+    const error = fault(block, values[keyOf(block)]);
     if (error !== undefined) faults[keyOf(block)] = error;
-    values[keyOf(block)] = value;
   }
   mark(byId('modal'), faults);
   if (Object.keys(faults).length > 0) return;
@@ -251,6 +252,28 @@ function group(element, type, chosen = [], { name, 'data-action': action }, cont
     ),
   );
 }
+
+const inputsOf = (view) => (view.blocks ?? []).filter(({ type }) => type === 'input');
+
+const allValues = (element, view) =>
+  Object.fromEntries(inputsOf(view).map((block) => [keyOf(block), valueOf(element, block)]));
+
+/** What was typed and ticked, by block, action and option: it stays when the view changes around it. */
+const typedIn = (overlay) =>
+  new Map(controls(overlay).map(({ key, input }) => [key, isTick(input) ? input.checked : input.value]));
+
+function restore(overlay, typed) {
+  for (const { key, input } of controls(overlay))
+    if (typed.has(key)) input[isTick(input) ? 'checked' : 'value'] = typed.get(key);
+}
+
+const controls = (overlay) =>
+  [...overlay.querySelectorAll('.field :is(input, textarea, select)')].map((input) => {
+    const action = input.closest('[data-action]')?.dataset.action;
+    return { input, key: JSON.stringify([input.name, action, isTick(input) && input.value]) };
+  });
+
+const isTick = ({ type }) => type === 'checkbox' || type === 'radio';
 
 /** Text, a list of option values, or '' for nothing; a time in seconds since 1970. */
 function valueOf(element, block) {

@@ -184,6 +184,8 @@ function pretty(date, options) {
 }
 
 const UNITS = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
   ['day', 86_400],
   ['hour', 3_600],
   ['minute', 60],
