@@ -36,7 +36,7 @@ describe.each(['http', 'socket'] as const)('a day in Slack, over %s', (mode) => 
 async function anaLinksHerAccount(world: World): Promise<void> {
   const { slack, app } = world;
   const stranger = await slack.slashCommand('whoami', { user: ANA, channel: GENERAL });
-  expect(shown(stranger.body)).toContain('linked to nobody');
+  expect(shown(stranger.body)).toContain('not linked to anybody');
   const offered = await slack.slashCommand('link', { user: ANA, channel: GENERAL });
   const code = /link (\w{5}-\w{5})/.exec(shown(offered.body))?.[1] ?? 'no code';
   const ana = new Rest(app.url, await world.keyOf('ana', 'cli'));

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { readManifest } from '../../fakes/slack/page/manifest.ts';
 import { startPage } from '../../fakes/slack/page/server.ts';
 import { TEAM } from '../support/config.ts';
 import { soon } from '../support/soon.ts';
@@ -11,6 +12,7 @@ const CHROMIUM = '/usr/bin/chromium';
 const missing = existsSync(CHROMIUM) ? undefined : `there is no ${CHROMIUM}`;
 if (missing) process.stderr.write(`skipped: what Slack looks like, because ${missing}\n`);
 
+const MANIFEST = new URL('../../../manifest.yml', import.meta.url);
 const ANA = 'UANA00001';
 const BEN = 'UBEN00001';
 const GENERAL = 'C0GENERAL';
@@ -33,7 +35,11 @@ describe.skipIf(missing)('what people see in Slack', () => {
     const { slack, admin } = world;
     await admin.command(`person link ana slack:${TEAM}/${ANA}`);
     await admin.command(`person link ben slack:${TEAM}/${BEN}`);
-    const { url } = await startPage(slack, { port: 0, target: `${world.app.url}/slack/events`});
+    const { url } = await startPage(slack, {
+      port: 0,
+      target: `${world.app.url}/slack/events`,
+      app: await readManifest(MANIFEST),
+    });
     const page = await browser.newPage({ viewport: { width: 1_100, height: 640 }, deviceScaleFactor: 2 });
     onTestFinished(() => page.close());
 
