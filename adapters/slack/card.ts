@@ -8,8 +8,8 @@ import { timeWithDistance, withTimes } from './times.ts';
 /** docs.slack.dev/reference/block-kit/blocks/section-block */
 const FIELDS = 10;
 const FIELD_TEXT = 2_000;
-/** What is shown of a fact at least, where it is the others that are long; a date is never longer. */
-const LEAST_OF_FACT = 120;
+/** A fact is not shown with less, however many there are: its label, and a value that may be a date. */
+const LEAST_OF_FACT = 250;
 const LABEL_TEXT = 100;
 const ITEM_TEXT = 1_000;
 const CONTEXT_TEXT = 500;
@@ -40,11 +40,12 @@ function factsPart(facts: readonly Fact[]): Part {
   return { wants, within };
 }
 
-/** Label above value, two beside each other; a value has at most so many characters. */
+/** Label above value, two beside each other, in at most so many characters. */
 function fieldBlocks(facts: readonly Fact[], most: number): Block[] {
-  const fields = facts.map((fact) =>
-    mrkdwn(`*${clipped(escaped(fact.label), LABEL_TEXT)}*\n${valueOf(fact, most - LABEL_TEXT)}`),
-  );
+  const fields = facts.map((fact) => {
+    const label = `*${clipped(escaped(fact.label), LABEL_TEXT)}*\n`;
+    return mrkdwn(`${label}${valueOf(fact, most - label.length)}`);
+  });
   return inRows(fields, FIELDS).map((row) => ({ type: 'section', fields: row }));
 }
 
