@@ -28,14 +28,14 @@ const sum = (one: Space, other: Space): Space => ({
 });
 
 /** Text of any length, laid out as blocks; the beginning of it where it does not fit. */
-export function textPart(markup: string, layOut: (markup: string) => Block[]): Part {
-  const whole = layOut(markup);
+export function textPart(markup: string, asBlocks: (markup: string) => Block[]): Part {
+  const whole = asBlocks(markup);
   const wants = sizeOf(whole);
   const within = (space: Space): Block[] => {
     if (fits(wants, space)) return whole;
     let end = cutMarkup(markup, Math.min(markup.length, space.characters));
     for (; end > 0; end = cutMarkup(markup, Math.floor(end * 0.9))) {
-      const blocks = [...layOut(markup.slice(0, end)), context(shortened(markup.length - end))];
+      const blocks = [...asBlocks(markup.slice(0, end)), context(shortened(markup.length - end))];
       if (fits(sizeOf(blocks), space)) return blocks;
     }
     return [];

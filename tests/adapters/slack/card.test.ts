@@ -245,10 +245,10 @@ const card: fc.Arbitrary<Card> = fc.record(
 );
 
 /** Only what Slack reads as markup: in plain text there are no mentions. */
-function markup(value: unknown): string[] {
+function markupIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
   if ('type' in value && value.type === 'mrkdwn' && 'text' in value) return [String(value.text)];
-  return Object.values(value).flatMap(markup);
+  return Object.values(value).flatMap(markupIn);
 }
 
 /** A date of ours: nothing in it but a time. */
@@ -264,7 +264,7 @@ describe('any card', () => {
         const view = render(reply, VIEW).blocks;
         expect(checkMessage(message)).toEqual([]);
         expect(checkView({ type: 'home', blocks: view }, 'home')).toEqual([]);
-        for (const shown of [message.text, ...markup(message.blocks), ...markup(view)])
+        for (const shown of [message.text, ...markupIn(message.blocks), ...markupIn(view)])
           expect(shown.replace(OURS, '')).not.toMatch(/[<>]/);
       }),
     );
