@@ -15,7 +15,7 @@ import { may, type Permission } from '../domain/permission.ts';
 import { principals, type Principal } from '../domain/principal.ts';
 import { refusalAnswer } from './answer.ts';
 import {
-  approvalText,
+  approvalCard,
   askApprovers,
   minute,
   neededOf,
@@ -65,7 +65,7 @@ export async function requestApproval(
     quorum: policy.quorum,
     target: row.target,
   });
-  await askApprovers(ctx, row, approvalText(ctx, row));
+  await askApprovers(ctx, row);
   const waits = held ? `${held.target} waits for ${ref}` : `${ref} waits`;
   const text = `${waits}: ${neededOf(policy)} until ${minute(row.expiresAt)}.`;
   return {
@@ -169,7 +169,8 @@ export async function settle(
       reply: { text },
     });
   }
-  await withdrawCards(ctx, row, text);
+  const cast = await ctx.tx.find(votes, { where: { approval: row.ref }, orderBy: [{ column: 'at' }] });
+  await withdrawCards(ctx, row, { text, card: approvalCard(ctx, settled, cast, { reason, said }) });
   return { row: settled, released };
 }
 

@@ -3,6 +3,7 @@ import { addLines } from '../../../src/core/jobs/log.ts';
 import { noteProgress } from '../../../src/core/jobs/progress.ts';
 import { requeue } from '../../../src/core/jobs/retrying.ts';
 import { tellEnd, tellNews, tellPause } from '../../../src/core/jobs/telling.ts';
+import type { Reply } from '../../../src/core/message.ts';
 import type { Tx } from '../../../src/core/store.ts';
 import { SECOND } from '../../../src/domain/clock.ts';
 import { jobLogs, jobs, type JobRow } from '../../../src/domain/job.ts';
@@ -103,6 +104,70 @@ describe('the message about a job', () => {
     await change({ state: 'succeeded' });
     await end('JOB-1 succeeded: restart');
     expect(await choices()).toEqual([log20]);
+  });
+
+  const card = async () => {
+    const [last] = await rows(h, outbox, {
+      where: { key: { prefix: 'job:' } },
+      orderBy: [{ column: 'id', descending: true }],
+    });
+    return (last?.reply as { reply?: Reply } | undefined)?.reply?.card;
+  };
+  const startedAt = new Date('2026-03-02T09:00:00Z');
+  const started = { label: 'Started', at: '2026-03-02T09:00:00.000Z' };
+
+  test('shows how far it has come, and its last lines letter by letter', async () => {
+    await running();
+    await change({ startedAt });
+    h.clock.pass(5 * SECOND);
+    await act((tx, row) => noteProgress(tx, row, { percent: 65, text: 'Building' }));
+    await log('zero', 'one', '<two>', 'x'.repeat(2_000), 'three', 'four');
+    await news();
+    expect(await card()).toEqual({
+      title: 'JOB-1 · restart · running',
+      exact: `one\n<two>\n${'x'.repeat(299)}…\nthree\nfour`,
+      facts: [started],
+      body: '▓▓▓▓▓▓░░░░ 65 % Building',
+    });
+  });
+
+  test('says in its title how it ended, and below why', async () => {
+    await running();
+    const endedAt = new Date('2026-03-02T09:00:07Z');
+    await change({ state: 'failed', startedAt, endedAt });
+    await end('JOB-1 failed: restart\nexit code 1');
+    expect(await card()).toEqual({
+      title: 'JOB-1 · restart · failed',
+      facts: [started, { label: 'Ended', at: '2026-03-02T09:00:07.000Z' }],
+      body: 'exit code 1',
+    });
+  });
+
+  test('says what it waits for', async () => {
+    await running();
+    h.clock.pass(5 * SECOND);
+    await news();
+    await change({ state: 'waiting', waitFor: { kind: 'approval', approval: 'APR-2' } });
+    await act(tellPause);
+    expect(await card()).toMatchObject({
+      title: 'JOB-1 · restart · waiting',
+      body: 'JOB-1 waits for APR-2: restart',
+    });
+  });
+
+  test('keeps the end of the log where not all of it fits', async () => {
+    await running();
+    const lines = Array.from({ length: 50 }, (_, i) => `${i} ${'&'.repeat(100)}`);
+    await log(...lines);
+    const shown = (await h.run('vic', 'job logs JOB-1 --tail 40')).reply.card;
+    expect(shown?.title).toBe('JOB-1 · log');
+    expect(shown?.exact).toBe(lines.slice(-11).join('\n'));
+    expect(shown?.body).toBe('The last 11 of 40 lines; to see others: job logs JOB-1');
+    expect((await h.run('vic', 'job logs JOB-1 --tail 2')).reply.card).toEqual({
+      title: 'JOB-1 · log',
+      exact: lines.slice(-2).join('\n'),
+    });
+    expect((await h.run('vic', 'job logs JOB-1')).reply.card).toBeUndefined();
   });
 
   test('says it in words alone where it cannot be changed', async () => {
