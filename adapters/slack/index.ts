@@ -1,11 +1,15 @@
-import type { App } from '@slack/bolt';
+import type { App, webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Adapter, Health, HttpApp, Receive } from '../../src/core/adapter.ts';
+import type { Adapter, Health, HttpApp, Keeper, Receive } from '../../src/core/adapter.ts';
+import type { CommandSet } from '../../src/core/command.ts';
+import type { Homes } from '../../src/core/homes.ts';
 import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { ownAlone, type Own } from '../../src/core/owned.ts';
 import { AccountWatch } from './account.ts';
 import type { Receiver } from './decode.ts';
+import { HomeTabs } from './home.ts';
+import { listenAtHome } from './home-listeners.ts';
 import { mountHttpMode } from './http-mode.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listeners.ts';
@@ -27,6 +31,10 @@ export interface SlackOptions {
   /** Web API address, such as `https://slack.com/api/`, when it is not Slack's. */
   readonly apiUrl?: string | undefined;
   readonly receive: Receive;
+  /** Tells what only reads from what changes something. */
+  readonly commands?: CommandSet;
+  /** Who has opened their Home; absent: nobody has one. */
+  readonly homes?: Homes;
   readonly http: HttpApp;
   readonly clock: Clock;
   readonly log: Logger;
@@ -34,6 +42,8 @@ export interface SlackOptions {
   readonly commandPrefix?: string;
   /** Milliseconds between two looks at the token; a minute unless told. */
   readonly checkEvery?: number;
+  /** Milliseconds between two looks for one person's Home; five seconds unless told. */
+  readonly homeEvery?: number;
   /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
   readonly onRefused?: () => void;
   /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
@@ -83,6 +93,7 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     clientOptions,
   });
   listenTo(app, options, account);
+  const keeper = homeTabs(app, options, client, account);
   let socket: OwnedSocket | undefined;
   if (appToken)
     socket = new OwnedSocket(
@@ -102,6 +113,7 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
   return assemble(
     { account, intake, socket, checkEvery: options.checkEvery ?? MINUTE },
     createNotifier(client, account),
+    keeper,
   );
 }
 
@@ -116,6 +128,19 @@ function listenTo(app: App, options: SlackOptions, account: AccountWatch): void 
   });
 }
 
+/** People's Homes, where it is kept who has opened theirs. */
+function homeTabs(
+  app: App,
+  { receive, homes, commands, log, workspace, homeEvery, own = ownAlone }: SlackOptions,
+  client: webApi.WebClient,
+  account: AccountWatch,
+): Keeper | undefined {
+  if (!homes) return undefined;
+  const from = (): Receiver => receiver(workspace, account);
+  listenAtHome(app, { client, receive, receiver: from, homes, commands, log });
+  return new HomeTabs({ client, account, receive, receiver: from, homes, own, log, every: homeEvery });
+}
+
 interface Parts {
   readonly account: AccountWatch;
   readonly intake: Intake;
@@ -126,11 +151,13 @@ interface Parts {
 function assemble(
   { account, intake, socket, checkEvery }: Parts,
   notifier: Adapter['notifier'] & object,
+  keeper: Keeper | undefined,
 ): Adapter {
   let state: 'new' | 'started' | 'stopped' = 'new';
   return {
     name: 'slack',
     notifier,
+    ...(keeper && { keeper }),
     async start() {
       await account.start(checkEvery);
       await intake.start();

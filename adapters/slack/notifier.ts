@@ -8,7 +8,7 @@ import { type AccountWatch, isTokenRefused, platformError } from './account.ts';
 import { render } from './render.ts';
 
 /** Slack's own troubles, which pass. */
-const PASSING = new Set([
+export const PASSING: ReadonlySet<string> = new Set([
   'internal_error',
   'fatal_error',
   'service_unavailable',
@@ -137,7 +137,7 @@ function readable(error: unknown, to: Address, account: AccountWatch): unknown {
   return new Refusal(code, `Slack cannot deliver to ${to.to}: ${word}.`, { cause: error });
 }
 
-function retryAfter(error: unknown): number | undefined {
+export function retryAfter(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('retryAfter' in error)) return undefined;
   return typeof error.retryAfter === 'number' ? error.retryAfter : undefined;
 }
