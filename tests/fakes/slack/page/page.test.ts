@@ -231,7 +231,13 @@ describe.skipIf(missing)('the page, in a real browser', () => {
       ['clickButton', '1800000000.000001', 'deny', ANA],
     ]);
     world.change(
-      () => (world.messages[0] = { ...world.messages[0]!, blocks: [], text: 'Approved', edited: true }),
+      () =>
+        (world.messages[0] = {
+          ...world.messages[0]!,
+          blocks: [],
+          text: 'Approved',
+          edited: { user: BOT, ts: '1800000002.000001' },
+        }),
     );
     await card.locator('.text', { hasText: 'Approved' }).waitFor();
     expect(await card.locator('button[data-action]').count()).toBe(0);

@@ -43,7 +43,7 @@ export interface PageMessage {
   readonly botName?: string | undefined;
   readonly text: string;
   readonly blocks: PostedMessage['blocks'];
-  readonly edited?: unknown;
+  readonly edited?: PostedMessage['edited'];
   readonly ephemeralFor?: string | undefined;
 }
 
