@@ -170,7 +170,7 @@ export class HomeTabs {
 
   #note(opened: Opened, user: string, asked: boolean): void {
     const before = this.#people.get(opened.subject);
-    if (before?.opened.openedAt.getTime() === opened.openedAt.getTime()) return;
+    if (before?.opened.time === opened.time) return;
     const looked = before?.looked ?? Number.NEGATIVE_INFINITY;
     this.#people.set(opened.subject, {
       user,

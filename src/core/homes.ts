@@ -17,7 +17,8 @@ const SHOWN = [approvals, votes, tasks, jobs, probeStates, principals, roles, id
 export interface Opened {
   /** Proven on the channel: `T1/U2`. */
   readonly subject: string;
-  readonly openedAt: Date;
+  /** Another one each time that they open it. */
+  readonly time: number;
 }
 
 /** On a channel where each person has a page of their own that stays: who has opened it lately, and when it may be wrong. */
@@ -44,7 +45,7 @@ export function createHomes(store: Store, workspace: string, channel: string): H
         const rows = await tx.find(homes, { where: { openedAt: { above: since } }, limit: EVERYBODY });
         return rows
           .filter(({ id }) => id.startsWith(prefix))
-          .map(({ id, openedAt }) => ({ subject: id.slice(prefix.length), openedAt }));
+          .map(({ id, version }) => ({ subject: id.slice(prefix.length), time: version }));
       }),
     opened: (subject) =>
       store.transaction(workspace, async (tx) => {
@@ -54,9 +55,9 @@ export function createHomes(store: Store, workspace: string, channel: string): H
         if (row) await tx.update(homes, row, { openedAt: tx.now });
         else await tx.insert(homes, { id, openedAt: tx.now });
       }),
-    forget: ({ subject, openedAt }) =>
+    forget: ({ subject, time }) =>
       store.transaction(workspace, async (tx) => {
-        await tx.remove(homes, { id: `${prefix}${subject}`, openedAt });
+        await tx.remove(homes, { id: `${prefix}${subject}`, version: time });
       }),
     onChange: (listener) =>
       store.onCommit((commit) => {
