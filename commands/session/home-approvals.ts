@@ -11,8 +11,12 @@ import { allowed, partOf, SHOWN, type Part } from './home-part.ts';
 const SCANNED = 200;
 /** Votes on so many requests; a policy with more is none. */
 const MOST_VOTES = 5_000;
-/** Characters of a command. What is longer has to be looked at before it is approved. */
-const LONGEST = 500;
+/**
+ * Characters of a command that every channel shows whole in a line, with `&`, `<` and `>` counted as they are escaped. What is
+ * longer has to be looked at before it is approved.
+ */
+const LONGEST = 200;
+const weightOf = (text: string): number => text.length + 4 * (text.match(/[&<>]/g)?.length ?? 0);
 
 /**
  * Pending requests, those that expire first first: the ones that the caller may decide and has not, and apart the ones
@@ -81,7 +85,7 @@ const details = ({ ref: id }: ApprovalRow): Action => ({
 function line(ctx: Ctx, row: ApprovalRow, voters: readonly string[]): { text: string; whole: boolean } {
   const { ref, requester, command, args, risk, policy, expiresAt } = row;
   const asked = ctx.format({ command, args: redact(args) });
-  const whole = asked.length <= LONGEST;
+  const whole = weightOf(asked) <= LONGEST;
   const quorum = partsOf(policy).map((part) => part.quorum);
   const agreed = voters.length > 0 ? `approved by ${voters.join(', ')}` : 'approved by nobody yet';
   const facts = [

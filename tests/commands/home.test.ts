@@ -132,10 +132,11 @@ describe.each(DATABASES)('home, on %s', (_name, open) => {
   });
 
   test('what is too long to be read here has to be looked at before it is approved', async () => {
-    await run('ben', `job run deploy --env staging --service ${'x'.repeat(600)}`);
-    const [item] = await itemsOf('cho', VOTES);
-    expect(item?.text).toContain('xxx… (see Details) · risk destructive');
-    expect(labels(item)).toEqual(['Details']);
+    await run('ben', `job run deploy --env staging --service ${'x'.repeat(300)}`);
+    await run('ben', `job run deploy --env staging --service "${'&'.repeat(40)}"`);
+    const [long, wide] = await itemsOf('cho', VOTES);
+    expect(long?.text).toContain('xxx… (see Details) · risk destructive');
+    expect([labels(long), labels(wide)]).toEqual([['Details'], ['Details']]);
   });
 
   test('tasks are the caller’s own: the most urgent first, then what is due, then the oldest', async () => {
