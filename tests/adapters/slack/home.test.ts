@@ -262,6 +262,27 @@ describe('a Home', () => {
     expect(slack.home('U1')?.blocks.length).toBeLessThanOrEqual(100);
   });
 
+  test('shows every part of a full card', async () => {
+    const { slack, home, shownTo } = await withHomes('http');
+    const items = Array.from({ length: 10 }, (_, n) => ({
+      text: `Item ${n}`,
+      actions: ['One', 'Another'].map((label) => ({
+        label,
+        invocation: { command: 'task.show', args: { id: `TSK-${n}` } },
+      })),
+    }));
+    const sections = ['Votes', 'Tasks', 'Jobs'].map((title) => ({
+      title,
+      items,
+      none: 'None.',
+      more: 'and 2 more',
+    }));
+    const last = { title: 'Probes', items: [{ text: 'The last of all' }], none: 'None.' };
+    home.reply = { text: 'The last of all', card: { title: 'Signalbox', sections: [...sections, last] } };
+    await slack.openHome('U1');
+    await soon(() => shownTo('U1')).toContain('The last of all');
+  });
+
   test('is not published for the other tabs', async () => {
     const { slack, eventsUrl, published } = await withHomes('http');
     expect(eventsUrl).toContain('/slack/events');
