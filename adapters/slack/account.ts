@@ -101,6 +101,12 @@ export function platformError(error: unknown): string | undefined {
   return typeof data.error === 'string' ? data.error : undefined;
 }
 
+/** Seconds that Slack asks to wait after a 429; undefined for errors of another kind. */
+export function retryAfter(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('retryAfter' in error)) return undefined;
+  return typeof error.retryAfter === 'number' ? error.retryAfter : undefined;
+}
+
 /** A refusal of the token as something an operator can act on; undefined for errors that may pass. */
 export function asTokenRefusal(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error;

@@ -9,9 +9,9 @@ import type { Answer } from '../../src/core/message.ts';
 import type { Own, Owned } from '../../src/core/owned.ts';
 import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { sha256 } from '../../src/domain/json.ts';
-import { type AccountWatch, isTokenRefused, platformError } from './account.ts';
+import { type AccountWatch, isTokenRefused, platformError, retryAfter } from './account.ts';
 import { fromHome, type Receiver } from './decode.ts';
-import { PASSING, retryAfter } from './notifier.ts';
+import { PASSING } from './notifier.ts';
 import { render, type Rendered } from './render.ts';
 
 export interface HomeTabsOptions {

@@ -13,6 +13,7 @@ import { listenAtHome } from './home-listeners.ts';
 import { mountHttpMode } from './http-mode.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listeners.ts';
+import { Members, vouched } from './members.ts';
 import { createNotifier } from './notifier.ts';
 import { slackLog } from './slack-log.ts';
 import { OwnedSocket } from './owned-socket.ts';
@@ -44,6 +45,8 @@ export interface SlackOptions {
   readonly checkEvery?: number;
   /** Milliseconds between two looks for one person's Home; five seconds unless told. */
   readonly homeEvery?: number;
+  /** Milliseconds that a sender waits at most until Slack says who they are; one and a half seconds unless told. */
+  readonly askWithin?: number;
   /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
   readonly onRefused?: () => void;
   /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
@@ -73,15 +76,7 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     );
   const bolt = await import('@slack/bolt');
   const logger = slackLog(log, bolt.LogLevel.WARN);
-  const clientOptions = {
-    ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
-    logger,
-    // One call is one request: Slack's own retries would post a message twice and hold up other channels.
-    retryConfig: { retries: 0 },
-    rejectRateLimitedCalls: true,
-    timeout: 10 * SECOND,
-    fetch: fetchInTime,
-  };
+  const clientOptions = callOptions(apiUrl, logger);
   const client = new bolt.webApi.WebClient(botToken, clientOptions);
   const account = new AccountWatch(client, options.teamId, log);
   const intake = new Intake(() => account.account?.team, log);
@@ -92,8 +87,9 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     logger,
     clientOptions,
   });
-  listenTo(app, options, account);
-  const keeper = homeTabs(app, options, client, account);
+  const members = new Members({ client, account, clock, log, within: options.askWithin });
+  const vouchedFor = { ...options, receive: vouched(options.receive, members) };
+  const keeper = listenTo(app, vouchedFor, client, account);
   let socket: OwnedSocket | undefined;
   if (appToken)
     socket = new OwnedSocket(
@@ -117,7 +113,22 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
   );
 }
 
-function listenTo(app: App, options: SlackOptions, account: AccountWatch): void {
+/** One call is one request: Slack's own retries would post a message twice and hold up other channels. */
+const callOptions = (apiUrl: string | undefined, logger: ReturnType<typeof slackLog>) => ({
+  ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
+  logger,
+  retryConfig: { retries: 0 },
+  rejectRateLimitedCalls: true,
+  timeout: 10 * SECOND,
+  fetch: fetchInTime,
+});
+
+function listenTo(
+  app: App,
+  options: SlackOptions,
+  client: webApi.WebClient,
+  account: AccountWatch,
+): Keeper | undefined {
   // Bolt would log the error and pass it on; the intake logs it once.
   app.error((error) => Promise.reject(error));
   listen(app, {
@@ -126,6 +137,7 @@ function listenTo(app: App, options: SlackOptions, account: AccountWatch): void 
     command: options.commandPrefix ?? '/signalbox',
     receiver: () => receiver(options.workspace, account),
   });
+  return homeTabs(app, options, client, account);
 }
 
 /** People's Homes, where it is kept who has opened theirs. */

@@ -127,6 +127,8 @@ export interface Expanding {
   readonly catalog: Catalog;
   /** As they were given, without defaults. */
   readonly given: JsonObject;
+  /** Which place a name in the message means: `#ops` → `slack:C1`. */
+  readonly places: ReadonlyMap<string, string>;
 }
 
 /** What they were filled in with. */
@@ -170,6 +172,8 @@ export interface Ctx {
   readonly apiKey: string | undefined;
   readonly ifMatch: string | undefined;
   readonly proof: string | undefined;
+  /** Which place a name in the message means: `#ops` → `slack:C1`. */
+  readonly places: ReadonlyMap<string, string>;
   /** Everybody who caused this, `who` first: none of them may approve it. */
   chain(): Promise<readonly string[]>;
   /** How strongly the sender is proven on this message. */

@@ -8,7 +8,9 @@ import { Call } from './call.ts';
 import type { Reading } from './language.ts';
 import { offerLink } from './link.ts';
 import { look } from './looking.ts';
+import { nameMentions, refuseUnlinked } from './mentions.ts';
 import type { Answer, Inbound } from './message.ts';
+import { howToBecomeKnown, isTold, whyUnknown } from './outsiders.ts';
 import { enqueue } from './outgoing.ts';
 import { keep, receiptKey, replay } from './receipts.ts';
 import type { Services } from './services.ts';
@@ -47,7 +49,7 @@ export function createDispatcher(options: Services): Receive {
       if (refusal.code === 'internal')
         log.error({ err: error, correlationId, channel: message.channel }, 'a message failed');
       answer = refusalAnswer(id, correlationId, refusal);
-      if (refusal.code === 'rate_limited' && message.replyTo) await explainLimit(options, message, answer);
+      if (refusal.code === 'rate_limited' && isTold(message)) await explainLimit(options, message, answer);
     }
     options.answered?.(message, answer, (performance.now() - started) / 1_000);
     return answer;
@@ -68,9 +70,12 @@ function onlyReads({ dedupeKey, replyTo }: Inbound, reading: Reading | Refusal):
   return reading instanceof Refusal || reading.command.risk === 'read';
 }
 
-async function read({ language, clock }: Services, message: Inbound): Promise<Reading | Refusal> {
+async function read({ store, language, clock }: Services, message: Inbound): Promise<Reading | Refusal> {
+  const { body, unlinked } = await nameMentions(store, message);
   try {
-    return await language.read(message.body, { now: clock.now(), who: 'me' });
+    const reading = await language.read(body, { now: clock.now(), who: 'me' });
+    refuseUnlinked(reading, unlinked);
+    return reading;
   } catch (error) {
     if (error instanceof Refusal) return error;
     throw error;
@@ -86,7 +91,7 @@ async function handle(options: Services, tx: Tx, received: Received): Promise<An
   const { answer, final, kept = answer } = await act(options, tx, received, who);
   // A message that is answered through the outbox is answered once, whatever the answer: its source sends it again.
   if (key && (final || message.replyTo)) await keep(tx, key, kept);
-  if (message.replyTo) {
+  if (message.replyTo && (who || isTold(message))) {
     await enqueue(tx, { key: `reply:${key?.id ?? id}`, address: message.replyTo, reply: withHints(answer) });
   }
   return answer;
@@ -152,10 +157,9 @@ async function stranger(tx: Tx, received: Received): Promise<Outcome> {
     target: reading instanceof Refusal ? 'unknown' : reading.invocation.command,
     correlationId,
     cause: message.cause ?? id,
-    details: { channel: message.channel, assurance, reason: 'linked to nobody' },
+    details: { channel: message.channel, assurance, reason: whyUnknown(message.from) },
   });
-  const how = `Send \`link\` here for a code, or ask an administrator for: person link NAME ${channel}:${subject}`;
-  const refusal = new Refusal('forbidden', `You are not linked to anybody here. ${how}`);
+  const refusal = new Refusal('forbidden', howToBecomeKnown(message.from));
   return { answer: refusalAnswer(id, correlationId, refusal), final: true };
 }
 

@@ -42,6 +42,12 @@ describe.each([
     await says(ANA, 'No open task is yours.', 'No job is running.', 'web [unknown]');
     await says(BEN, 'Nothing waits for your vote.');
 
+    slack.addUser({ id: 'U0GUEST', isRestricted: true });
+    await slack.openHome('U0GUEST');
+    await says('U0GUEST', 'Guests are known once an administrator names them');
+    await slack.openHome('U0NEW');
+    await says('U0NEW', 'Send `link` here for a code');
+
     await admin.command('task create "Rotate the key" --priority P1 --owner ana');
     await says(ANA, 'TSK-1 [P1 queued] Rotate the key');
 

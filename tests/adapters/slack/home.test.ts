@@ -281,6 +281,7 @@ describe('a Home', () => {
     home.reply = { text: 'The last of all', card: { title: 'Signalbox', sections: [...sections, last] } };
     await slack.openHome('U1');
     await soon(() => shownTo('U1')).toContain('The last of all');
+    expect(slack.home('U1')?.blocks.length).toBeLessThanOrEqual(100);
   });
 
   test('is not published for the other tabs', async () => {

@@ -21,7 +21,7 @@ const { features, oauth_config, settings } = manifest;
 const SUBSCRIPTIONS: Readonly<Record<string, string>> = { message: 'message.im' };
 
 async function used(): Promise<{ methods: string[]; events: string[] }> {
-  const files = ['listeners', 'notifier', 'account', 'home', 'home-listeners'].map(
+  const files = ['listeners', 'notifier', 'account', 'members', 'home', 'home-listeners'].map(
     (name) => new URL(`adapters/slack/${name}.ts`, root),
   );
   const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
