@@ -14,7 +14,7 @@ export interface Receiver {
   readonly botUser: string;
 }
 
-const id = z.string().min(1).max(255);
+export const id = z.string().min(1).max(255);
 
 const slashCommand = z.object({
   trigger_id: id,
@@ -23,7 +23,7 @@ const slashCommand = z.object({
   text: z.string().default(''),
 });
 
-const team = id.nullish();
+export const team = id.nullish();
 
 const mention = z.object({
   event_id: id,
@@ -166,7 +166,13 @@ const writer = (event: z.output<typeof mention>['event']): Sender => ({
 
 type Said = Pick<Inbound, 'body' | 'people' | 'places'>;
 
-function inbound(to: Receiver, { user, team: own, isBot }: Sender, key: string, said: Said, place: string) {
+export function inbound(
+  to: Receiver,
+  { user, team: own, isBot }: Sender,
+  key: string,
+  said: Said,
+  place: string,
+) {
   return {
     channel: 'slack',
     from: verified({
@@ -205,7 +211,7 @@ function readValue(value: string): Body {
   }
 }
 
-function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
+export function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
   const result = schema.safeParse(payload);
   if (result.success) return result.data;
   throw new Refusal('malformed', 'Slack sent a message that cannot be read; try again.', {

@@ -16,7 +16,7 @@ export interface HomeListenerOptions {
   readonly receive: Receive;
   readonly receiver: () => Receiver;
   readonly homes: Homes;
-  readonly commands: CommandSet | undefined;
+  readonly commands: CommandSet;
   readonly log: Logger;
 }
 
@@ -58,8 +58,8 @@ async function answered(receive: Receive, decode: () => Inbound): Promise<Answer
 }
 
 /** Whether it changed something, which the Home shows; what was only looked at has to be shown. */
-const isSeen = ({ status, invocation }: Answer, commands: CommandSet | undefined): boolean => {
-  const risk = invocation && commands?.find(invocation.command)?.risk;
+const isSeen = ({ status, invocation }: Answer, commands: CommandSet): boolean => {
+  const risk = invocation && commands.find(invocation.command)?.risk;
   return status === 'ok' && risk !== undefined && risk !== 'read';
 };
 

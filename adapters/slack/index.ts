@@ -1,13 +1,15 @@
 import type { App, webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
 import type { Adapter, Health, HttpApp, Keeper, Receive } from '../../src/core/adapter.ts';
-import type { CommandSet } from '../../src/core/command.ts';
 import type { Homes } from '../../src/core/homes.ts';
 import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { ownAlone, type Own } from '../../src/core/owned.ts';
+import type { CommandSet } from '../../src/core/command.ts';
 import { AccountWatch } from './account.ts';
 import type { Receiver } from './decode.ts';
+import { listenForForms } from './form-listeners.ts';
+import { Forms } from './forms.ts';
 import { HomeTabs } from './home.ts';
 import { listenAtHome } from './home-listeners.ts';
 import { mountHttpMode } from './http-mode.ts';
@@ -32,8 +34,8 @@ export interface SlackOptions {
   /** Web API address, such as `https://slack.com/api/`, when it is not Slack's. */
   readonly apiUrl?: string | undefined;
   readonly receive: Receive;
-  /** Tells what only reads from what changes something. */
-  readonly commands?: CommandSet;
+  /** What forms are made of, and what tells reading from changing. */
+  readonly commands: CommandSet;
   /** Who has opened their Home; absent: nobody has one. */
   readonly homes?: Homes;
   readonly http: HttpApp;
@@ -131,12 +133,11 @@ function listenTo(
 ): Keeper | undefined {
   // Bolt would log the error and pass it on; the intake logs it once.
   app.error((error) => Promise.reject(error));
-  listen(app, {
-    receive: options.receive,
-    log: options.log,
-    command: options.commandPrefix ?? '/signalbox',
-    receiver: () => receiver(options.workspace, account),
-  });
+  const { receive, commands, clock, log } = options;
+  const from = (): Receiver => receiver(options.workspace, account);
+  const forms = new Forms({ client, account, commands, receive, receiver: from, clock, log });
+  listen(app, { receive, log, command: options.commandPrefix ?? '/signalbox', receiver: from, forms });
+  listenForForms(app, forms, () => account.account?.url ?? '', log);
   return homeTabs(app, options, client, account);
 }
 

@@ -42,11 +42,14 @@ export interface Rendered {
 
 /** Buttons start with this; the rest is a number and the command, for whoever reads a payload. */
 export const ACTION_PREFIX = 'run:';
+/** The same of those that open a form. */
+export const FORM_PREFIX = 'form:';
 
 /** Any reply as blocks within Slack's limits; what does not fit is said to be missing. */
 export function render(reply: Reply): Rendered {
-  const buttons = fittingButtons(reply.actions ?? []);
-  const missing = (reply.actions?.length ?? 0) - buttons.length;
+  const actions = [...(reply.actions ?? []), ...(reply.form ? [{ asks: [], ...reply.form }] : [])];
+  const buttons = fittingButtons(actions);
+  const missing = actions.length - buttons.length;
   const rows = inRows(buttons);
   const text = escaped(reply.text).trim() || '(no text)';
   const note = missing > 0 ? `\n_${missing} of the choices do not fit here; type them as commands._` : '';
@@ -98,12 +101,14 @@ function fittingButtons(actions: readonly Action[]): Button[] {
 
 function toButton(action: Action, index: number): Button {
   const { command, args } = action.invocation;
-  const label = action.label.toWellFormed().trim() || command.trim() || 'Run';
+  const { asks, label: said } = action;
+  const label = said.toWellFormed().trim() || command.trim() || 'Run';
+  const prefix = asks === undefined ? ACTION_PREFIX : FORM_PREFIX;
   return {
     type: 'button',
-    action_id: `${ACTION_PREFIX}${index}:${command}`.slice(0, ACTION_ID).toWellFormed(),
+    action_id: `${prefix}${index}:${command}`.slice(0, ACTION_ID).toWellFormed(),
     text: { type: 'plain_text', text: label.slice(0, cutAt(label, BUTTON_TEXT)), emoji: false },
-    value: JSON.stringify({ command, args }),
+    value: JSON.stringify({ command, args, ...(asks && { asks }) }),
     ...(action.style === undefined ? {} : { style: action.style }),
   };
 }

@@ -74,7 +74,12 @@ function card(row: ApprovalRow, text: string, mailToken: string | undefined): Re
     data: mailToken === undefined ? vote : { ...vote, mailToken },
     actions: [
       { label: 'Approve', style: 'primary', invocation: { command: 'approval.approve', args: vote } },
-      { label: 'Deny', style: 'danger', invocation: { command: 'approval.deny', args: vote } },
+      {
+        label: 'Deny',
+        style: 'danger',
+        invocation: { command: 'approval.deny', args: vote },
+        asks: ['reason'],
+      },
     ],
   };
 }

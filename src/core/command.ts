@@ -90,6 +90,8 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   /** The risk of these very arguments, where it is not the command's: a runbook's own. Shown to those who approve. */
   riskOf?(args: z.output<S>, catalog: Catalog): Risk;
   readonly examples: readonly [Example, ...Example[]];
+  /** Set where a message that somebody wrote can become this command. */
+  readonly fromMessage?: FromMessage;
   readonly route?: Route;
   /** What the configuration adds to the help text: the runbooks that this caller may run. */
   more?(catalog: Catalog, who: Principal): readonly string[];
@@ -118,6 +120,16 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
    * Like `run` it decides and writes through `ctx.tx`, and awaits nothing else.
    */
   policy?(ctx: Ctx, args: z.output<S>): Promise<ApprovalPolicy | undefined>;
+}
+
+/** How a message becomes a command: what its form begins with. */
+export interface FromMessage {
+  /** What channels call it by: letters, digits and `_`. It stands in their own settings, so it never changes. */
+  readonly id: string;
+  /** What people choose it by, in 24 characters. */
+  readonly title: string;
+  /** `text` is plain, and may be empty; `link` leads back to the message. Texts of at most 3,000 characters. */
+  args(message: { readonly text: string; readonly link: string }): JsonObject;
 }
 
 /** What arguments may be filled in from. */

@@ -1,6 +1,8 @@
 import { MINUTE } from '../domain/clock.ts';
 import { asRefusal, Refusal } from '../domain/errors.ts';
-import { isObject } from '../domain/json.ts';
+import { isObject, type JsonObject } from '../domain/json.ts';
+import { may } from '../domain/permission.ts';
+import { redact } from '../domain/redact.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { Receive } from './adapter.ts';
 import { refusalAnswer, withHints } from './answer.ts';
@@ -120,10 +122,29 @@ async function act(
 ): Promise<Outcome> {
   const { message, id, correlationId, reading } = received;
   if (!who) return stranger(tx, received);
-  if (reading instanceof Refusal) return { answer: refusalAnswer(id, correlationId, reading), final: false };
+  if (reading instanceof Refusal) {
+    const answer = refusalAnswer(id, correlationId, reading);
+    return { answer: withForm(options, answer, reading, message, who), final: false };
+  }
   const call = new Call(options, tx, message, id, correlationId);
   const answer = await call.execute(reading, who, undefined);
   return { answer, final: !isIdle(reading, answer) && !isForNow(answer) };
+}
+
+/** What was typed lacks something: whoever may run it can fill it in. */
+function withForm(
+  { commands }: Services,
+  answer: Answer,
+  { unfilled }: Refusal,
+  { body }: Inbound,
+  who: Principal,
+): Answer {
+  const command = unfilled && commands.find(unfilled.command);
+  if (!command || !('text' in body)) return answer;
+  if (command.needs !== 'none' && !may(who, command.needs)) return answer;
+  const args = redact(unfilled.args as JsonObject);
+  const form = { label: 'Fill in', invocation: { command: command.name, args } };
+  return { ...answer, reply: { ...answer.reply, form } };
 }
 
 /** A command in words is counted as any other message: it is read after it was admitted. */

@@ -1,4 +1,4 @@
-import type { Refusal } from '../domain/errors.ts';
+import type { ArgumentFault, Refusal } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
 import type { Assurance, Outsider } from '../domain/principal.ts';
 
@@ -96,7 +96,7 @@ export interface Action {
   readonly label: string;
   readonly invocation: Invocation;
   readonly style?: 'primary' | 'danger';
-  /** Arguments that are asked for before it runs, in a form made from the command's own schema. */
+  /** Arguments that are asked for before it runs, in a form made from the command's own schema; all of them where none is named. */
   readonly asks?: readonly string[];
 }
 
@@ -159,5 +159,7 @@ export interface Answer {
     readonly code: string;
     readonly suggestions?: readonly string[];
     readonly retryAfter?: number;
+    /** With `invalid_argument`, where one argument is at fault. */
+    readonly argument?: ArgumentFault;
   };
 }

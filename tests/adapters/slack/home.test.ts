@@ -141,6 +141,20 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
     expect(slack.messages[0]?.text).toContain('1 open checklist item(s)');
   });
 
+  test('a button that asks opens a form, and says directly why where it cannot', async () => {
+    const { slack, home, shownTo } = await withHomes(mode);
+    const invocation = { command: 'approval.deny', args: { approval: 'APR-1' } };
+    home.reply = { text: 'APR-1', actions: [{ label: 'Deny', invocation, asks: ['reason'] }] };
+    await slack.openHome('U1');
+    await soon(() => shownTo('U1')).toContain('Deny');
+    await slack.clickInHome('U1', 'Deny');
+    await soon(() => slack.modals('U1').length).toBe(1);
+    slack.failNext('views.open', { error: 'expired_trigger_id' });
+    await slack.clickInHome('U1', 'Deny');
+    await soon(() => slack.messages.length).toBe(1);
+    expect(slack.messages[0]).toMatchObject({ channel: slack.dmOf('U1') });
+  });
+
   test('a button on a Home that is out of date says so', async () => {
     const { slack, shownTo } = await withHomes(mode);
     await slack.openHome('U1');

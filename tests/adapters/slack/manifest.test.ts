@@ -1,10 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { commands } from '../../../commands/index.ts';
 import { EVENTS, METHODS } from '../../fakes/slack/methods.ts';
 
 interface Manifest {
-  features: { slash_commands: { command: string; url: string; should_escape: boolean }[] };
+  features: {
+    slash_commands: { command: string; url: string; should_escape: boolean }[];
+    shortcuts: { name: string; type: string; callback_id: string }[];
+  };
   oauth_config: { scopes: { bot: string[] } };
   settings: {
     event_subscriptions: { request_url: string; bot_events: string[] };
@@ -21,7 +25,7 @@ const { features, oauth_config, settings } = manifest;
 const SUBSCRIPTIONS: Readonly<Record<string, string>> = { message: 'message.im' };
 
 async function used(): Promise<{ methods: string[]; events: string[] }> {
-  const files = ['listeners', 'notifier', 'account', 'members', 'home', 'home-listeners'].map(
+  const files = ['listeners', 'notifier', 'account', 'members', 'forms', 'home', 'home-listeners'].map(
     (name) => new URL(`adapters/slack/${name}.ts`, root),
   );
   const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
@@ -71,5 +75,13 @@ describe('the manifest', () => {
       { command: '/sb', should_escape: true },
     ]);
     expect(settings.interactivity.is_enabled).toBe(true);
+  });
+
+  test('has a shortcut for every command that a message can become', () => {
+    const declared = commands.flatMap(({ fromMessage }) => fromMessage ?? []);
+    expect(features.shortcuts.map(({ name, type, callback_id: id }) => ({ title: name, type, id }))).toEqual(
+      declared.map(({ title, id }) => ({ title, type: 'message', id })),
+    );
+    for (const { title } of declared) expect(title.length).toBeLessThanOrEqual(24);
   });
 });
