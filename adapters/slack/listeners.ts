@@ -9,6 +9,7 @@ import {
   fromMention,
   fromSlashCommand,
   isDirect,
+  isInView,
   isNoise,
   type Receiver,
 } from './decode.ts';
@@ -58,6 +59,7 @@ export function listen(app: App, { receive, log, command, receiver, forms }: Lis
   app.action(
     { action_id: new RegExp(`^${ACTION_PREFIX}`), type: 'block_actions' },
     async ({ body, ack, respond }) => {
+      if (isInView(body)) return;
       let thread: string | undefined;
       const answer = await answered(receive, () => {
         const click = fromClick(body, receiver());

@@ -8,7 +8,7 @@ import { type AccountWatch, isTokenRefused, platformError, retryAfter } from './
 import { render } from './render.ts';
 
 /** Slack's own troubles, which pass. */
-const PASSING = new Set([
+export const PASSING: ReadonlySet<string> = new Set([
   'internal_error',
   'fatal_error',
   'service_unavailable',
