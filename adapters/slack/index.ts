@@ -1,6 +1,6 @@
 import type { App } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Adapter, Health, HttpApp, Receive } from '../../src/core/adapter.ts';
+import type { Adapter, Health, HttpApp, Notifier, Receive } from '../../src/core/adapter.ts';
 import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { ownAlone, type Own } from '../../src/core/owned.ts';
@@ -8,6 +8,7 @@ import { AccountWatch } from './account.ts';
 import type { Receiver } from './decode.ts';
 import { mountHttpMode } from './http-mode.ts';
 import { Intake } from './intake.ts';
+import { LATENESS, type Lateness } from './late.ts';
 import { listen } from './listeners.ts';
 import { createNotifier } from './notifier.ts';
 import { slackLog } from './slack-log.ts';
@@ -34,6 +35,8 @@ export interface SlackOptions {
   readonly commandPrefix?: string;
   /** Milliseconds between two looks at the token; a minute unless told. */
   readonly checkEvery?: number;
+  /** Two seconds, and two more tries, unless told. */
+  readonly lateness?: Lateness;
   /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
   readonly onRefused?: () => void;
   /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
@@ -82,7 +85,8 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     logger,
     clientOptions,
   });
-  listenTo(app, options, account);
+  const notifier = createNotifier(client, account);
+  listenTo(app, options, account, notifier);
   let socket: OwnedSocket | undefined;
   if (appToken)
     socket = new OwnedSocket(
@@ -99,18 +103,17 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
       log,
       onRefused,
     });
-  return assemble(
-    { account, intake, socket, checkEvery: options.checkEvery ?? MINUTE },
-    createNotifier(client, account),
-  );
+  return assemble({ account, intake, socket, checkEvery: options.checkEvery ?? MINUTE }, notifier);
 }
 
-function listenTo(app: App, options: SlackOptions, account: AccountWatch): void {
+function listenTo(app: App, options: SlackOptions, account: AccountWatch, notifier: Notifier): void {
   // Bolt would log the error and pass it on; the intake logs it once.
   app.error((error) => Promise.reject(error));
   listen(app, {
     receive: options.receive,
     log: options.log,
+    notifier,
+    lateness: options.lateness ?? LATENESS,
     command: options.commandPrefix ?? '/signalbox',
     receiver: () => receiver(options.workspace, account),
   });
@@ -123,10 +126,7 @@ interface Parts {
   readonly checkEvery: number;
 }
 
-function assemble(
-  { account, intake, socket, checkEvery }: Parts,
-  notifier: Adapter['notifier'] & object,
-): Adapter {
+function assemble({ account, intake, socket, checkEvery }: Parts, notifier: Notifier): Adapter {
   let state: 'new' | 'started' | 'stopped' = 'new';
   return {
     name: 'slack',
