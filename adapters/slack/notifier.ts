@@ -5,6 +5,7 @@ import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { isObject } from '../../src/domain/json.ts';
 import { type AccountWatch, isTokenRefused, platformError } from './account.ts';
+import { type Rates, retryAfter } from './rates.ts';
 import { render } from './render.ts';
 
 /** Slack's own troubles, which pass. */
@@ -38,18 +39,36 @@ const CLOCKS_APART = MINUTE;
 
 /**
  * Speaks unasked: `externalId` is `<channel>:<ts>`. No request is repeated here; the outbox decides when to try again and
- * keeps the rate per channel. Slack has no idempotency key, so before another try the place is looked at for the first.
+ * keeps the rate per channel, `rates` those per method. Slack has no idempotency key, so before another try the place is looked at for the first.
  */
-export function createNotifier(client: webApi.WebClient, account: AccountWatch): Notifier {
+export function createNotifier(client: webApi.WebClient, account: AccountWatch, rates: Rates): Notifier {
+  const send = async (to: Address, message: Outbound, held?: Method): Promise<{ externalId: string }> => {
+    if (to.channel !== 'slack')
+      throw new Refusal('invalid_argument', `Slack cannot reach an address of ${to.channel}.`);
+    const turn = turns(rates, to, held);
+    const sent = await deliver(client, to, message, turn).catch((error: unknown) => {
+      throw readable(error, to, account);
+    });
+    return { externalId: `${sent.channel ?? to.to}:${sent.ts ?? ''}` };
+  };
   return {
-    async send(to: Address, message: Outbound): Promise<{ externalId: string }> {
-      if (to.channel !== 'slack')
-        throw new Refusal('invalid_argument', `Slack cannot reach an address of ${to.channel}.`);
-      const sent = await deliver(client, to, message).catch((error: unknown) => {
-        throw readable(error, to, account);
-      });
-      return { externalId: `${sent.channel ?? to.to}:${sent.ts ?? ''}` };
+    send: (to, message) => send(to, message),
+    async turn(address, { replaces }, signal) {
+      const method = replaces === undefined ? 'chat.postMessage' : 'chat.update';
+      await rates.turn(method, address.to, signal);
+      return (to, message) => send(to, message, method);
     },
+  };
+}
+
+type Method = 'chat.postMessage' | 'chat.update';
+
+/** Waits for the turn of a call, unless it is the one whose turn it is already. */
+function turns(rates: Rates, { to }: Address, held: Method | undefined): (method: Method) => Promise<void> {
+  let left = held;
+  return async (method) => {
+    if (method === left) left = undefined;
+    else await rates.turnSoon(method, to);
   };
 }
 
@@ -57,18 +76,25 @@ async function deliver(
   client: webApi.WebClient,
   to: Address,
   message: Outbound,
+  turn: (method: Method) => Promise<void>,
 ): Promise<{ channel?: string; ts?: string }> {
+  // There are always blocks: an update without any would leave those that the message has, and their buttons.
   const content = render(message.reply);
   if (message.replaces !== undefined) {
     try {
+      await turn('chat.update');
       return await client.chat.update({ ...parsed(message.replaces), ...content });
     } catch (error) {
       if (!UNCHANGEABLE.has(platformError(error) ?? '')) throw error;
     }
   }
   const before = await earlier(client, to, message);
-  // It may have been changed since it was posted.
-  if (before !== undefined) return client.chat.update({ channel: to.to, ts: before, ...content });
+  if (before !== undefined) {
+    // It may have been changed since it was posted.
+    await turn('chat.update');
+    return client.chat.update({ channel: to.to, ts: before, ...content });
+  }
+  await turn('chat.postMessage');
   return client.chat.postMessage({
     channel: to.to,
     ...content,
@@ -135,9 +161,4 @@ function readable(error: unknown, to: Address, account: AccountWatch): unknown {
   }
   const code = NO_PLACE.has(word) ? 'not_found' : 'invalid_argument';
   return new Refusal(code, `Slack cannot deliver to ${to.to}: ${word}.`, { cause: error });
-}
-
-function retryAfter(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('retryAfter' in error)) return undefined;
-  return typeof error.retryAfter === 'number' ? error.retryAfter : undefined;
 }
