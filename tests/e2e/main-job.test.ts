@@ -130,7 +130,7 @@ async function theRequesterMayNotApprove({
 async function benApprovesInSlack({ world, desk, ana }: Story): Promise<() => Promise<number>> {
   const { slack } = world;
   const card = await soon(() => {
-    const found = slack.messages.find(({ channel }) => channel === BEN);
+    const found = slack.messages.find(({ channel }) => channel === slack.dmOf(BEN));
     if (!found) throw new Error('no card');
     return { ...found };
   });
@@ -207,7 +207,7 @@ async function noCardKeepsItsButtons({ slack }: World): Promise<void> {
   });
   expect(card?.blocks.some(({ type }) => type === 'actions')).toBe(false);
   expect(new Set(slack.updates.map(({ channel, ts }) => `${channel} ${ts}`))).toEqual(
-    new Set([`${BEN} ${card?.ts}`]),
+    new Set([`${slack.dmOf(BEN)} ${card?.ts}`]),
   );
 }
 

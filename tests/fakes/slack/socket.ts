@@ -62,10 +62,15 @@ export class SocketServer {
     this.#waiting.set(id, resolve);
     const timer = setTimeout(() => resolve(undefined), patience);
     client.once('close', () => resolve(undefined));
-    const retry =
-      retryNum === undefined ? {} : { retry_attempt: retryNum, retry_reason: retryReason ?? 'timeout' };
-    const accepts_response_payload = type !== 'events_api';
-    client.send(JSON.stringify({ type, envelope_id: id, payload, accepts_response_payload, ...retry }));
+    const isEvent = type === 'events_api';
+    const retry = {
+      retry_attempt: retryNum ?? 0,
+      retry_reason: retryReason ?? (retryNum === undefined ? '' : 'timeout'),
+    };
+    const accepts_response_payload = !isEvent;
+    client.send(
+      JSON.stringify({ type, envelope_id: id, payload, accepts_response_payload, ...(isEvent && retry) }),
+    );
     const ack = await promise;
     clearTimeout(timer);
     return ack;
@@ -106,9 +111,12 @@ export class SocketServer {
       num_connections: this.#server.clients.size,
       connection_info: { app_id: this.#appId },
     };
-    client.send(
-      JSON.stringify({ ...hello, debug_info: { host: 'slack.test', approximate_connection_time: 18_060 } }),
-    );
+    const debug_info = {
+      host: 'slack.test',
+      build_number: 10,
+      approximate_connection_time: 18_060,
+    };
+    client.send(JSON.stringify({ ...hello, debug_info }));
   }
 
   #acknowledge(frame: string): void {

@@ -1,9 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { checkMessage } from './blocks.ts';
-import { type Timestamps, type PostedMessage } from './messages.ts';
-import { METHODS } from './methods.ts';
+import { ApiRefusal } from './api-refusal.ts';
+import type { Chat } from './chat.ts';
+import type { Conversations } from './conversations.ts';
+import { type Method, METHODS, scopeOf } from './methods.ts';
+import type { Rates } from './rates.ts';
+import type { Bot } from './team.ts';
+import type { Users } from './users.ts';
+import type { Views } from './views.ts';
 import type { Violations } from './violations.ts';
-import { landing, type World } from './world.ts';
 
 /** What the next call of a method gets instead of an answer. */
 export interface Failure {
@@ -32,26 +36,47 @@ export interface ApiRequest {
 export interface WebApiOptions {
   readonly botToken: string;
   readonly appToken: string;
-  readonly teamId: string;
-  readonly botUser: string;
-  readonly botId: string;
-  readonly timestamps: Timestamps;
+  /** The bot's; a call without its scope is refused. */
+  readonly scopes: readonly string[];
+  readonly bot: Bot;
   readonly violations: Violations;
-  readonly world: World;
+  /** Counts the calls; without, none comes too soon. */
+  readonly rates: Rates | undefined;
+  readonly chat: Chat;
+  readonly conversations: Conversations;
+  readonly users: Users;
+  readonly views: Views;
   /** A fresh WebSocket address. */
   readonly openSocket: () => string;
 }
 
-/** The strict Web API: token, method, parameters and blocks are checked on every call. */
+type Params = Readonly<Record<string, unknown>>;
+
+/** The strict Web API: token, scope, rate, method and parameters are checked on every call. */
 export class WebApi {
-  readonly messages: PostedMessage[] = [];
-  readonly updates: PostedMessage[] = [];
   readonly requests: ApiRequest[] = [];
   readonly #options: WebApiOptions;
   readonly #failures = new Map<string, Failure[]>();
+  readonly #handlers: Readonly<Record<string, (params: Params) => Record<string, unknown>>>;
 
   constructor(options: WebApiOptions) {
+    const { chat, conversations, users, views, openSocket } = options;
     this.#options = options;
+    this.#handlers = {
+      'auth.test': () => this.#whoami(),
+      'apps.connections.open': () => ({ ok: true, url: openSocket() }),
+      'chat.postMessage': (params) => chat.post(params),
+      'chat.postEphemeral': (params) => chat.postEphemeral(params),
+      'chat.update': (params) => chat.update(params),
+      'conversations.history': (params) => conversations.history(params),
+      'conversations.replies': (params) => conversations.replies(params),
+      'conversations.open': (params) => conversations.open(params),
+      'users.info': (params) => users.info(params),
+      'users.list': (params) => users.list(params),
+      'views.open': (params) => views.open(params),
+      'views.update': (params) => views.update(params),
+      'views.publish': (params) => views.publish(params),
+    };
   }
 
   failNext(method: string, failure: Failure): void {
@@ -63,119 +88,59 @@ export class WebApi {
     this.requests.push({ method, params });
     const failure = this.#failures.get(method)?.shift();
     if (failure !== undefined && !failure.drop) return failed(failure);
-    const error = this.#refusal(method, headers.authorization, params);
-    const answer = error === undefined ? this.#run(method, params) : { ok: false, error };
+    const wait = this.#options.rates?.take(method, params['channel']);
+    if (wait !== undefined) return failed({ status: 429, retryAfter: wait });
+    const answer = this.#answer(method, headers.authorization, params);
     return { status: 200, headers: {}, body: answer, drop: failure?.drop ?? false };
   }
 
-  #refusal(
-    method: string,
-    authorization: string | undefined,
-    params: Record<string, unknown>,
-  ): string | undefined {
+  #answer(method: string, authorization: string | undefined, params: Params): Record<string, unknown> {
+    const { violations, scopes } = this.#options;
+    try {
+      const known = this.#admitted(method, authorization, params);
+      const needed = scopeOf(known, params['channel']);
+      if (needed !== undefined && !scopes.includes(needed)) {
+        violations.add(`${method}: the scope ${needed} is missing`);
+        return { ok: false, error: 'missing_scope', needed, provided: scopes.join(',') };
+      }
+      return this.#handlers[method]?.(params) ?? { ok: false, error: 'unknown_method' };
+    } catch (error) {
+      if (!(error instanceof ApiRefusal)) throw error;
+      if (error.violation !== undefined) violations.add(error.violation);
+      return { ok: false, error: error.error };
+    }
+  }
+
+  /** The method, where it may be called so. @throws ApiRefusal */
+  #admitted(method: string, authorization: string | undefined, params: Params): Method {
     const { violations, botToken, appToken } = this.#options;
     const known = METHODS[method];
-    if (known === undefined) {
-      violations.add(`${method} is not a method the app may use`);
-      return 'unknown_method';
-    }
+    if (known === undefined)
+      throw new ApiRefusal('unknown_method', `${method} is not a method the app may use`);
     if ('token' in params) violations.add(`${method}: token belongs in the Authorization header`);
-    if (authorization !== `Bearer ${known.token === 'bot' ? botToken : appToken}`) return 'invalid_auth';
+    if (authorization !== `Bearer ${known.token === 'bot' ? botToken : appToken}`)
+      throw new ApiRefusal('invalid_auth');
     const missing = known.required.filter((name) => params[name] === undefined || params[name] === '');
     for (const name of missing) violations.add(`${method}: ${name} is missing`);
     for (const name of Object.keys(params))
       if (!known.required.includes(name) && !known.optional.includes(name))
         violations.add(`${method}: ${name} is not a known parameter`);
-    return missing.length > 0 ? 'invalid_arguments' : undefined;
+    if (missing.length > 0) throw new ApiRefusal('invalid_arguments');
+    return known;
   }
 
-  #run(method: string, params: Record<string, unknown>): Record<string, unknown> {
-    const { teamId, botUser, botId, openSocket } = this.#options;
-    switch (method) {
-      case 'auth.test':
-        return {
-          ok: true,
-          url: 'https://example.slack.com/',
-          team: 'Example',
-          user: 'signalbox',
-          team_id: teamId,
-          user_id: botUser,
-          bot_id: botId,
-        };
-      case 'apps.connections.open':
-        return { ok: true, url: openSocket() };
-      case 'chat.postMessage':
-        return this.#post(params);
-      case 'conversations.history':
-        return this.#history(params, ({ thread_ts }) => thread_ts === undefined);
-      case 'conversations.replies':
-        return this.#history(params, ({ thread_ts }) => thread_ts === params['ts']);
-      default:
-        return this.#update(params);
-    }
-  }
-
-  #post(params: Record<string, unknown>): Record<string, unknown> {
-    const { channel, thread_ts: thread } = params;
-    if (typeof channel !== 'string' || !/^[CDGU][A-Z0-9]+$/.test(channel))
-      return { ok: false, error: 'channel_not_found' };
-    if (thread !== undefined && (typeof thread !== 'string' || !/^\d+\.\d{6}$/.test(thread))) {
-      this.#options.violations.add('chat.postMessage: thread_ts is no message id');
-      return { ok: false, error: 'invalid_arguments' };
-    }
-    const content = this.#content('chat.postMessage', params);
-    if (content === undefined) return { ok: false, error: 'invalid_blocks' };
-    const ts = this.#options.timestamps.next();
-    const message = {
-      channel,
-      ts,
-      thread_ts: thread,
-      ...content,
-      ...(params['metadata'] === undefined ? {} : { metadata: params['metadata'] }),
+  #whoami(): Record<string, unknown> {
+    const { teamId, botUser, botId } = this.#options.bot;
+    return {
+      ok: true,
+      url: 'https://example.slack.com/',
+      team: 'Example',
+      user: 'signalbox',
+      team_id: teamId,
+      user_id: botUser,
+      bot_id: botId,
+      is_enterprise_install: false,
     };
-    this.messages.push(message);
-    this.#options.world.posted(message);
-    return { ok: true, channel, ts, message: { ts, ...content } };
-  }
-
-  /** The newest first, as conversations.history has it. */
-  #history(params: Record<string, unknown>, isAsked: (message: PostedMessage) => boolean) {
-    const { channel, oldest = '0', limit = 100, include_all_metadata: all } = params;
-    const found = this.messages
-      .filter((message) => message.channel === channel && isAsked(message) && message.ts > String(oldest))
-      .map(({ metadata, ts, thread_ts, text, blocks }) => ({
-        type: 'message',
-        ts,
-        thread_ts,
-        text,
-        blocks,
-        ...(String(all) === 'true' && metadata !== undefined && { metadata }),
-      }));
-    const messages = found.toReversed().slice(0, Number(limit));
-    return { ok: true, messages, has_more: messages.length < found.length };
-  }
-
-  #update(params: Record<string, unknown>): Record<string, unknown> {
-    const { channel, ts } = params;
-    const place = typeof channel === 'string' ? landing(channel) : undefined;
-    const message = this.messages.find((posted) => landing(posted.channel) === place && posted.ts === ts);
-    if (message === undefined) return { ok: false, error: 'message_not_found' };
-    const content = this.#content('chat.update', params);
-    if (content === undefined) return { ok: false, error: 'invalid_blocks' };
-    Object.assign(message, content);
-    this.updates.push({ ...message });
-    this.#options.world.updated(message);
-    return { ok: true, channel, ts, text: content.text };
-  }
-
-  #content(
-    method: string,
-    params: Record<string, unknown>,
-  ): Pick<PostedMessage, 'text' | 'blocks'> | undefined {
-    const errors = checkMessage(params);
-    for (const error of errors) this.#options.violations.add(`${method}: ${error}`);
-    if (errors.length > 0) return undefined;
-    return { text: String(params['text']), blocks: (params['blocks'] ?? []) as PostedMessage['blocks'] };
   }
 }
 
@@ -192,7 +157,7 @@ function failed({ status = 200, retryAfter, error }: Failure): ApiAnswer {
 function parse(contentType: string, body: string): Record<string, unknown> {
   if (contentType.startsWith('application/json')) return JSON.parse(body) as Record<string, unknown>;
   const params: Record<string, unknown> = Object.fromEntries(new URLSearchParams(body));
-  for (const name of ['blocks', 'metadata'])
+  for (const name of ['blocks', 'metadata', 'view'])
     if (typeof params[name] === 'string') params[name] = JSON.parse(params[name]) as unknown;
   return params;
 }

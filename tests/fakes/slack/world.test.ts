@@ -1,96 +1,209 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
-import { startFakeSlack } from './index.ts';
+import { describe, expect, test } from 'vitest';
+import { plain, stage } from './support.ts';
 
-const ANA = 'UANA00001';
-const button = { type: 'button', action_id: 'a', value: 'v', text: { type: 'plain_text', text: 'Go' } };
-const blocks = [{ type: 'actions', elements: [button] }];
+const DM = { user: 'U0ANA' };
 
-/** The fake with an app that takes everything, answers commands, and keeps what it got. */
-async function start() {
-  const secrets = { signingSecret: 'fake-signing-secret', botToken: 'xoxb-fake', appToken: 'xapp-fake' };
-  const slack = await startFakeSlack({ ...secrets, teamId: 'T0TEAM001' });
-  const bodies: string[] = [];
-  const app = createServer((req, res) => {
-    void req.toArray().then((chunks) => {
-      const body = Buffer.concat(chunks).toString();
-      bodies.push(body);
-      if (!body.includes('command=')) return res.end();
-      return res
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(JSON.stringify({ text: 'only you', blocks }));
+describe('users', () => {
+  test('are members until told otherwise', async () => {
+    const { slack, call } = await stage();
+    slack.addUser({ id: 'U0GUS', name: 'gus', isUltraRestricted: true });
+    slack.addUser({ id: 'U0STRANGER', isStranger: true, teamId: 'T0OTHER' });
+    slack.deleteUser('U0GONE');
+    const info = async (user: string) => (await call('users.info', { user }))['user'];
+    expect(await info('U0ANA')).toMatchObject({ team_id: 'T0TEAM001', is_bot: false, is_restricted: false });
+    expect(await info('U0GUS')).toMatchObject({
+      name: 'gus',
+      is_restricted: true,
+      is_ultra_restricted: true,
+    });
+    expect(await info('U0STRANGER')).toMatchObject({ team_id: 'T0OTHER', is_stranger: true });
+    expect(await info('U0GONE')).toMatchObject({ deleted: true });
+    expect(await info(slack.botUser)).toMatchObject({ is_bot: true });
+    expect(await call('users.info', { user: 'nobody' })).toEqual({ ok: false, error: 'user_not_found' });
+  });
+
+  test('are listed page by page', async () => {
+    const { call } = await stage({ users: [{ id: 'U0ANA' }, { id: 'U0BEN' }] });
+    const first = await call('users.list', { limit: 2 });
+    expect(first).toMatchObject({ members: [{ is_bot: true }, { id: 'U0ANA' }] });
+    const { next_cursor: cursor } = first['response_metadata'] as { next_cursor: string };
+    expect(await call('users.list', { limit: 2, cursor })).toMatchObject({
+      members: [{ id: 'U0BEN' }],
+      response_metadata: { next_cursor: '' },
     });
   });
-  await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    app.close();
-    await slack.close();
+});
+
+describe('channels', () => {
+  test('refuse in the words of Slack', async () => {
+    const { slack, call } = await stage();
+    slack.archive('C0OLD');
+    slack.removeBot('C0OUT');
+    slack.removeBot('G0OUT');
+    slack.deleteUser('U0GONE');
+    const post = async (channel: string) => (await call('chat.postMessage', { channel, text: 'x' }))['error'];
+    expect(await post('C0OLD')).toBe('is_archived');
+    expect(await post('C0OUT')).toBe('not_in_channel');
+    expect(await post('G0OUT')).toBe('channel_not_found');
+    expect(await post('general')).toBe('channel_not_found');
+    expect(await post('U0GONE')).toBe('user_disabled');
+    expect(await call('conversations.open', { users: 'U0GONE' })).toMatchObject({ error: 'user_disabled' });
+    expect(await call('conversations.history', { channel: 'C0OUT' })).toMatchObject({
+      error: 'not_in_channel',
+    });
+    slack.assertClean();
   });
-  slack.pointTo(`http://127.0.0.1:${(app.address() as AddressInfo).port}`);
-  slack.addUser({ id: ANA, name: 'Ana' });
-  const send = async (url: string, content: object): Promise<unknown> => {
-    const headers = { authorization: 'Bearer xoxb-fake', 'content-type': 'application/json' };
-    const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(content) });
-    return response.headers.get('content-type') === 'application/json' ? response.json() : response.text();
-  };
-  return { slack, bodies, send };
-}
 
-test('it keeps in order what was typed, posted and updated', async () => {
-  const { slack, send } = await start();
-  let changes = 0;
-  const unlisten = slack.onChange(() => (changes += 1));
-  await slack.event('<@UBOT00001> hi', { user: ANA, channel: 'C1' });
-  const posted = await send(`${slack.apiUrl}chat.postMessage`, { channel: 'C1', text: 'one' });
-  const { ts } = posted as { ts: string };
-  await send(`${slack.apiUrl}chat.update`, { channel: 'C1', ts, text: 'two' });
-  expect(slack.state().messages).toMatchObject([
-    { user: ANA, text: '<@UBOT00001> hi', channel: 'C1' },
-    { user: 'UBOT00001', text: 'two', ts, edited: {} },
-  ]);
-  unlisten();
-  await slack.event('<@UBOT00001> more', { user: ANA, channel: 'C1' });
-  expect(changes).toBe(3);
+  test('of one user and the bot are direct messages', async () => {
+    const { slack, call } = await stage();
+    expect(await call('conversations.open', { users: 'U0ANA' })).toMatchObject({ channel: { id: 'D0ANA' } });
+    expect(await call('chat.postMessage', { channel: 'U0ANA', text: 'x' })).toMatchObject({
+      channel: 'D0ANA',
+    });
+    expect(slack.messages).toMatchObject([{ channel: slack.dmOf('U0ANA') }]);
+  });
 });
 
-test('a message to a user lands among the direct messages, and is updated there too', async () => {
-  const { slack, bodies, send } = await start();
-  const channel = slack.dmOf(ANA);
-  await slack.directMessage('help', { user: ANA });
-  const inner = { type: 'message', channel_type: 'im', channel, user: ANA, text: 'help' };
-  expect(JSON.parse(bodies[0] ?? '')).toMatchObject({ event: inner });
-  const { ts } = (await send(`${slack.apiUrl}chat.postMessage`, { channel: ANA, text: 'one' })) as {
-    ts: string;
-  };
-  expect(await send(`${slack.apiUrl}chat.update`, { channel, ts, text: 'two' })).toMatchObject({ ok: true });
-  expect(slack.state().messages).toMatchObject([
-    { channel, text: 'help' },
-    { channel, text: 'two' },
-  ]);
-  expect(slack.messages[0]?.channel).toBe(ANA);
+describe('history', () => {
+  const metadata = { event_type: 'signalbox_message', event_payload: { key: 'k1' } };
+
+  test('shows metadata to whoever asks for it', async () => {
+    const { slack, call } = await stage();
+    await call('chat.postMessage', { channel: 'C0OPS', text: 'x', metadata });
+    const [plainly, fully] = [
+      await call('conversations.history', { channel: 'C0OPS' }),
+      await call('conversations.history', { channel: 'C0OPS', include_all_metadata: true }),
+    ];
+    expect(plainly).toMatchObject({ messages: [{ text: 'x', bot_id: 'B0FAKE001' }], has_more: false });
+    expect((plainly['messages'] as object[])[0]).not.toHaveProperty('metadata');
+    expect(fully).toMatchObject({ messages: [{ metadata }] });
+    expect(await call('chat.postMessage', { channel: 'C0OPS', text: 'x', metadata: { event: 1 } })).toEqual({
+      ok: false,
+      error: 'invalid_metadata_format',
+    });
+    expect(slack.violations).toHaveLength(1);
+  });
+
+  test('goes back from the newest, by time and page', async () => {
+    const { slack, call } = await stage();
+    for (const text of ['one', 'two', 'three']) await slack.directMessage(text, DM);
+    const [one, , three] = slack.state().messages;
+    const texts = async (params: object): Promise<unknown[]> => {
+      const answer = await call('conversations.history', { channel: 'D0ANA', ...params });
+      return (answer['messages'] as { text: string }[]).map(({ text }) => text);
+    };
+    expect(await texts({})).toEqual(['three', 'two', 'one']);
+    expect(await texts({ oldest: one?.ts, latest: three?.ts })).toEqual(['two']);
+    expect(await texts({ oldest: one?.ts, inclusive: true, limit: 2 })).toEqual(['three', 'two']);
+    expect(await texts({ limit: 2, cursor: '2' })).toEqual(['one']);
+  });
+
+  test('keeps answers in their thread', async () => {
+    const { call } = await stage();
+    const { ts } = await call('chat.postMessage', { channel: 'C0OPS', text: 'root' });
+    await call('chat.postMessage', { channel: 'C0OPS', text: 'answer', thread_ts: ts });
+    expect(await call('conversations.history', { channel: 'C0OPS' })).toMatchObject({
+      messages: [{ text: 'root' }],
+    });
+    expect(await call('conversations.replies', { channel: 'C0OPS', ts })).toMatchObject({
+      messages: [{ text: 'root' }, { text: 'answer', thread_ts: ts }],
+    });
+    expect(await call('conversations.replies', { channel: 'C0OPS', ts: '1.000000' })).toMatchObject({
+      error: 'thread_not_found',
+    });
+  });
 });
 
-test('an answer is for the asker alone, and a click on it replaces it', async () => {
-  const { slack, bodies, send } = await start();
-  await slack.slashCommand('status', { user: ANA, channel: 'C1' });
-  const [answer] = slack.state().messages;
-  if (answer === undefined) throw new Error('The answer is not there.');
-  expect(answer).toMatchObject({ ephemeralFor: ANA, text: 'only you', blocks, channel: 'C1' });
-  await slack.clickButton(answer, 'a', ANA);
-  const payload = new URLSearchParams(bodies[1]).get('payload') ?? '';
-  const { response_url: address } = JSON.parse(payload) as { response_url: string };
-  await send(address, { text: 'done', replace_original: true });
-  await send(address, { text: 'besides' });
-  expect(slack.state().messages).toMatchObject([
-    { ts: answer.ts, text: 'done', blocks: [], ephemeralFor: ANA },
-    { text: 'besides', ephemeralFor: ANA },
-  ]);
-  slack.assertClean();
+describe('scopes', () => {
+  test('are wanted by each method, by the kind of conversation', async () => {
+    const { slack, call } = await stage({ scopes: ['chat:write', 'im:history'] });
+    expect(await call('conversations.history', { channel: 'D0ANA' })).toMatchObject({ ok: true });
+    expect(await call('conversations.history', { channel: 'C0OPS' })).toEqual({
+      ok: false,
+      error: 'missing_scope',
+      needed: 'channels:history',
+      provided: 'chat:write,im:history',
+    });
+    expect(() => slack.assertClean()).toThrow(/channels:history is missing/);
+  });
+
+  test('bring the events', async () => {
+    const { slack, delivered } = await stage({ scopes: ['chat:write'] });
+    await slack.directMessage('status', DM);
+    await slack.event('status', { ...DM, channel: 'C0OPS' });
+    expect(delivered).toEqual([]);
+  });
 });
 
-test('it says what the app does not have yet', async () => {
-  const { slack } = await start();
-  await expect(slack.openHome(ANA)).rejects.toThrow('The app has no App Home yet.');
-  await expect(slack.submitModal(ANA, {})).rejects.toThrow('The app has no modals yet.');
+describe('an update', () => {
+  test('is of what the bot itself said, and keeps the blocks that it does not name', async () => {
+    const { slack, call } = await stage();
+    const blocks = [{ type: 'section', text: plain('old') }];
+    const { ts, channel } = await call('chat.postMessage', { channel: 'U0ANA', text: 'old', blocks });
+    await call('chat.update', { channel, ts, text: 'new' });
+    expect(slack.messages).toMatchObject([{ text: 'new', blocks }]);
+    await call('chat.update', { channel, ts, text: 'new', blocks: [] });
+    expect(slack.messages).toMatchObject([{ text: 'new', blocks: [] }]);
+    const said = await slack.directMessage('mine', DM);
+    expect(await call('chat.update', { channel, ts: said.ts, text: 'x' })).toMatchObject({
+      error: 'cant_update_message',
+    });
+    slack.assertClean();
+    await call('chat.update', { channel: 'U0ANA', ts, text: 'x' });
+    expect(() => slack.assertClean()).toThrow(/a user id is no channel/);
+  });
+});
+
+describe('the state', () => {
+  test('has all that people see, in order, and tells of changes', async () => {
+    const { slack, call, app } = await stage({ channels: [{ id: 'C0OPS', name: 'ops' }] });
+    let changes = 0;
+    const unlisten = slack.onChange(() => (changes += 1));
+    await slack.directMessage('status', DM);
+    app.reply = () => ({ body: { response_type: 'ephemeral', text: 'All is well.' } });
+    await slack.slashCommand('status', { user: 'U0ANA', channel: 'C0OPS' });
+    await call('chat.postMessage', { channel: 'C0OPS', text: 'Done.' });
+    const state = slack.state();
+    expect(JSON.parse(JSON.stringify(state))).toMatchObject({
+      team: { id: 'T0TEAM001' },
+      users: [{ isBot: true }, { id: 'U0ANA', isBot: false }],
+      channels: [
+        { id: 'C0OPS', name: 'ops', kind: 'channel' },
+        { id: 'D0ANA', kind: 'dm', user: 'U0ANA' },
+      ],
+      messages: [
+        { channel: 'D0ANA', user: 'U0ANA', text: 'status' },
+        { channel: 'C0OPS', botName: 'Signalbox', text: 'All is well.', ephemeralFor: 'U0ANA' },
+        { channel: 'C0OPS', botName: 'Signalbox', text: 'Done.' },
+      ],
+    });
+    expect(changes).toBeGreaterThan(2);
+    unlisten();
+    const before = changes;
+    await call('chat.postMessage', { channel: 'C0OPS', text: 'Again.' });
+    expect(changes).toBe(before);
+    expect(state.messages).toHaveLength(3);
+  });
+
+  test('follows what a response_url replaces and deletes', async () => {
+    const { slack, call, delivered } = await stage();
+    await call('chat.postMessage', { channel: 'C0OPS', text: 'card' });
+    const [card] = slack.messages;
+    if (card === undefined) throw new Error('no card');
+    await slack.clickButton(card, { action_id: 'a' }, 'U0ANA');
+    const address = String(delivered.at(-1)?.payload['response_url']);
+    const respond = (body: object) =>
+      fetch(address, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    await respond({ replace_original: true, text: 'decided' });
+    expect(slack.state().messages).toMatchObject([{ text: 'decided' }]);
+    await respond({ text: 'for you' });
+    expect(slack.state().messages).toMatchObject([{ text: 'decided' }, { ephemeralFor: 'U0ANA' }]);
+    await respond({ delete_original: true });
+    expect(slack.state().messages).toMatchObject([{ text: 'for you' }]);
+    slack.assertClean();
+  });
 });

@@ -1,123 +1,143 @@
-import type { PostedMessage, Timestamps } from './messages.ts';
-import type { PageMessage, PageState } from './page/world.ts';
-import type { Team } from './payloads.ts';
+import type { PostedMessage } from './messages.ts';
 
-export interface FakeUser {
+/** A person, or another bot, as far as the app can tell them apart. */
+export interface User {
   readonly id: string;
   readonly name: string;
-  /** A guest. */
-  readonly isRestricted?: boolean;
+  readonly teamId: string;
+  readonly isBot: boolean;
+  /** A guest of several channels. */
+  readonly isRestricted: boolean;
+  /** A guest of a single channel. */
+  readonly isUltraRestricted: boolean;
+  /** Of another workspace, met in a shared channel. */
+  readonly isStranger: boolean;
+  readonly deleted: boolean;
 }
 
-/** A message in an acknowledgement or to a response_url. */
-export interface Answer {
-  readonly text: string;
-  readonly blocks?: PostedMessage['blocks'];
-  readonly response_type?: string;
-  readonly replace_original?: boolean;
-  readonly delete_original?: boolean;
-  readonly thread_ts?: string;
+export type NewUser = Pick<User, 'id'> & Partial<User>;
+
+export interface Channel {
+  readonly id: string;
+  readonly name: string;
+  readonly isArchived: boolean;
+  readonly hasBot: boolean;
 }
 
-/** Whom an answer is for, and the message whose button it answers. */
-export interface Asked {
-  readonly channel: string;
-  readonly user: string;
-  readonly original?: string | undefined;
+/** What a page shows of the world; JSON. */
+export interface Place {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: 'channel' | 'dm';
+  readonly user?: string;
 }
 
-type Entry = { -readonly [Key in keyof PageMessage]: PageMessage[Key] };
-
-/** The channel id of a user's direct messages with the bot. */
-export const dmOf = (user: string): string => user.replace(/^[UW]/, 'D');
-
-/** Where a message to this address lands: one to a user is a direct message (docs.slack.dev/reference/methods/chat.postMessage). */
-export const landing = (channel: string): string => (/^[UW]/.test(channel) ? dmOf(channel) : channel);
-
-/** What people in the workspace see: everything typed, posted, updated and answered, in order. */
+/** Users, channels and messages. Users (U…) and channels (C…, G…) that nobody named exist as well: members, open. */
 export class World {
-  readonly #team: Team;
-  readonly #timestamps: Timestamps;
-  readonly #users: FakeUser[] = [];
+  /** Of everybody, in order; also what only one person sees. */
+  readonly messages: PostedMessage[] = [];
+  readonly #users = new Map<string, User>();
+  readonly #channels = new Map<string, Channel>();
   readonly #listeners = new Set<() => void>();
-  #messages: Entry[] = [];
+  readonly #teamId: string;
 
-  constructor(team: Team, timestamps: Timestamps) {
-    this.#team = team;
-    this.#timestamps = timestamps;
+  constructor(teamId: string) {
+    this.#teamId = teamId;
   }
 
-  addUser(user: FakeUser): void {
-    this.#users.push(user);
-    this.#tell();
+  get users(): readonly User[] {
+    return [...this.#users.values()];
   }
 
-  /** A person's mention or direct message. */
-  typed(message: Pick<PageMessage, 'channel' | 'ts' | 'thread_ts' | 'user' | 'text'>): void {
-    this.#messages.push({ ...message, blocks: [] });
-    this.#tell();
-  }
-
-  posted(message: PostedMessage): void {
-    this.#messages.push({ ...message, channel: landing(message.channel), user: this.#team.botUser });
-    this.#tell();
-  }
-
-  updated({ channel, ts, text, blocks }: PostedMessage): void {
-    const found = this.#find(landing(channel), ts);
-    if (found !== undefined) this.#edit(found, text, blocks);
-    this.#tell();
-  }
-
-  /** Seen by the asker alone unless `in_channel` (docs.slack.dev/interactivity/handling-user-interaction). */
-  answered({ channel, user, original }: Asked, answer: Answer): void {
-    const { text, blocks = [], thread_ts, response_type: kind } = answer;
-    const found = original === undefined ? undefined : this.#find(channel, original);
-    if (answer.delete_original) this.#messages = this.#messages.filter((message) => message !== found);
-    else if (answer.replace_original && found !== undefined) this.#edit(found, text, blocks);
-    else {
-      const audience = kind === 'in_channel' ? {} : { ephemeralFor: user };
-      const ts = this.#timestamps.next();
-      this.#messages.push({ channel, ts, thread_ts, user: this.#team.botUser, text, blocks, ...audience });
-    }
-    this.#tell();
-  }
-
-  state(): PageState {
-    const seen = new Set(this.#messages.map(({ channel }) => channel).filter((id) => !id.startsWith('D')));
-    return {
-      team: { id: this.#team.teamId, name: 'Example' },
-      users: [
-        { id: this.#team.botUser, name: 'signalbox', isBot: true },
-        ...this.#users.map((user) => ({ ...user, isBot: false })),
-      ],
-      channels: [
-        ...[...seen].map((id) => ({ id, name: id, kind: 'channel' as const })),
-        ...this.#users.map(({ id, name }) => ({ id: dmOf(id), name, kind: 'dm' as const, user: id })),
-      ],
-      messages: this.#messages.map((message) => ({ ...message })),
-      homes: {},
-      modals: {},
-      modalErrors: {},
+  addUser(user: NewUser): User {
+    const full: User = {
+      name: user.id.toLowerCase(),
+      teamId: this.#teamId,
+      isBot: false,
+      isRestricted: false,
+      isUltraRestricted: false,
+      isStranger: false,
+      deleted: false,
+      ...user,
     };
+    this.#users.set(user.id, full);
+    this.changed();
+    return full;
   }
 
-  /** Calls the listener after every change; the answer takes it off again. */
+  /** The user of this id, a full member unless told otherwise; undefined where it is no user id. */
+  user(id: string): User | undefined {
+    const known = this.#users.get(id);
+    if (known !== undefined || !/^[UW][A-Z0-9]+$/.test(id)) return known;
+    return this.addUser({ id });
+  }
+
+  /** Deactivates an account. */
+  deleteUser(id: string): void {
+    this.addUser({ ...this.user(id), id, deleted: true });
+  }
+
+  addChannel(channel: Pick<Channel, 'id'> & Partial<Channel>): void {
+    this.#channels.set(channel.id, { name: 'general', isArchived: false, hasBot: true, ...channel });
+    this.changed();
+  }
+
+  /** The channel of this id; undefined where it is none, or a direct message. */
+  channel(id: string): Channel | undefined {
+    if (!/^[CG][A-Z0-9]+$/.test(id)) return undefined;
+    if (!this.#channels.has(id)) this.addChannel({ id });
+    return this.#channels.get(id);
+  }
+
+  archive(id: string): void {
+    this.addChannel({ ...this.channel(id), id, isArchived: true });
+  }
+
+  removeBot(id: string): void {
+    this.addChannel({ ...this.channel(id), id, hasBot: false });
+  }
+
+  /** The conversation of a user and the bot. */
+  dmOf(user: string): string {
+    return `D${user.slice(1)}`;
+  }
+
+  /** The other way round; undefined where it is no direct message. */
+  userOfDm(id: string): User | undefined {
+    return /^D[A-Z0-9]+$/.test(id) ? this.user(`U${id.slice(1)}`) : undefined;
+  }
+
+  places(): Place[] {
+    const channels = [...this.#channels.values()].map(
+      ({ id, name }): Place => ({ id, name, kind: 'channel' }),
+    );
+    const dms = this.users
+      .filter(({ isBot }) => !isBot)
+      .map(({ id, name }): Place => ({ id: this.dmOf(id), name, kind: 'dm', user: id }));
+    return [...channels, ...dms];
+  }
+
+  add(message: PostedMessage): void {
+    this.messages.push(message);
+    this.changed();
+  }
+
+  find(channel: string, ts: unknown): PostedMessage | undefined {
+    return this.messages.find((message) => message.channel === channel && message.ts === ts);
+  }
+
+  remove(message: PostedMessage): void {
+    const index = this.messages.indexOf(message);
+    if (index !== -1) this.messages.splice(index, 1);
+    this.changed();
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  #find(channel: string, ts: string): Entry | undefined {
-    return this.#messages.find((message) => message.channel === channel && message.ts === ts);
-  }
-
-  #edit(message: Entry, text: string, blocks: PostedMessage['blocks']): void {
-    const edited = { user: this.#team.botUser, ts: this.#timestamps.next() };
-    Object.assign(message, { text, blocks, edited });
-  }
-
-  #tell(): void {
+  changed(): void {
     for (const listener of this.#listeners) listener();
   }
 }
