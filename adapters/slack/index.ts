@@ -6,7 +6,8 @@ import { Refusal } from '../../src/domain/errors.ts';
 import { ownAlone, type Own } from '../../src/core/owned.ts';
 import { AccountWatch } from './account.ts';
 import type { Receiver } from './decode.ts';
-import { mountHttpMode } from './http-mode.ts';
+import { EchoWatch, type Hearing } from './echo-watch.ts';
+import { type HttpModeOptions, mountHttpMode } from './http-mode.ts';
 import { Intake } from './intake.ts';
 import { LATENESS, type Lateness } from './late.ts';
 import { listen } from './listeners.ts';
@@ -44,7 +45,11 @@ export interface SlackOptions {
   readonly onRefused?: () => void;
   /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
   readonly own?: Own;
+  /** What the processes tell one another of when they heard something; this one is alone unless given. */
+  readonly hearing?: Hearing;
 }
+
+const ALONE: Hearing = { load: () => Promise.resolve(undefined), save: () => Promise.resolve() };
 
 /**
  * Slack for one team. In HTTP mode it mounts `POST /slack/events` on the shared server right here, which answers 503
@@ -52,16 +57,7 @@ export interface SlackOptions {
  * @throws Refusal `invalid_argument` when neither a signing secret nor an app token is given.
  */
 export async function createSlackAdapter(options: SlackOptions): Promise<Adapter> {
-  const {
-    botToken,
-    appToken,
-    apiUrl,
-    signingSecret,
-    clock,
-    log,
-    http,
-    onRefused = () => undefined,
-  } = options;
+  const { botToken, appToken, apiUrl, signingSecret, clock, log } = options;
   if (!appToken && !signingSecret)
     throw new Refusal(
       'invalid_argument',
@@ -81,7 +77,12 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
   const rates = new Rates(options.speed);
   const client = createClient(bolt.webApi.WebClient, botToken, clientOptions, rates);
   const account = new AccountWatch(client, options.teamId, log);
-  const intake = new Intake(() => account.account?.team, log);
+  const echo = new EchoWatch(options.hearing ?? ALONE, clock, log);
+  const intake = new Intake(
+    () => account.account?.team,
+    log,
+    () => echo.heard(),
+  );
   const app = new bolt.App({
     receiver: intake,
     authorize: () => Promise.resolve(authorization(botToken, account)),
@@ -89,25 +90,31 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     logger,
     clientOptions,
   });
-  const notifier = createNotifier(client, account, rates);
+  const notifier = createNotifier(client, account, rates, (channel) => echo.posted(channel));
   listenTo(app, options, account, notifier);
-  let socket: OwnedSocket | undefined;
+  const parts = { isValid: bolt.isValidSlackRequest, intake, slackLog: logger };
+  const socket = hear(options, parts);
+  return assemble({ account, echo, intake, socket, checkEvery: options.checkEvery ?? MINUTE }, notifier);
+}
+
+/** What Slack's payloads reach us by: over the socket that is returned, or by the shared server. */
+function hear(
+  { appToken, apiUrl, signingSecret, clock, log, http, own = ownAlone, onRefused }: SlackOptions,
+  { isValid, intake, slackLog: logger }: Transport,
+): OwnedSocket | undefined {
   if (appToken)
-    socket = new OwnedSocket(
+    return new OwnedSocket(
       () => createSocketMode({ appToken, apiUrl, intake, clock, log, slackLog: logger }),
-      options.own ?? ownAlone,
+      own,
     );
-  else if (signingSecret)
-    mountHttpMode({
-      app: http,
-      intake,
-      signingSecret,
-      isValid: bolt.isValidSlackRequest,
-      clock,
-      log,
-      onRefused,
-    });
-  return assemble({ account, intake, socket, checkEvery: options.checkEvery ?? MINUTE }, notifier);
+  const refused = onRefused ?? (() => undefined);
+  if (signingSecret)
+    mountHttpMode({ app: http, intake, signingSecret, isValid, clock, log, onRefused: refused });
+  return undefined;
+}
+
+interface Transport extends Pick<HttpModeOptions, 'isValid' | 'intake'> {
+  readonly slackLog: ReturnType<typeof slackLog>;
 }
 
 function listenTo(app: App, options: SlackOptions, account: AccountWatch, notifier: Notifier): void {
@@ -125,12 +132,13 @@ function listenTo(app: App, options: SlackOptions, account: AccountWatch, notifi
 
 interface Parts {
   readonly account: AccountWatch;
+  readonly echo: EchoWatch;
   readonly intake: Intake;
   readonly socket: OwnedSocket | undefined;
   readonly checkEvery: number;
 }
 
-function assemble({ account, intake, socket, checkEvery }: Parts, notifier: Notifier): Adapter {
+function assemble({ account, echo, intake, socket, checkEvery }: Parts, notifier: Notifier): Adapter {
   let state: 'new' | 'started' | 'stopped' = 'new';
   return {
     name: 'slack',
@@ -139,10 +147,12 @@ function assemble({ account, intake, socket, checkEvery }: Parts, notifier: Noti
       await account.start(checkEvery);
       await intake.start();
       state = 'started';
+      echo.start(checkEvery);
       try {
         await socket?.start();
       } catch (error) {
         account.stop();
+        echo.stop();
         await intake.stop();
         throw error;
       }
@@ -150,13 +160,14 @@ function assemble({ account, intake, socket, checkEvery }: Parts, notifier: Noti
     async stop(deadline) {
       state = 'stopped';
       account.stop();
+      echo.stop();
       await intake.stop();
       await intake.drain(deadline);
       await socket?.stop(deadline);
     },
     health(): Health {
       if (state !== 'started') return { state: 'off', reason: state === 'new' ? 'not started' : 'stopped' };
-      const reason = account.problem ?? socket?.problem;
+      const reason = account.problem ?? socket?.problem ?? echo.problem;
       if (reason !== undefined) return { state: 'deaf', reason };
       return socket?.standby ?? { state: 'on' };
     },

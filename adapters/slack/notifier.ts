@@ -41,12 +41,17 @@ const CLOCKS_APART = MINUTE;
  * Speaks unasked: `externalId` is `<channel>:<ts>`. No request is repeated here; the outbox decides when to try again and
  * keeps the rate per channel, `rates` those per method. Slack has no idempotency key, so before another try the place is looked at for the first.
  */
-export function createNotifier(client: webApi.WebClient, account: AccountWatch, rates: Rates): Notifier {
+export function createNotifier(
+  client: webApi.WebClient,
+  account: AccountWatch,
+  rates: Rates,
+  posted: (channel: string | undefined) => void,
+): Notifier {
   const send = async (to: Address, message: Outbound, held?: Method): Promise<{ externalId: string }> => {
     if (to.channel !== 'slack')
       throw new Refusal('invalid_argument', `Slack cannot reach an address of ${to.channel}.`);
     const turn = turns(rates, to, held);
-    const sent = await deliver(client, to, message, turn).catch((error: unknown) => {
+    const sent = await deliver(client, to, message, { turn, posted }).catch((error: unknown) => {
       throw readable(error, to, account);
     });
     return { externalId: `${sent.channel ?? to.to}:${sent.ts ?? ''}` };
@@ -72,11 +77,17 @@ function turns(rates: Rates, { to }: Address, held: Method | undefined): (method
   };
 }
 
+/** What is done before a call, and after a post. */
+interface Around {
+  readonly turn: (method: Method) => Promise<void>;
+  readonly posted: (channel: string | undefined) => void;
+}
+
 async function deliver(
   client: webApi.WebClient,
   to: Address,
   message: Outbound,
-  turn: (method: Method) => Promise<void>,
+  { turn, posted }: Around,
 ): Promise<{ channel?: string; ts?: string }> {
   // There are always blocks: an update without any would leave those that the message has, and their buttons.
   const content = render(message.reply);
@@ -95,7 +106,7 @@ async function deliver(
     return client.chat.update({ channel: to.to, ts: before, ...content });
   }
   await turn('chat.postMessage');
-  return client.chat.postMessage({
+  const sent = await client.chat.postMessage({
     channel: to.to,
     ...content,
     metadata: { event_type: EVENT_TYPE, event_payload: { key: message.key } },
@@ -103,6 +114,8 @@ async function deliver(
     unfurl_media: false,
     ...(to.thread === undefined ? {} : { thread_ts: to.thread }),
   });
+  posted(sent.channel);
+  return sent;
 }
 
 /**
