@@ -20,7 +20,7 @@ import { CHANNELS, verified, type ChannelName } from './core/message.ts';
 import type { Own } from './core/owned.ts';
 import type { Store } from './core/store.ts';
 import type { Clock } from './domain/clock.ts';
-import { mailboxes } from './domain/records.ts';
+import { leases, mailboxes } from './domain/records.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ChannelParts {
@@ -125,6 +125,7 @@ function slack(
   return createSlackAdapter({
     workspace: config.catalog.workspace,
     http: http.app,
+    hearing: slackHearing(store, config.catalog.workspace),
     receive,
     commands,
     homes: createHomes(store, config.catalog.workspace, 'slack'),
@@ -169,6 +170,21 @@ function serverOptions({ host, port, secure, user, password, ca }: MailServer) {
     ...(user !== undefined && { user }),
     ...(password !== undefined && { pass: password }),
     ...(ca !== undefined && { tls: { ca } }),
+  };
+}
+
+/** A lease that nobody holds: it ends when something was last heard. */
+const HEARD = 'slack:heard';
+
+function slackHearing(store: Store, workspace: string): NonNullable<SlackOptions['hearing']> {
+  return {
+    load: async () => (await store.read(workspace, (tx) => tx.get(leases, { id: HEARD })))?.expiresAt,
+    save: (at) =>
+      store.transaction(workspace, async (tx) => {
+        const row = await tx.get(leases, { id: HEARD });
+        if (!row) await tx.insert(leases, { id: HEARD, holder: 'nobody', fence: 0, expiresAt: at });
+        else if (row.expiresAt < at) await tx.update(leases, row, { expiresAt: at });
+      }),
   };
 }
 

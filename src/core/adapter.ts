@@ -46,6 +46,11 @@ export interface Notifier {
    * `unavailable` means: never.
    */
   send(to: Address, message: Outbound): Promise<{ externalId: string }>;
+  /**
+   * Set where the far side bounds how much it takes. Resolves when it takes such a message, with what sends it: until then it
+   * may still be changed. Rejects when the signal is aborted.
+   */
+  turn?(to: Address, message: Pick<Outbound, 'replaces'>, signal: AbortSignal): Promise<Notifier['send']>;
 }
 
 /** Hands a proven message to the pipeline; resolves with the answer after its effect is durable. Never rejects. */

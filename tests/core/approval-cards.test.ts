@@ -217,8 +217,9 @@ describe('the outcome', () => {
     await request(onSlack('ana'));
     await h.run('ben', 'approve APR-1');
     await h.run('cho', 'approve APR-1');
-    expect((await outgoing(h))['approval:APR-1:outcome']).toBe('APR-1 approved.\nJOB-1 is queued: deploy.');
-    const [row] = await rows(h, outbox, { where: { key: 'approval:APR-1:outcome' } });
+    const key = 'job:JOB-1:answer:APR-1';
+    expect((await outgoing(h))[key]).toBe('APR-1 approved.\nJOB-1 is queued: deploy.');
+    const [row] = await rows(h, outbox, { where: { key } });
     expect(row?.address).toEqual({ channel: 'slack', to: 'C1', thread: '1.2' });
   });
 

@@ -3,12 +3,12 @@ import { SECOND } from '../../domain/clock.ts';
 import { isOver, jobLogs, progressText, type JobRow } from '../../domain/job.ts';
 import { outbox } from '../../domain/records.ts';
 import type { Address, Reply } from '../message.ts';
-import { enqueue, isChangeable, revise, type OutgoingRow } from '../outgoing.ts';
+import { enqueue, isChangeable, placeOf, revise, type OutgoingRow } from '../outgoing.ts';
 import type { Tx } from '../store.ts';
 import { jobActions } from './job-actions.ts';
 import { jobCard } from './job-card.ts';
 import { postEnd } from './notifying.ts';
-import { aboutJob, endKey, isNews, newsKey } from './report-keys.ts';
+import { aboutJob, changesWithJob, endKey, newsKey } from './report-keys.ts';
 
 /** Milliseconds between two pieces of news of one job. */
 export const NEWS_EVERY = 5 * SECOND;
@@ -50,15 +50,26 @@ export async function tellEnd(tx: Tx, row: JobRow, text: string): Promise<void> 
   await postEnd(tx, row);
 }
 
-/** The news that were told last, unless the job was over in between. */
+/** A job that was over is to run again: where its end stands, that is said instead, with what can be done now. */
+export async function tellAgain(tx: Tx, row: JobRow): Promise<void> {
+  const before = hearsNews(row) ? await lastTold(tx, row) : undefined;
+  if (before && placeOf(before)) await replace(tx, row, before, newsKey(row, tx.now), pauseText(row));
+}
+
+/** What was told last, from the answer on, unless the job was over in between. */
 async function lastNews(tx: Tx, row: JobRow): Promise<OutgoingRow | undefined> {
+  const last = await lastTold(tx, row);
+  return last && changesWithJob(last.key) ? last : undefined;
+}
+
+async function lastTold(tx: Tx, row: JobRow): Promise<OutgoingRow | undefined> {
   const { channel } = row.replyTo as Address;
   const [last] = await tx.find(outbox, {
     where: { key: { prefix: aboutJob(row) }, channel },
     orderBy: [{ column: 'id', descending: true }],
     limit: 1,
   });
-  return last && isNews(last.key) ? last : undefined;
+  return last;
 }
 
 /** Tells something in the place of what was told before, or is on its way, or was to be told. */
@@ -70,11 +81,13 @@ async function replace(
   text: string,
   log?: readonly string[],
 ): Promise<boolean> {
-  const reply = aboutReply(row, text, log);
-  if (before?.state === 'queued') await tx.update(outbox, before, { state: 'withdrawn', reply: { reply } });
-  const replaces = before?.externalId ?? (before?.reply as { replaces?: string } | undefined)?.replaces;
+  const place = before && placeOf(before);
+  if (before?.state === 'queued') {
+    const { reply: _, ...its } = before.reply as { reply?: Reply };
+    await tx.update(outbox, before, { state: 'withdrawn', reply: its });
+  }
   const address = row.replyTo as Address;
-  return enqueue(tx, { key, address, reply, ...(replaces !== undefined && { replaces }) });
+  return enqueue(tx, { key, address, reply: aboutReply(row, text, log), ...(place && { place }) });
 }
 
 /** Where the message changes with the job, so does what can be done about it. Its text says the `log` already. */

@@ -17,7 +17,12 @@ beforeEach(async () => {
 });
 afterEach(() => h.close());
 
-const running = async (over: object = onSlack('ben')) => {
+/** A slash command: it was answered in its acknowledgement. */
+const bySlash = () => {
+  const { replyTo: origin, ...message } = onSlack('ben');
+  return { ...message, ...(origin && { origin }) };
+};
+const running = async (over: object = bySlash()) => {
   await h.run('ben', 'job run restart', over);
   await change({ state: 'running', attempt: 1, runningAt: h.clock.now(), fence: 1 });
 };
@@ -45,8 +50,8 @@ const end = (text: string) => act((tx, row) => tellEnd(tx, row, text));
 const messages = async () =>
   (await rows(h, outbox, { where: { key: { prefix: 'job:' } }, orderBy: [{ column: 'id' }] })).map(
     ({ state, reply }) => {
-      const { reply: said, replaces } = reply as { reply?: { text: string }; replaces?: string };
-      return { state, text: said?.text, ...(replaces !== undefined && { replaces }) };
+      const { reply: said, ...place } = reply as { reply?: { text: string } };
+      return { state, ...(said && { text: said.text }), ...place };
     },
   );
 /** As the outbox does it. */
@@ -219,8 +224,8 @@ describe('the conversation that asked for a job', () => {
     expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 is running: restart\none\ntwo' }]);
     await end('JOB-1 failed: restart');
     expect(await messages()).toEqual([
-      { state: 'withdrawn', text: 'JOB-1 failed: restart' },
-      { state: 'queued', text: 'JOB-1 failed: restart' },
+      { state: 'withdrawn' },
+      { state: 'queued', text: 'JOB-1 failed: restart', follows: expect.stringMatching(/:news:/) },
     ]);
   });
 
@@ -233,7 +238,7 @@ describe('the conversation that asked for a job', () => {
     await news();
     await end('JOB-1 succeeded: restart');
     expect((await messages()).slice(1)).toEqual([
-      { state: 'withdrawn', text: 'JOB-1 succeeded: restart' },
+      { state: 'withdrawn', replaces: 'C1:1.5' },
       { state: 'queued', text: 'JOB-1 succeeded: restart', replaces: 'C1:1.5' },
     ]);
   });
@@ -265,7 +270,7 @@ describe('the conversation that asked for a job', () => {
     await change({ state: 'waiting', waitFor: { kind: 'approval', approval: 'APR-2' } });
     await act(tellPause);
     expect((await messages()).slice(-2)).toEqual([
-      { state: 'withdrawn', text: 'JOB-1 waits for APR-2: restart' },
+      { state: 'withdrawn', replaces: 'C1:1.5' },
       { state: 'queued', text: 'JOB-1 waits for APR-2: restart', replaces: 'C1:1.5' },
     ]);
     await deliver('C1:1.5');
@@ -303,6 +308,93 @@ describe('the conversation that asked for a job', () => {
     expect(await news()).toBe(false);
     await end('JOB-1 succeeded: restart');
     expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 succeeded: restart' }]);
+  });
+});
+
+describe('where the answer was posted', () => {
+  const answered = () => running(onSlack('ben'));
+
+  test('it is the message about the job', async () => {
+    await answered();
+    expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 is queued: restart.' }]);
+    await deliver('C1:1.5');
+    h.clock.pass(5 * SECOND);
+    await news();
+    expect((await messages()).at(-1)).toEqual({
+      state: 'queued',
+      text: 'JOB-1 is running: restart',
+      replaces: 'C1:1.5',
+    });
+    await deliver('C1:1.5');
+    await end('JOB-1 succeeded: restart');
+    expect((await messages()).at(-1)).toMatchObject({
+      text: 'JOB-1 succeeded: restart',
+      replaces: 'C1:1.5',
+    });
+  });
+
+  test('an end that comes before the answer is out follows whatever of it goes out', async () => {
+    await answered();
+    await act((tx, row) => requeue(tx, row, { reason: 'busy' }, 1_000));
+    await end('JOB-1 succeeded: restart');
+    const [answer, pause, last] = await messages();
+    expect([answer, pause, last]).toEqual([
+      { state: 'withdrawn' },
+      { state: 'withdrawn', follows: expect.stringMatching(/^job:JOB-1:answer:/) },
+      { state: 'queued', text: 'JOB-1 succeeded: restart', follows: expect.stringMatching(/:news:/) },
+    ]);
+  });
+
+  test('an answer to another conversation, with the same key, is none', async () => {
+    await h.run('', 'job run restart --key k', onSlack('ben'));
+    await h.run('', 'job run restart --key k', {
+      ...onSlack('ben'),
+      replyTo: { channel: 'slack', to: 'C2' },
+    });
+    expect(await messages()).toHaveLength(1);
+  });
+
+  test('by mail it stays as it is', async () => {
+    await running(byMail('ben'));
+    expect(await messages()).toEqual([]);
+  });
+
+  test('by mail the end is told of its own', async () => {
+    await running(byMail('ben'));
+    await end('JOB-1 succeeded: restart');
+    expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 succeeded: restart' }]);
+  });
+});
+
+describe('a job that is tried again', () => {
+  const again = async () => {
+    await change({ state: 'failed', endedAt: h.clock.now(), ticket: null });
+    await end('JOB-1 failed: restart');
+  };
+
+  test('says so in the place of its end, which loses its Retry', async () => {
+    await running();
+    await again();
+    await deliver('C1:1.5');
+    await h.run('ben', 'job retry JOB-1');
+    const [last] = await rows(h, outbox, {
+      where: { key: { prefix: 'job:' } },
+      orderBy: [{ column: 'id', descending: true }],
+    });
+    expect(last?.reply).toMatchObject({
+      replaces: 'C1:1.5',
+      reply: {
+        text: 'JOB-1 is queued again: restart',
+        actions: [{ label: 'Cancel' }, { label: 'Log' }],
+      },
+    });
+  });
+
+  test('says nothing where its end was never told', async () => {
+    await running(byMail('ben'));
+    await again();
+    await h.run('ben', 'job retry JOB-1');
+    expect((await messages()).map(({ text }) => text)).toEqual(['JOB-1 failed: restart']);
   });
 });
 
