@@ -15,6 +15,8 @@ type SubscriptionRow = Row<typeof subscriptions>;
 const MOST = 50;
 const PATTERN = /^(?:\*|[a-z][a-z_]*\.(?:\*|[a-z][a-z_]*))$/;
 const TO = /^(?:slack:[CDGU][A-Z0-9]{1,30}|email:[^\s@]{1,64}@[^\s@]{1,255})$/;
+/** What a channel writes for one of its places: `#ops`, or `<#C1>` where it gives no name. */
+const PLACE = /^(?:#\S{1,80}|<#[A-Z0-9]{1,30}>)$/;
 
 function view(row: SubscriptionRow): JsonObject {
   const { ref: id, version, principal, patterns } = row;
@@ -41,9 +43,12 @@ const subscribe = command({
       .describe('Which events: job.failed, job.*, *'),
     to: z
       .string()
-      .refine((to) => TO.test(to), 'expected slack:C123 or email:ana@example.test')
+      .refine(
+        (to) => TO.test(to) || PLACE.test(to),
+        'expected slack:C123, #channel or email:ana@example.test',
+      )
       .optional()
-      .describe('Where to; this conversation unless told'),
+      .describe('Where to; this conversation unless told. In Slack: #channel, picked from its list'),
   }),
   positional: ['patterns'],
   needs: 'subscription:create',
@@ -55,6 +60,10 @@ const subscribe = command({
       json: { command: 'subscribe', args: { patterns: ['job.failed', 'approval.*'], to: 'slack:C123' } },
     },
   ],
+  async expand({ given, places }, { to }) {
+    if (to === undefined || !PLACE.test(to)) return { args: given };
+    return { args: { ...given, to: addressOf(to, places) } };
+  },
   async run(ctx, { patterns, to }) {
     const wanted = [...new Set(patterns)];
     for (const pattern of wanted) checkReadable(ctx, pattern);
@@ -63,8 +72,10 @@ const subscribe = command({
       throw new Refusal('conflict', `You have ${MOST} subscriptions, which is the most; remove some first.`);
     const id = `SUB-${await ctx.tx.next('SUB')}`;
     const target = `${address.channel}:${address.to}`;
+    const place = [...ctx.places].find(([, meant]) => meant === target)?.[0];
+    const named = place?.startsWith('#') === true ? { place } : {};
     // It begins behind the entry that tells of it.
-    const { seq } = await ctx.emit('subscription.created', id, { patterns: wanted, to: target });
+    const { seq } = await ctx.emit('subscription.created', id, { patterns: wanted, to: target, ...named });
     const row = await ctx.tx.insert(subscriptions, {
       id: ctx.tx.id(),
       ref: id,
@@ -75,7 +86,8 @@ const subscribe = command({
       cursor: seq,
       createdAt: ctx.now,
     });
-    return { text: `${id}: ${wanted.join(', ')} will be told on ${target}.`, data: view(row) };
+    const where = named.place === undefined ? target : `${named.place} (${target})`;
+    return { text: `${id}: ${wanted.join(', ')} will be told on ${where}.`, data: view(row) };
   },
 });
 
@@ -121,6 +133,16 @@ const list = command({
 });
 
 export const subscriptionCommands: readonly Command[] = [subscribe, unsubscribe, list];
+
+/** Names of channels change and repeat, so one counts only where Slack itself said which channel it means. */
+function addressOf(place: string, places: ReadonlyMap<string, string>): string {
+  const address = places.get(place);
+  if (address !== undefined) return address;
+  throw new Refusal(
+    'invalid_argument',
+    `to: ${place} is only a name here. In Slack, pick the channel from the list that opens when you type #; elsewhere give its id, which stands below its details: --to slack:C123`,
+  );
+}
 
 /** Delivery checks each event again; this only spares a subscription that would stay silent. */
 function checkReadable(ctx: Ctx, pattern: string): void {

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { createEmailAdapter, type EmailOptions } from '../adapters/email/index.ts';
 import type { Http } from '../adapters/http.ts';
 import { createRestAdapter } from '../adapters/rest/index.ts';
-import { createSlackAdapter } from '../adapters/slack/index.ts';
+import { createSlackAdapter, type SlackOptions } from '../adapters/slack/index.ts';
 import { createTerminalAdapter, type TerminalOptions } from '../adapters/terminal/index.ts';
 import { createWebhookAdapter } from '../adapters/webhook/index.ts';
 import { createWebSocketAdapter } from '../adapters/websocket/index.ts';
@@ -13,6 +13,7 @@ import type { Adapter, Health, Receive } from './core/adapter.ts';
 import type { Authenticator } from './core/authenticator.ts';
 import type { CommandSet } from './core/command.ts';
 import type { Feed } from './core/feed.ts';
+import { createHomes } from './core/homes.ts';
 import type { Language } from './core/language.ts';
 import type { Admission } from './core/limits.ts';
 import { CHANNELS, verified, type ChannelName } from './core/message.ts';
@@ -42,6 +43,8 @@ export interface ChannelParts {
   readonly terminal?: Terminal;
   /** DNS of the mail verifier, for tests. */
   readonly mail?: Partial<Pick<EmailOptions, 'resolver' | 'pollInterval' | 'retry'>>;
+  /** How often people's Homes are looked at, for tests. */
+  readonly slack?: Pick<SlackOptions, 'homeEvery'>;
 }
 
 export interface Terminal {
@@ -115,7 +118,7 @@ const secretsOf = (sources: Config['sources']): string =>
 type On<T> = Extract<T, { on: true }>;
 
 function slack(
-  { config, http, receive, own, clock, log, metrics }: ChannelParts,
+  { config, http, store, commands, receive, own, clock, log, metrics, slack: more }: ChannelParts,
   settings: On<Config['settings']['slack']>,
 ): Promise<Adapter> {
   const { botToken, signingSecret, appToken, teamId, apiUrl } = settings;
@@ -123,6 +126,8 @@ function slack(
     workspace: config.catalog.workspace,
     http: http.app,
     receive,
+    commands,
+    homes: createHomes(store, config.catalog.workspace, 'slack'),
     own,
     clock,
     log,
@@ -132,6 +137,7 @@ function slack(
     ...(appToken !== undefined && { appToken }),
     ...(teamId !== undefined && { teamId }),
     ...(apiUrl !== undefined && { apiUrl }),
+    ...more,
   });
 }
 

@@ -7,6 +7,8 @@ export interface Account {
   readonly team: string;
   readonly botUser: string;
   readonly botId: string;
+  /** The team's address, with a slash at its end: what links to messages begin with. */
+  readonly url: string;
 }
 
 /** Slack's words for a token that will not work however often it is tried. */
@@ -68,7 +70,7 @@ export class AccountWatch {
 
   async #ask(): Promise<void> {
     try {
-      const { team_id, user_id, bot_id } = await this.#client.auth.test();
+      const { team_id, user_id, bot_id, url = 'https://slack.com/' } = await this.#client.auth.test();
       if (!team_id || !user_id || !bot_id)
         throw new Error('auth.test named no bot: use a bot token (xoxb-…)');
       if (this.#expected !== undefined && team_id !== this.#expected)
@@ -76,7 +78,7 @@ export class AccountWatch {
           'unauthenticated',
           `The bot token is of Slack team ${team_id}, not ${this.#expected}.`,
         );
-      this.#account = { team: team_id, botUser: user_id, botId: bot_id };
+      this.#account = { team: team_id, botUser: user_id, botId: bot_id, url };
       this.#note(undefined);
     } catch (error) {
       const refusal = asTokenRefusal(error);
@@ -99,6 +101,12 @@ export function platformError(error: unknown): string | undefined {
   const { data } = error;
   if (typeof data !== 'object' || data === null || !('error' in data)) return undefined;
   return typeof data.error === 'string' ? data.error : undefined;
+}
+
+/** Seconds that Slack asks to wait after a 429; undefined for errors of another kind. */
+export function retryAfter(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('retryAfter' in error)) return undefined;
+  return typeof error.retryAfter === 'number' ? error.retryAfter : undefined;
 }
 
 /** A refusal of the token as something an operator can act on; undefined for errors that may pass. */

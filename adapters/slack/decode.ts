@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { type Address, type Body, type Inbound, verified } from '../../src/core/message.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { plain, withoutMention } from './text.ts';
+import { read, withoutMention } from './text.ts';
 
 /**
  * From a payload that is proven to be Slack's to a message for the pipeline. Each function is only called behind the
  * signature check or on the authenticated socket, which is what makes `verified` true. The sender is the team's and
- * user's id; names are never looked at.
+ * user's id, of their own team where that is another one; names are never looked at.
  */
 export interface Receiver {
   readonly workspace: string;
@@ -14,7 +14,7 @@ export interface Receiver {
   readonly botUser: string;
 }
 
-const id = z.string().min(1).max(255);
+export const id = z.string().min(1).max(255);
 
 const slashCommand = z.object({
   trigger_id: id,
@@ -23,28 +23,52 @@ const slashCommand = z.object({
   text: z.string().default(''),
 });
 
+export const team = id.nullish();
+
 const mention = z.object({
   event_id: id,
-  event: z.object({ user: id, channel: id, ts: id, thread_ts: id.optional(), text: z.string().default('') }),
+  event: z.object({
+    user: id,
+    channel: id,
+    ts: id,
+    thread_ts: id.optional(),
+    text: z.string().default(''),
+    bot_id: id.optional(),
+    // All of them are of whoever wrote, in a channel that is shared with another team.
+    user_team: team,
+    source_team: team,
+    team,
+  }),
 });
 
 const direct = z.object({ event: z.object({ channel_type: z.literal('im') }) });
 
 const click = z.object({
   trigger_id: id,
-  user: z.object({ id }),
+  user: z.object({ id, team_id: team }),
   channel: z.object({ id }).optional(),
   container: z.object({ channel_id: id.optional(), thread_ts: id.optional() }).default({}),
   message: z.object({ thread_ts: id.optional() }).optional(),
   actions: z.tuple([z.object({ value: z.string() })]).rest(z.unknown()),
 });
 
+const inView = z.object({ container: z.object({ type: z.literal('view') }) });
+
+const viewClick = z.object({
+  trigger_id: id,
+  user: z.object({ id }),
+  view: z.object({ id, type: id }),
+});
+
+const homeOpened = z.object({ event: z.object({ user: id, tab: z.literal('home') }) });
+
 const invocation = z.object({ command: z.string(), args: z.record(z.string(), z.unknown()) });
 
 /** `/signalbox …`; without words it is a call for help. The answer is the response; later news goes to the channel. */
 export function fromSlashCommand(payload: unknown, to: Receiver): Inbound {
   const { trigger_id, user_id, channel_id, text } = parsed(slashCommand, payload);
-  const message = inbound(to, user_id, trigger_id, textBody(text), `${channel_id}:${user_id}`);
+  const sender = { user: user_id };
+  const message = inbound(to, sender, trigger_id, textBody(to, text), `${channel_id}:${user_id}`);
   return { ...message, origin: { channel: 'slack', to: channel_id, context: { user: user_id } } };
 }
 
@@ -52,10 +76,10 @@ export function fromSlashCommand(payload: unknown, to: Receiver): Inbound {
 export function fromMention(payload: unknown, to: Receiver): Inbound {
   const { event_id, event } = parsed(mention, payload);
   const thread = event.thread_ts ?? event.ts;
-  const body = textBody(withoutMention(event.text, to.botUser));
+  const said = textBody(to, withoutMention(event.text, to.botUser));
   const context = { user: event.user };
   const replyTo: Address = { channel: 'slack', to: event.channel, thread, context };
-  return { ...inbound(to, event.user, event_id, body, `${event.channel}:${thread}`), replyTo };
+  return { ...inbound(to, writer(event), event_id, said, `${event.channel}:${thread}`), replyTo };
 }
 
 /**
@@ -65,9 +89,9 @@ export function fromMention(payload: unknown, to: Receiver): Inbound {
 export function fromDirectMessage(payload: unknown, to: Receiver): Inbound {
   const { event_id, event } = parsed(mention, payload);
   const { user, channel, thread_ts: thread } = event;
-  const body = textBody(withoutMention(event.text, to.botUser));
+  const said = textBody(to, withoutMention(event.text, to.botUser));
   const replyTo: Address = { channel: 'slack', to: channel, ...(thread !== undefined && { thread }) };
-  return { ...inbound(to, user, event_id, body, `${channel}:${thread ?? user}`), replyTo };
+  return { ...inbound(to, writer(event), event_id, said, `${channel}:${thread ?? user}`), replyTo };
 }
 
 /** Whether a `message` event is of a direct conversation with the bot; others are none of its business. */
@@ -78,36 +102,106 @@ export function fromClick(payload: unknown, to: Receiver): { message: Inbound; t
   const { trigger_id, user, channel, container, message: card, actions } = parsed(click, payload);
   const thread = card?.thread_ts ?? container.thread_ts;
   const place = channel?.id ?? container.channel_id ?? user.id;
-  const body = readValue(actions[0].value);
+  const said = { body: readValue(actions[0].value) };
+  const sender = { user: user.id, team: user.team_id };
   const context = { user: user.id };
   const origin: Address = { channel: 'slack', to: place, ...(thread !== undefined && { thread }), context };
-  const message = inbound(to, user.id, trigger_id, body, `${place}:${thread ?? user.id}`);
+  const message = inbound(to, sender, trigger_id, said, `${place}:${thread ?? user.id}`);
   return { message: { ...message, origin }, thread };
 }
 
-/** Events that nobody typed to the bot: other bots' messages, edits, deletions and other subtypes. */
-export function isNoise(payload: unknown): boolean {
-  const noise = z.object({ event: z.looseObject({}) }).safeParse(payload).data?.event;
-  return ['bot_id', 'subtype', 'edited', 'hidden'].some((field) => noise?.[field] !== undefined);
+/** Whether a click was on a person's Home or in a window, where there is no conversation to answer in. */
+export const isInView = (payload: unknown): boolean => inView.safeParse(payload).success;
+
+/** Where such a click was. */
+export interface View {
+  readonly user: string;
+  readonly id: string;
+  readonly isHome: boolean;
+  /** Opens one window within three seconds. */
+  readonly trigger: string;
 }
 
-function inbound(to: Receiver, user: string, key: string, body: Body, place: string): Inbound {
+export function viewOf(payload: unknown): View {
+  const { trigger_id: trigger, user, view } = parsed(viewClick, payload);
+  return { user: user.id, id: view.id, isHome: view.type === 'home', trigger };
+}
+
+/** Who has opened their Home; undefined for the other tabs of the bot's page. */
+export const openedHome = (payload: unknown): string | undefined =>
+  homeOpened.safeParse(payload).data?.event.user;
+
+const HOME: Body = { command: 'home', args: {} };
+
+/** What somebody's Home shows, asked as that person; `counted` where they did not ask for it themselves just now. */
+export function fromHome(user: string, to: Receiver, { counted }: { readonly counted: boolean }): Inbound {
+  // It reads only, so there is no key to know a repeat by.
+  const { dedupeKey: _, ...message } = inbound(to, { user }, '', { body: HOME }, `home:${user}`);
+  return { ...message, ...(counted && { counted }) };
+}
+
+/**
+ * Events that nobody typed to the bot: edits, deletions and other subtypes, what an app without a user of its own says, and
+ * Slackbot, who repeats what anybody told it to.
+ */
+export function isNoise(payload: unknown): boolean {
+  const event = z.object({ event: z.looseObject({}) }).safeParse(payload).data?.event;
+  if (['subtype', 'edited', 'hidden'].some((field) => event?.[field] !== undefined)) return true;
+  return event?.['user'] === 'USLACKBOT' || (event?.['bot_id'] !== undefined && event['user'] === undefined);
+}
+
+interface Sender {
+  readonly user: string;
+  /** Their own team, where the payload says it. */
+  readonly team?: string | null | undefined;
+  /** An app wrote it. */
+  readonly isBot?: boolean;
+}
+
+const writer = (event: z.output<typeof mention>['event']): Sender => ({
+  user: event.user,
+  team: event.user_team ?? event.source_team ?? event.team,
+  isBot: event.bot_id !== undefined,
+});
+
+type Said = Pick<Inbound, 'body' | 'people' | 'places'>;
+
+export function inbound(
+  to: Receiver,
+  { user, team: own, isBot }: Sender,
+  key: string,
+  said: Said,
+  place: string,
+) {
   return {
     channel: 'slack',
     from: verified({
       workspace: to.workspace,
       channel: 'slack',
-      subject: `${to.team}/${user}`,
+      subject: `${own ?? to.team}/${user}`,
       assurance: 'slack',
       scopes: ['*'],
+      ...(isBot === true && { outsider: 'bot' }),
     }),
-    body,
+    ...said,
     dedupeKey: `slack:${to.team}:${key}`,
     conversation: `slack:${place}`,
-  };
+  } satisfies Inbound;
 }
 
-const textBody = (markup: string): Body => ({ text: plain(markup).trim() || 'help' });
+/** The text, with the people and channels that it means by id; people are taken to be of our team. */
+function textBody(to: Receiver, markup: string): Said {
+  const { text, people, places } = read(markup);
+  return {
+    body: { text: text.trim() || 'help' },
+    ...(people.size > 0 && {
+      people: new Map([...people].map(([shown, user]) => [shown, `${to.team}/${user}`])),
+    }),
+    ...(places.size > 0 && {
+      places: new Map([...places].map(([name, channel]) => [name, `slack:${channel}`])),
+    }),
+  };
+}
 
 function readValue(value: string): Body {
   try {
@@ -117,7 +211,7 @@ function readValue(value: string): Body {
   }
 }
 
-function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
+export function parsed<T>(schema: z.ZodType<T>, payload: unknown): T {
   const result = schema.safeParse(payload);
   if (result.success) return result.data;
   throw new Refusal('malformed', 'Slack sent a message that cannot be read; try again.', {

@@ -1,14 +1,21 @@
-import type { App } from '@slack/bolt';
+import type { App, webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Adapter, Health, HttpApp, Receive } from '../../src/core/adapter.ts';
+import type { Adapter, Health, HttpApp, Keeper, Receive } from '../../src/core/adapter.ts';
+import type { Homes } from '../../src/core/homes.ts';
 import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { ownAlone, type Own } from '../../src/core/owned.ts';
+import type { CommandSet } from '../../src/core/command.ts';
 import { AccountWatch } from './account.ts';
 import type { Receiver } from './decode.ts';
+import { listenForForms } from './form-listeners.ts';
+import { Forms } from './forms.ts';
+import { HomeTabs } from './home.ts';
+import { listenAtHome } from './home-listeners.ts';
 import { mountHttpMode } from './http-mode.ts';
 import { Intake } from './intake.ts';
 import { listen } from './listeners.ts';
+import { Members, vouched } from './members.ts';
 import { createNotifier } from './notifier.ts';
 import { slackLog } from './slack-log.ts';
 import { OwnedSocket } from './owned-socket.ts';
@@ -27,6 +34,10 @@ export interface SlackOptions {
   /** Web API address, such as `https://slack.com/api/`, when it is not Slack's. */
   readonly apiUrl?: string | undefined;
   readonly receive: Receive;
+  /** What forms are made of, and what tells reading from changing. */
+  readonly commands: CommandSet;
+  /** Who has opened their Home; absent: nobody has one. */
+  readonly homes?: Homes;
   readonly http: HttpApp;
   readonly clock: Clock;
   readonly log: Logger;
@@ -34,6 +45,10 @@ export interface SlackOptions {
   readonly commandPrefix?: string;
   /** Milliseconds between two looks at the token; a minute unless told. */
   readonly checkEvery?: number;
+  /** Milliseconds between two looks for one person's Home; five seconds unless told. */
+  readonly homeEvery?: number;
+  /** Milliseconds that a sender waits at most until Slack says who they are; one and a half seconds unless told. */
+  readonly askWithin?: number;
   /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
   readonly onRefused?: () => void;
   /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
@@ -63,15 +78,7 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     );
   const bolt = await import('@slack/bolt');
   const logger = slackLog(log, bolt.LogLevel.WARN);
-  const clientOptions = {
-    ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
-    logger,
-    // One call is one request: Slack's own retries would post a message twice and hold up other channels.
-    retryConfig: { retries: 0 },
-    rejectRateLimitedCalls: true,
-    timeout: 10 * SECOND,
-    fetch: fetchInTime,
-  };
+  const clientOptions = callOptions(apiUrl, logger);
   const client = new bolt.webApi.WebClient(botToken, clientOptions);
   const account = new AccountWatch(client, options.teamId, log);
   const intake = new Intake(() => account.account?.team, log);
@@ -82,7 +89,9 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     logger,
     clientOptions,
   });
-  listenTo(app, options, account);
+  const members = new Members({ client, account, clock, log, within: options.askWithin });
+  const vouchedFor = { ...options, receive: vouched(options.receive, members) };
+  const keeper = listenTo(app, vouchedFor, client, account);
   let socket: OwnedSocket | undefined;
   if (appToken)
     socket = new OwnedSocket(
@@ -102,18 +111,47 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
   return assemble(
     { account, intake, socket, checkEvery: options.checkEvery ?? MINUTE },
     createNotifier(client, account),
+    keeper,
   );
 }
 
-function listenTo(app: App, options: SlackOptions, account: AccountWatch): void {
+/** One call is one request: Slack's own retries would post a message twice and hold up other channels. */
+const callOptions = (apiUrl: string | undefined, logger: ReturnType<typeof slackLog>) => ({
+  ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
+  logger,
+  retryConfig: { retries: 0 },
+  rejectRateLimitedCalls: true,
+  timeout: 10 * SECOND,
+  fetch: fetchInTime,
+});
+
+function listenTo(
+  app: App,
+  options: SlackOptions,
+  client: webApi.WebClient,
+  account: AccountWatch,
+): Keeper | undefined {
   // Bolt would log the error and pass it on; the intake logs it once.
   app.error((error) => Promise.reject(error));
-  listen(app, {
-    receive: options.receive,
-    log: options.log,
-    command: options.commandPrefix ?? '/signalbox',
-    receiver: () => receiver(options.workspace, account),
-  });
+  const { receive, commands, clock, log } = options;
+  const from = (): Receiver => receiver(options.workspace, account);
+  const forms = new Forms({ client, account, commands, receive, receiver: from, clock, log });
+  listen(app, { receive, log, command: options.commandPrefix ?? '/signalbox', receiver: from, forms });
+  listenForForms(app, forms, () => account.account?.url ?? '', log);
+  return homeTabs(app, options, client, account);
+}
+
+/** People's Homes, where it is kept who has opened theirs. */
+function homeTabs(
+  app: App,
+  { receive, homes, commands, log, workspace, homeEvery, own = ownAlone }: SlackOptions,
+  client: webApi.WebClient,
+  account: AccountWatch,
+): Keeper | undefined {
+  if (!homes) return undefined;
+  const from = (): Receiver => receiver(workspace, account);
+  listenAtHome(app, { client, receive, receiver: from, homes, commands, log });
+  return new HomeTabs({ client, account, receive, receiver: from, homes, own, log, every: homeEvery });
 }
 
 interface Parts {
@@ -126,11 +164,13 @@ interface Parts {
 function assemble(
   { account, intake, socket, checkEvery }: Parts,
   notifier: Adapter['notifier'] & object,
+  keeper: Keeper | undefined,
 ): Adapter {
   let state: 'new' | 'started' | 'stopped' = 'new';
   return {
     name: 'slack',
     notifier,
+    ...(keeper && { keeper }),
     async start() {
       await account.start(checkEvery);
       await intake.start();

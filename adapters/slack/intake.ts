@@ -26,7 +26,7 @@ export class Intake implements Receiver {
   #app: App | undefined;
   #open = false;
 
-  /** `team` is the one team whose payloads are ours; undefined while that is not known. */
+  /** `team` is the one team whose installation of the app is ours; undefined while that is not known. */
   constructor(team: () => string | undefined, log: Logger) {
     this.#team = team;
     this.#log = log;
@@ -59,7 +59,7 @@ export class Intake implements Receiver {
   async handle({ body, retryNum, retryReason }: Delivery): Promise<Handled> {
     const team = this.#team();
     if (!this.#open || this.#app === undefined || team === undefined) return { status: 503 };
-    if (!isOf(team, body)) {
+    if (!isFor(team, body)) {
       this.#log.warn({ type: body['type'] }, 'slack payload of another team refused');
       return { status: 403 };
     }
@@ -96,16 +96,20 @@ const team = z.string().nullish();
 const teams = z.object({
   team_id: team,
   team: z.object({ id: team }).nullish(),
-  user: z.object({ team_id: team }).nullish().catch(undefined),
-  event: z.object({ team, user_team: team, source_team: team }).nullish(),
+  authorizations: z.array(z.object({ team_id: team })).nullish(),
+  view: z.object({ app_installed_team_id: team }).nullish(),
 });
 
-/** Whether every team that the payload names is ours; in shared channels the sender's may be another. */
-function isOf(ours: string, body: unknown): boolean {
+/**
+ * Whether the payload is for the app as our team installed it. Of whoever acts in a shared channel the team may be another:
+ * that is the sender's, and only in what a modal brings does it stand in `team`, too.
+ */
+function isFor(ours: string, body: unknown): boolean {
   const parsed = teams.safeParse(body);
   if (!parsed.success) return false;
-  const { team_id, team: outer, user, event } = parsed.data;
-  const named = [team_id, outer?.id, user?.team_id, event?.team, event?.user_team, event?.source_team];
+  const { team_id, team: outer, authorizations, view } = parsed.data;
+  const named = [team_id, view?.app_installed_team_id ?? outer?.id];
   const present = named.filter((id) => id !== undefined && id !== null);
-  return present.length > 0 && present.every((id) => id === ours);
+  const isInstalled = !authorizations?.length || authorizations.some((one) => one.team_id === ours);
+  return isInstalled && present.length > 0 && present.every((id) => id === ours);
 }

@@ -9,9 +9,11 @@ import {
   fromMention,
   fromSlashCommand,
   isDirect,
+  isInView,
   isNoise,
   type Receiver,
 } from './decode.ts';
+import type { Forms } from './forms.ts';
 import { ACTION_PREFIX, render, renderAnswer, type Rendered } from './render.ts';
 
 export interface ListenerOptions {
@@ -20,14 +22,22 @@ export interface ListenerOptions {
   /** The slash command, with its slash; `/sb` is always another word for it. */
   readonly command: string;
   readonly receiver: () => Receiver;
+  readonly forms: Forms;
 }
 
 /** What Bolt calls. Everything is committed before it is acknowledged: `receive` resolves after the commit. */
-export function listen(app: App, { receive, log, command, receiver }: ListenerOptions): void {
+export function listen(app: App, { receive, log, command, receiver, forms }: ListenerOptions): void {
   for (const name of new Set([command, '/sb'])) {
     app.command(name, async ({ body, ack }) => {
-      const answer = await answered(receive, () => fromSlashCommand(body, receiver()));
-      await ack({ response_type: 'ephemeral', ...answer });
+      let isOpen = false;
+      const orAsk: Receive = async (message) => {
+        const answer = await receive(message);
+        isOpen = await forms.openFor(body, answer);
+        return answer;
+      };
+      const answer = await answered(orAsk, () => fromSlashCommand(body, receiver()));
+      // A form that stands open says what there is to say.
+      await (isOpen ? ack() : ack({ response_type: 'ephemeral', ...answer }));
     });
   }
 
@@ -49,6 +59,7 @@ export function listen(app: App, { receive, log, command, receiver }: ListenerOp
   app.action(
     { action_id: new RegExp(`^${ACTION_PREFIX}`), type: 'block_actions' },
     async ({ body, ack, respond }) => {
+      if (isInView(body)) return;
       let thread: string | undefined;
       const answer = await answered(receive, () => {
         const click = fromClick(body, receiver());

@@ -4,11 +4,11 @@ import type { Address } from '../../src/core/message.ts';
 import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { isObject } from '../../src/domain/json.ts';
-import { type AccountWatch, isTokenRefused, platformError } from './account.ts';
+import { type AccountWatch, isTokenRefused, platformError, retryAfter } from './account.ts';
 import { render } from './render.ts';
 
 /** Slack's own troubles, which pass. */
-const PASSING = new Set([
+export const PASSING: ReadonlySet<string> = new Set([
   'internal_error',
   'fatal_error',
   'service_unavailable',
@@ -135,9 +135,4 @@ function readable(error: unknown, to: Address, account: AccountWatch): unknown {
   }
   const code = NO_PLACE.has(word) ? 'not_found' : 'invalid_argument';
   return new Refusal(code, `Slack cannot deliver to ${to.to}: ${word}.`, { cause: error });
-}
-
-function retryAfter(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('retryAfter' in error)) return undefined;
-  return typeof error.retryAfter === 'number' ? error.retryAfter : undefined;
 }

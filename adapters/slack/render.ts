@@ -31,10 +31,12 @@ export interface Rendered {
 
 /** Buttons start with this; the rest is a number and the command, for whoever reads a payload. */
 export const ACTION_PREFIX = 'run:';
+/** The same of those that open a form. */
+export const FORM_PREFIX = 'form:';
 
 /** Any reply as blocks within the limits of where it is shown; what does not fit is said to be missing. */
 export function render(reply: Reply, space: Space = MESSAGE): Rendered {
-  const actions = reply.actions ?? [];
+  const actions = [...(reply.actions ?? []), ...(reply.form ? [{ asks: [], ...reply.form }] : [])];
   const buttons = fittingButtons(actions, 0, { most: MOST_BUTTONS, room: space.characters / 2 });
   const rows = actionRows(buttons);
   let missing = actions.length - buttons.length;
@@ -90,12 +92,14 @@ function fittingButtons(
 
 function toButton(action: Action, index: number): Button {
   const { command, args } = action.invocation;
-  const label = action.label.toWellFormed().trim() || command.trim() || 'Run';
+  const { asks, label: said } = action;
+  const label = said.toWellFormed().trim() || command.trim() || 'Run';
+  const prefix = asks === undefined ? ACTION_PREFIX : FORM_PREFIX;
   return {
     type: 'button',
-    action_id: `${ACTION_PREFIX}${index}:${command}`.slice(0, ACTION_ID).toWellFormed(),
+    action_id: `${prefix}${index}:${command}`.slice(0, ACTION_ID).toWellFormed(),
     text: { type: 'plain_text', text: label.slice(0, cutAt(label, BUTTON_TEXT)), emoji: false },
-    value: JSON.stringify({ command, args }),
+    value: JSON.stringify({ command, args, ...(asks && { asks }) }),
     ...(action.style === undefined ? {} : { style: action.style }),
   };
 }

@@ -5,23 +5,56 @@
 const TOKEN = /<([^<>]*)>|&(amp|lt|gt);/g;
 const ENTITY = { amp: '&', lt: '<', gt: '>' } as const;
 
-/** Text as a person typed it: entities undone once, links as their address, a person as `<@U123>`. */
-export function plain(markup: string): string {
-  return markup.replace(TOKEN, (_, token: string | undefined, entity: keyof typeof ENTITY | undefined) =>
-    token === undefined ? ENTITY[entity ?? 'amp'] : readToken(token),
-  );
+/** What a text means by id, under what stands in the text for it. */
+export interface Meant {
+  /** `<@U1>` → `U1` */
+  readonly people: ReadonlyMap<string, string>;
+  /** `#ops`, or `<#C1>` where its name cannot stand for it → `C1` */
+  readonly places: ReadonlyMap<string, string>;
 }
 
-function readToken(token: string): string {
+/** Text as a person typed it: entities undone once, links as their address, a person as `<@U123>`. */
+export const plain = (markup: string): string => read(markup).text;
+
+/** The same, with whom and which places it means. What was typed letter by letter means nobody and no place. */
+export function read(markup: string): Meant & { readonly text: string } {
+  const people = new Map<string, string>();
+  const places = new Map<string, string>();
+  const text = markup.replace(
+    TOKEN,
+    (_, token: string | undefined, entity: keyof typeof ENTITY | undefined) => {
+      if (token === undefined) return ENTITY[entity ?? 'amp'];
+      const shown = readToken(token, places);
+      const [, user] = /^<@([UW][A-Z0-9]+)>$/.exec(shown) ?? [];
+      if (user !== undefined && people.size < MOST_MEANT) people.set(shown, user);
+      return shown;
+    },
+  );
+  return { text, people, places };
+}
+
+/** People whom one message may mean; more are written about only. */
+const MOST_MEANT = 100;
+/** A channel's name that is one word of a command as it stands. */
+const ONE_WORD = /^[^\s"'\\<>]{1,80}$/;
+
+function readToken(token: string, places: Map<string, string>): string {
   const bar = token.indexOf('|');
   const target = bar < 0 ? token : token.slice(0, bar);
   const label = bar < 0 ? '' : token.slice(bar + 1);
   // The label of a person is a display name, which anybody may choose: the id stays, the name goes.
   if (target.startsWith('@')) return `<${target}>`;
-  if (target.startsWith('#')) return label ? `#${unescaped(label)}` : `<${target}>`;
+  if (target.startsWith('#')) return readPlace(target.slice(1), unescaped(label), places);
   if (target.startsWith('!')) return label ? unescaped(label) : `@${target.slice(1)}`;
   if (/^(mailto|tel):/.test(target)) return unescaped(label || target.slice(target.indexOf(':') + 1));
   return unescaped(target);
+}
+
+/** Its name, unless two channels share it: one of another team may be called the same here. */
+function readPlace(id: string, name: string, places: Map<string, string>): string {
+  const shown = ONE_WORD.test(name) && (places.get(`#${name}`) ?? id) === id ? `#${name}` : `<#${id}>`;
+  places.set(shown, id);
+  return shown;
 }
 
 const unescaped = (text: string): string =>

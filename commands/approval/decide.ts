@@ -12,7 +12,17 @@ const digest = z
   .regex(/^[0-9a-f]{64}$/)
   .optional()
   .describe('The digest you were shown; the vote counts for nothing else');
-const reason = line('Why', 500).optional();
+/** In a form there are several lines to write it in; it is told in one. */
+const reason = z
+  .string()
+  .trim()
+  .min(1)
+  .max(500)
+  .transform((text) => text.replace(/\s+/g, ' '))
+  .pipe(line('Why', 500))
+  .meta({ multiline: true })
+  .describe('Why')
+  .optional();
 
 async function vote(ctx: Ctx, cast: CastVote): Promise<Reply> {
   const { row, released } = await castVote(ctx, cast);

@@ -47,7 +47,7 @@ export const personAdd = command({
     await checkRoles(ctx, held);
     const row = await enter(ctx, name, kind, display, held);
     await ctx.emit('person.added', name, { kind, display, roles: held });
-    for (const address of identity) await tie(ctx, name, address);
+    for (const address of identity) await tie(ctx, name, address, 'named');
     const made = key
       ? await addKey(ctx, { principal: name, label: 'first key', scopes: ctx.who.scopes })
       : undefined;

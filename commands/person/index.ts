@@ -79,7 +79,7 @@ const personLink = command({
     const row = await principalRow(ctx, name);
     const { permissions } = (await ctx.principal(row.name)) ?? { permissions: [] };
     checkGrant(ctx.who, [permissions], `acting as ${row.name}`);
-    for (const address of identity) await tie(ctx, row.name, address);
+    for (const address of identity) await tie(ctx, row.name, address, 'named');
     const linked = await identitiesOf(ctx, row.name);
     return { text: `${row.name} now writes from ${linked.join(', ')}.`, data: personView(row, linked) };
   },

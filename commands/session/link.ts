@@ -54,7 +54,7 @@ async function redeem(ctx: Ctx, code: string): Promise<Reply> {
       'This code is unknown, used or over; send `link` from the other address again.',
     );
   const address = `${row.channel}:${row.subject}`;
-  await tie(ctx, name, address);
+  await tie(ctx, name, address, 'command');
   const undo = `If that is not you, undo it at once: link --remove ${address}`;
   const data = { identities: await identitiesOf(ctx, name) };
   return { text: `What comes from ${address} is now yours, ${name}.\n${undo}`, data };

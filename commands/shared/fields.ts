@@ -19,7 +19,8 @@ export const line = (description: string, max: number) =>
     .describe(description);
 
 /** Text of any number of lines. */
-export const body = (description: string, max = 10_000) => z.string().max(max).describe(description);
+export const body = (description: string, max = 10_000) =>
+  z.string().max(max).meta({ multiline: true }).describe(description);
 
 /** The id that people type: `TSK-12`. */
 export const ref = (description: string) =>

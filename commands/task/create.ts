@@ -1,9 +1,14 @@
 import { z } from 'zod';
 import { command } from '../../src/core/command.ts';
+import { MOST_SHOWN } from '../../src/core/form.ts';
+import { clip } from '../../src/domain/clip.ts';
 import { PRIORITIES, tasks } from '../../src/domain/task.ts';
 import { body, date, line, principal } from '../shared/fields.ts';
 import { actor } from '../shared/people.ts';
 import { taskLine, taskReply } from './view.ts';
+
+/** Characters. */
+const MOST_TITLE = 200;
 
 export const labelList = z.array(line('A label', 50)).max(20);
 
@@ -11,7 +16,7 @@ export const taskCreate = command({
   name: 'task.create',
   summary: 'Open a task.',
   args: z.object({
-    title: line('What is to be done, in one line', 200),
+    title: line('What is to be done, in one line', MOST_TITLE),
     description: body('More about it').default(''),
     priority: z.enum(PRIORITIES).default('P2').describe('How urgent it is; P0 is the most urgent'),
     owner: principal('Who does it').optional(),
@@ -37,6 +42,18 @@ export const taskCreate = command({
       json: { command: 'task.create', args: { title: 'Renew the certificate', labels: ['ops', 'tls'] } },
     },
   ],
+  fromMessage: {
+    id: 'task_from_message',
+    title: 'Make a task of it',
+    args({ text, link }) {
+      const first = text.split('\n').find((one) => one.trim() !== '');
+      const more = clip(text.trim(), MOST_SHOWN - link.length - 2);
+      return {
+        ...(first !== undefined && { title: clip(first.replace(/\s+/g, ' ').trim(), MOST_TITLE) }),
+        description: [more, link].filter((part) => part !== '').join('\n\n'),
+      };
+    },
+  },
   async run(ctx, { title, description, priority, owner, labels, due }) {
     if (owner !== undefined) await actor(ctx, owner);
     const ref = `TSK-${await ctx.tx.next('TSK')}`;

@@ -21,6 +21,13 @@ export interface Adapter {
   health(): Health;
   /** Set where the channel can speak unasked. */
   readonly notifier?: Notifier;
+  /** Set where it shows people something that stays and is kept right: that goes on in the background. */
+  readonly keeper?: Keeper;
+}
+
+export interface Keeper {
+  start(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 /** A message to an address. `key` is stable: sending it again must not show it twice where that can be told. */

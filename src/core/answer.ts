@@ -8,7 +8,7 @@ export function refusalAnswer(
   refusal: Refusal,
   invocation?: Answer['invocation'],
 ): Answer {
-  const { code, suggestions, retryAfter, message: text } = refusal;
+  const { code, suggestions, retryAfter, argument, message: text } = refusal;
   return {
     id,
     status: 'error',
@@ -19,6 +19,7 @@ export function refusalAnswer(
       code,
       ...(suggestions.length > 0 && { suggestions }),
       ...(retryAfter !== undefined && { retryAfter }),
+      ...(argument && { argument }),
     },
   };
 }

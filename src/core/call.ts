@@ -16,6 +16,7 @@ import type { Tx } from './store.ts';
 
 /** How long a plain-language reading waits for its `yes`. */
 const CONFIRM_WITHIN = 10 * MINUTE;
+const NO_PLACES: ReadonlyMap<string, string> = new Map();
 
 /** A reading whose arguments stand for themselves, with those who chose them besides the sender. */
 interface Filled extends Reading {
@@ -86,7 +87,7 @@ export class Call {
     const { catalog, language } = this.#services;
     const tx = this.#tx;
     const { args: filled, authors = [] } = await command.expand(
-      { tx, who, catalog, given: invocation.args },
+      { tx, who, catalog, given: invocation.args, places: this.#message.places ?? NO_PLACES },
       args,
     );
     if (filled === invocation.args) return reading;
@@ -199,7 +200,7 @@ export class Call {
   ): Ctx {
     const { catalog, commands, directory, health, language } = this.#services;
     const { channel, conversation, replyTo, origin, ifMatch, proof, from, author } = this.#message;
-    const { causes = [], dedupeKey } = this.#message;
+    const { causes = [], dedupeKey, places = NO_PLACES } = this.#message;
     const tx = this.#tx;
     const correlationId = this.#correlationId;
     return {
@@ -217,6 +218,7 @@ export class Call {
       apiKey: from.channel === 'key' ? from.subject : undefined,
       ifMatch,
       proof,
+      places,
       assurance: from.assurance,
       chain: async () => [...new Set([...(await directory.chain(tx, who, author)), ...authors])],
       approved,

@@ -90,6 +90,8 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   /** The risk of these very arguments, where it is not the command's: a runbook's own. Shown to those who approve. */
   riskOf?(args: z.output<S>, catalog: Catalog): Risk;
   readonly examples: readonly [Example, ...Example[]];
+  /** Set where a message that somebody wrote can become this command. */
+  readonly fromMessage?: FromMessage;
   readonly route?: Route;
   /** What the configuration adds to the help text: the runbooks that this caller may run. */
   more?(catalog: Catalog, who: Principal): readonly string[];
@@ -120,6 +122,16 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   policy?(ctx: Ctx, args: z.output<S>): Promise<ApprovalPolicy | undefined>;
 }
 
+/** How a message becomes a command: what its form begins with. */
+export interface FromMessage {
+  /** What channels call it by: letters, digits and `_`. It stands in their own settings, so it never changes. */
+  readonly id: string;
+  /** What people choose it by, in 24 characters. */
+  readonly title: string;
+  /** `text` is plain, and may be empty; `link` leads back to the message. Texts of at most 3,000 characters. */
+  args(message: { readonly text: string; readonly link: string }): JsonObject;
+}
+
 /** What arguments may be filled in from. */
 export interface Expanding {
   readonly tx: ReadTx;
@@ -127,6 +139,8 @@ export interface Expanding {
   readonly catalog: Catalog;
   /** As they were given, without defaults. */
   readonly given: JsonObject;
+  /** Which place a name in the message means: `#ops` → `slack:C1`. */
+  readonly places: ReadonlyMap<string, string>;
 }
 
 /** What they were filled in with. */
@@ -170,6 +184,8 @@ export interface Ctx {
   readonly apiKey: string | undefined;
   readonly ifMatch: string | undefined;
   readonly proof: string | undefined;
+  /** Which place a name in the message means: `#ops` → `slack:C1`. */
+  readonly places: ReadonlyMap<string, string>;
   /** Everybody who caused this, `who` first: none of them may approve it. */
   chain(): Promise<readonly string[]>;
   /** How strongly the sender is proven on this message. */

@@ -2,6 +2,7 @@ import type { Catalog } from '../domain/catalog.ts';
 import {
   identities,
   keys,
+  letsIn,
   principals,
   roles,
   type Principal,
@@ -14,7 +15,10 @@ import type { Tx } from './store.ts';
 
 /** Who is behind a proven identity, as the transaction sees it that acts on it, so a revoked role counts at once. */
 export interface Directory {
-  /** Undefined when the identity is linked to nobody, or to somebody disabled, or its key was revoked. */
+  /**
+   * Undefined when the identity is linked to nobody, or to somebody disabled, or its key was revoked; for an outsider also
+   * where no administrator made the link.
+   */
   resolve(tx: Tx, identity: VerifiedIdentity): Promise<Principal | undefined>;
   byName(tx: Tx, name: string, scopes?: readonly string[]): Promise<Principal | undefined>;
   /** Everybody who caused what `who` asks: `who`, the one who made an agent, the linked author of a webhook. */
@@ -33,15 +37,16 @@ export function createDirectory(
   return {
     byName,
     async chain(tx, who, author) {
-      const writer = author && (await linkedName(tx, author.channel, author.subject));
+      const writer = author && (await linkedName(tx, author));
       const makers = who.kind === 'agent' ? await makersOf(tx, who.name) : [];
       return [...new Set([who.name, ...makers, ...(writer === undefined ? [] : [writer])])];
     },
-    resolve: remembering(async (tx, { channel, subject, scopes }) => {
+    resolve: remembering(async (tx, identity) => {
+      const { channel, subject, scopes } = identity;
       if (channel === 'principal') return { who: await byName(tx, subject, scopes) };
       if (channel === 'source') return { who: sourcePrincipal(catalog, subject, permissionOf) };
       const key = channel === 'key' ? await liveKey(tx, subject) : undefined;
-      const name = channel === 'key' ? key?.principal : await linkedName(tx, channel, subject);
+      const name = channel === 'key' ? key?.principal : await linkedName(tx, identity);
       const who = name === undefined ? undefined : await byName(tx, name, scopes);
       return { who, until: key?.expiresAt };
     }),
@@ -69,8 +74,8 @@ function remembering(look: (tx: Tx, identity: VerifiedIdentity) => Promise<Found
     const present = tx.revision(SOURCES);
     if (present !== of.revision || known.size >= REMEMBERED) known.clear();
     of.revision = present;
-    const { workspace, channel, subject, scopes } = identity;
-    const name = JSON.stringify([workspace, channel, subject, scopes]);
+    const { workspace, channel, subject, scopes, outsider } = identity;
+    const name = JSON.stringify([workspace, channel, subject, scopes, outsider]);
     const before = known.get(name);
     if (before && (!before.until || before.until > tx.now)) return before.who;
     const found = await look(tx, identity);
@@ -96,8 +101,11 @@ async function makersOf(tx: Tx, agent: string): Promise<string[]> {
   return [...found];
 }
 
-async function linkedName(tx: Tx, channel: string, subject: string): Promise<string | undefined> {
-  return (await tx.get(identities, { channel, subject }))?.principal;
+type Sender = Pick<VerifiedIdentity, 'channel' | 'subject' | 'outsider'>;
+
+async function linkedName(tx: Tx, { channel, subject, outsider }: Sender): Promise<string | undefined> {
+  const row = await tx.get(identities, { channel, subject });
+  return row && letsIn(row.origin, outsider) ? row.principal : undefined;
 }
 
 async function withPermissions(tx: Tx, row: PrincipalRow, scopes: readonly string[]): Promise<Principal> {

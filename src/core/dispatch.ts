@@ -1,6 +1,8 @@
 import { MINUTE } from '../domain/clock.ts';
 import { asRefusal, Refusal } from '../domain/errors.ts';
-import { isObject } from '../domain/json.ts';
+import { isObject, type JsonObject } from '../domain/json.ts';
+import { may } from '../domain/permission.ts';
+import { redact } from '../domain/redact.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { Receive } from './adapter.ts';
 import { refusalAnswer, withHints } from './answer.ts';
@@ -8,7 +10,9 @@ import { Call } from './call.ts';
 import type { Reading } from './language.ts';
 import { offerLink } from './link.ts';
 import { look } from './looking.ts';
+import { nameMentions, refuseUnlinked } from './mentions.ts';
 import type { Answer, Inbound } from './message.ts';
+import { howToBecomeKnown, isTold, whyUnknown } from './outsiders.ts';
 import { enqueue } from './outgoing.ts';
 import { keep, receiptKey, replay } from './receipts.ts';
 import type { Services } from './services.ts';
@@ -47,7 +51,7 @@ export function createDispatcher(options: Services): Receive {
       if (refusal.code === 'internal')
         log.error({ err: error, correlationId, channel: message.channel }, 'a message failed');
       answer = refusalAnswer(id, correlationId, refusal);
-      if (refusal.code === 'rate_limited' && message.replyTo) await explainLimit(options, message, answer);
+      if (refusal.code === 'rate_limited' && isTold(message)) await explainLimit(options, message, answer);
     }
     options.answered?.(message, answer, (performance.now() - started) / 1_000);
     return answer;
@@ -68,9 +72,12 @@ function onlyReads({ dedupeKey, replyTo }: Inbound, reading: Reading | Refusal):
   return reading instanceof Refusal || reading.command.risk === 'read';
 }
 
-async function read({ language, clock }: Services, message: Inbound): Promise<Reading | Refusal> {
+async function read({ store, language, clock }: Services, message: Inbound): Promise<Reading | Refusal> {
+  const { body, unlinked } = await nameMentions(store, message);
   try {
-    return await language.read(message.body, { now: clock.now(), who: 'me' });
+    const reading = await language.read(body, { now: clock.now(), who: 'me' });
+    refuseUnlinked(reading, unlinked);
+    return reading;
   } catch (error) {
     if (error instanceof Refusal) return error;
     throw error;
@@ -86,7 +93,7 @@ async function handle(options: Services, tx: Tx, received: Received): Promise<An
   const { answer, final, kept = answer } = await act(options, tx, received, who);
   // A message that is answered through the outbox is answered once, whatever the answer: its source sends it again.
   if (key && (final || message.replyTo)) await keep(tx, key, kept);
-  if (message.replyTo) {
+  if (message.replyTo && (who || isTold(message))) {
     await enqueue(tx, { key: `reply:${key?.id ?? id}`, address: message.replyTo, reply: withHints(answer) });
   }
   return answer;
@@ -115,10 +122,29 @@ async function act(
 ): Promise<Outcome> {
   const { message, id, correlationId, reading } = received;
   if (!who) return stranger(tx, received);
-  if (reading instanceof Refusal) return { answer: refusalAnswer(id, correlationId, reading), final: false };
+  if (reading instanceof Refusal) {
+    const answer = refusalAnswer(id, correlationId, reading);
+    return { answer: withForm(options, answer, reading, message, who), final: false };
+  }
   const call = new Call(options, tx, message, id, correlationId);
   const answer = await call.execute(reading, who, undefined);
   return { answer, final: !isIdle(reading, answer) && !isForNow(answer) };
+}
+
+/** What was typed lacks something: whoever may run it can fill it in. */
+function withForm(
+  { commands }: Services,
+  answer: Answer,
+  { unfilled }: Refusal,
+  { body }: Inbound,
+  who: Principal,
+): Answer {
+  const command = unfilled && commands.find(unfilled.command);
+  if (!command || !('text' in body)) return answer;
+  if (command.needs !== 'none' && !may(who, command.needs)) return answer;
+  const args = redact(unfilled.args as JsonObject);
+  const form = { label: 'Fill in', invocation: { command: command.name, args } };
+  return { ...answer, reply: { ...answer.reply, form } };
 }
 
 /** A command in words is counted as any other message: it is read after it was admitted. */
@@ -152,10 +178,9 @@ async function stranger(tx: Tx, received: Received): Promise<Outcome> {
     target: reading instanceof Refusal ? 'unknown' : reading.invocation.command,
     correlationId,
     cause: message.cause ?? id,
-    details: { channel: message.channel, assurance, reason: 'linked to nobody' },
+    details: { channel: message.channel, assurance, reason: whyUnknown(message.from) },
   });
-  const how = `Send \`link\` here for a code, or ask an administrator for: person link NAME ${channel}:${subject}`;
-  const refusal = new Refusal('forbidden', `You are not linked to anybody here. ${how}`);
+  const refusal = new Refusal('forbidden', howToBecomeKnown(message.from));
   return { answer: refusalAnswer(id, correlationId, refusal), final: true };
 }
 

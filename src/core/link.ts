@@ -22,7 +22,8 @@ export function linkCodeId(code: string): string {
  */
 export async function offerLink(tx: Tx, message: Inbound): Promise<Reply | undefined> {
   const { body, from } = message;
-  if (!LINKABLE.includes(from.channel)) return undefined;
+  // A code is the owner's word for a member. Whether somebody from outside belongs here, an administrator decides.
+  if (!LINKABLE.includes(from.channel) || from.outsider !== undefined) return undefined;
   if (!('text' in body) || body.text.trim().toLowerCase() !== 'link') return undefined;
   const code = Array.from({ length: 10 }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
   const { channel, subject, assurance } = from;

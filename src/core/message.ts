@@ -1,6 +1,6 @@
-import type { Refusal } from '../domain/errors.ts';
+import type { ArgumentFault, Refusal } from '../domain/errors.ts';
 import type { Json, JsonObject } from '../domain/json.ts';
-import type { Assurance } from '../domain/principal.ts';
+import type { Assurance, Outsider } from '../domain/principal.ts';
 
 export const CHANNELS = ['rest', 'websocket', 'webhook', 'slack', 'email', 'terminal'] as const;
 export type ChannelName = (typeof CHANNELS)[number];
@@ -23,6 +23,8 @@ export interface VerifiedIdentity {
   readonly assurance: Assurance;
   /** What the proof narrows the sender to, beyond the roles: a token's scopes, the commands a webhook's rules name. */
   readonly scopes: readonly string[];
+  /** Set where the channel says that this is no full member of the team that it is connected to. */
+  readonly outsider?: Outsider;
 }
 
 /** Builds the proof. To be called by verifiers alone, after the check; the linter holds other code to that. */
@@ -81,6 +83,10 @@ export interface Inbound {
   readonly counted?: true;
   /** A single-use proof beside the identity, such as the token of an approval mail. */
   readonly proof?: string;
+  /** Whom the text means, by what stands there in place of their name: `<@U2>` → `T1/U2` on the sender's own channel. */
+  readonly people?: ReadonlyMap<string, string>;
+  /** Which place a name in the text means, as the channel says: `#ops` → `slack:C1`. */
+  readonly places?: ReadonlyMap<string, string>;
 }
 
 /** A message, or what takes its place where no message led to a command. */
@@ -90,7 +96,7 @@ export interface Action {
   readonly label: string;
   readonly invocation: Invocation;
   readonly style?: 'primary' | 'danger';
-  /** Arguments that are asked for before it runs, in a form made from the command's own schema. */
+  /** Arguments that are asked for before it runs, in a form made from the command's own schema; all of them where none is named. */
   readonly asks?: readonly string[];
 }
 
@@ -153,5 +159,7 @@ export interface Answer {
     readonly code: string;
     readonly suggestions?: readonly string[];
     readonly retryAfter?: number;
+    /** With `invalid_argument`, where one argument is at fault. */
+    readonly argument?: ArgumentFault;
   };
 }

@@ -46,7 +46,23 @@ export interface RefusalDetails {
   readonly retryAfter?: number;
   /** What the journal keeps of it, although all that the command wrote is undone. */
   readonly entry?: RefusalEntry;
+  /** The argument at fault, for whoever shows it beside its field. */
+  readonly argument?: ArgumentFault;
+  /** A command that was named and lacks something, with what it was given. */
+  readonly unfilled?: Unfilled;
   readonly cause?: unknown;
+}
+
+export interface ArgumentFault {
+  readonly name: string;
+  /** What was expected of it, without the example that the message ends with. */
+  readonly problem: string;
+}
+
+export interface Unfilled {
+  readonly command: string;
+  /** JSON. */
+  readonly args: Readonly<Record<string, unknown>>;
 }
 
 export interface RefusalEntry {
@@ -61,6 +77,8 @@ export class Refusal extends Error {
   readonly suggestions: readonly string[];
   readonly retryAfter: number | undefined;
   readonly entry: RefusalEntry | undefined;
+  readonly argument: ArgumentFault | undefined;
+  readonly unfilled: Unfilled | undefined;
 
   constructor(code: RefusalCode, message: string, details: RefusalDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -69,6 +87,8 @@ export class Refusal extends Error {
     this.suggestions = details.suggestions ?? [];
     this.retryAfter = details.retryAfter;
     this.entry = details.entry;
+    this.argument = details.argument;
+    this.unfilled = details.unfilled;
   }
 }
 

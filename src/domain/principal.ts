@@ -19,12 +19,15 @@ export const principals = table('principals', {
   createdAt: time(),
 });
 
+/** `named`: an administrator tied it; `command`: its owner did, with a code. */
+export type IdentityOrigin = Origin | 'named';
+
 /** A proven address of a principal: `slack` + `T1/U2`, `email` + `ana@example.test`, `github` + `1234`. */
 export const identities = table('identities', {
   principal: text(), // principals.name
   channel: text(),
   subject: text(),
-  origin: text<Origin>(),
+  origin: text<IdentityOrigin>(),
   createdAt: time(),
 });
 
@@ -50,6 +53,18 @@ export const keys = table('keys', {
 
 export type PrincipalRow = Row<typeof principals>;
 export type KeyRow = Row<typeof keys>;
+
+/**
+ * Somebody whom a channel proves without vouching for them: a guest of the team that is connected, a program, somebody of
+ * another team, an account that was closed.
+ */
+export type Outsider = 'guest' | 'bot' | 'stranger' | 'deactivated';
+
+/** Whether a link of this origin lets them in: an outsider only where an administrator decided on that very address. */
+export function letsIn(origin: IdentityOrigin, outsider: Outsider | undefined): boolean {
+  if (outsider === undefined) return true;
+  return outsider !== 'deactivated' && (origin === 'named' || origin === 'config');
+}
 
 /** How strongly the sender is proven on this message. */
 export type Assurance = 'local' | 'key' | 'token' | 'slack' | 'dkim' | 'signature';

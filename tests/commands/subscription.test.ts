@@ -63,6 +63,30 @@ describe('subscribe', () => {
     expect((await run('subscribe job.* --to email:ben@example.test')).status).toBe('ok');
   });
 
+  test('takes a channel by the name that Slack explained, and keeps its id', async () => {
+    const places = new Map([
+      ['#ops', 'slack:C0OPS0001'],
+      ['<#G2>', 'slack:G2'],
+    ]);
+    const answer = await run('subscribe job.failed probe.* --to #ops', 'dan', { ...inThread, places });
+    expect(answer.reply.text).toBe('SUB-2: job.failed, probe.* will be told on #ops (slack:C0OPS0001).');
+    expect(data(answer)).toMatchObject({ to: 'slack:C0OPS0001', thread: null });
+    expect(answer.invocation?.args['to']).toBe('slack:C0OPS0001');
+    const told = (await harness.entries()).filter((e) => e.event !== 'audit.checkpoint').slice(-2);
+    expect(told.map((e) => [e.event, e.details])).toMatchObject([
+      ['command.accepted', { args: { to: 'slack:C0OPS0001' } }],
+      ['subscription.created', { to: 'slack:C0OPS0001', place: '#ops' }],
+    ]);
+    const unnamed = await run('subscribe job.* --to <#G2>', 'dan', { ...inThread, places });
+    expect(unnamed.reply.text).toBe('SUB-3: job.* will be told on slack:G2.');
+  });
+
+  test.each(['#ops', '<#C1>'])('refuses %s where nobody said which channel that is', async (to) => {
+    const answer = await run(`subscribe job.* --to ${to}`, 'dan');
+    expect(code(answer)).toBe('invalid_argument');
+    expect(answer.reply.text).toMatch(/is only a name here.*--to slack:C123/);
+  });
+
   test('is bounded', async () => {
     for (let i = 0; i < 49; i += 1) await run('subscribe job.* --to slack:C1');
     expect(code(await run('subscribe job.* --to slack:C1'))).toBe('conflict');

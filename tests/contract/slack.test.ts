@@ -67,6 +67,7 @@ async function open(world: World, transport: Transport, form: Form): Promise<Lin
     ...(transport === 'HTTP' ? { signingSecret: SECRET } : { appToken: APP_TOKEN }),
     apiUrl: slack.apiUrl,
     receive,
+    commands: harness.commands,
     http: http.app,
     clock: harness.clock,
     log: silent,

@@ -58,6 +58,38 @@ const run = (who: string, text: string, over: Partial<Inbound> = {}): Promise<An
   h.run(who, text, over);
 const names = async () => (await h.entries()).map((e) => e.event);
 
+describe('a command that lacks something', () => {
+  const form = {
+    label: 'Fill in',
+    invocation: { command: 'task.create', args: { priority: 'P0' } },
+  };
+
+  test('offers whoever may run it a form', async () => {
+    const answer = await run('ana', 'task create --priority P0');
+    expect(answer).toMatchObject({
+      error: { code: 'invalid_argument', argument: { name: 'title' } },
+      reply: { text: expect.stringMatching(/^task create needs title/), form },
+    });
+    expect(await rows(h, tasks)).toEqual([]);
+  });
+
+  test('offers it in the answer that goes out as a message', async () => {
+    await run('', 'task create --priority P0', { ...onSlack('ana'), dedupeKey: 'e1' });
+    expect(await rows(h, outbox)).toMatchObject([{ reply: { reply: { form } } }]);
+  });
+
+  test.each([
+    ['whoever may not run it', () => run('vic', 'task create')],
+    ['a stranger', () => run('', 'task create', onSlack('eve'))],
+    ['what was no text', () => h.run('ana', { command: 'task.create', args: {} })],
+    ['what lacks nothing', () => run('ana', 'task create T --priority P9')],
+  ])('offers none to %s', async (_, ask) => {
+    const answer = await ask();
+    expect(answer.status).toBe('error');
+    expect(answer.reply.form).toBeUndefined();
+  });
+});
+
 describe('deny by default', () => {
   test('whoever lacks the permission changes nothing, and who, what, where and why is journalled', async () => {
     const answer = await run('', 'task create "Fix login"', {

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { clip } from '../../domain/clip.ts';
-import { Refusal } from '../../domain/errors.ts';
+import { Refusal, type RefusalDetails } from '../../domain/errors.ts';
 import type { Json, JsonObject } from '../../domain/json.ts';
 import type { Field, Spec } from './fields.ts';
 import { nearest, oneOf } from './nearest.ts';
@@ -9,14 +9,22 @@ import { Unfit } from './values.ts';
 type Issue = z.core.$ZodIssue;
 
 /** An argument refusal: what was wrong, and the command's first example. */
-export function wrong(spec: Spec, message: string): Refusal {
-  return new Refusal('invalid_argument', `${message} Example: ${spec.command.examples[0].text}`);
+export function wrong(
+  spec: Spec,
+  message: string,
+  details: Pick<RefusalDetails, 'argument' | 'unfilled'> = {},
+): Refusal {
+  return new Refusal('invalid_argument', `${message} Example: ${spec.command.examples[0].text}`, details);
 }
+
+/** The same, of one argument. */
+export const wrongAt = (spec: Spec, name: string, problem: string): Refusal =>
+  wrong(spec, problem, { argument: { name, problem } });
 
 /** `priority: expected P0, P1 or P2, got "P9".` Errors other than `Unfit` are passed on as they are. */
 export function unfit(spec: Spec, field: Field, error: unknown, value: Json): Error {
   if (error instanceof Unfit)
-    return wrong(spec, `${field.name}: expected ${error.expected}, got ${shown(value)}.`);
+    return wrongAt(spec, field.name, `${field.name}: expected ${error.expected}, got ${shown(value)}.`);
   return error instanceof Error ? error : new Error(String(error));
 }
 
@@ -41,14 +49,22 @@ export function explain(spec: Spec, args: JsonObject, issues: readonly Issue[]):
     (field) =>
       field.required && args[field.name] === undefined && issues.some((i) => i.path[0] === field.name),
   );
-  if (missing.length > 0) return wrong(spec, missingLine(spec, missing));
+  const [first] = missing;
+  if (first) {
+    const problem = missingLine(spec, missing);
+    const unfilled = { command: spec.command.name, args };
+    return wrong(spec, problem, { argument: { name: first.name, problem }, unfilled });
+  }
   const [issue] = issues;
   if (!issue) return wrong(spec, `The arguments of ${spec.words} do not fit.`);
   const field = spec.byName.get(String(issue.path[0]));
   const path = issue.path.map(String).join('.') || spec.words;
   const expected = expectation(issue, field);
-  if (expected === undefined) return wrong(spec, `${path}: ${sentence(issue.message)}`);
-  return wrong(spec, `${path}: expected ${expected}, got ${shown(valueAt(args, issue.path))}.`);
+  const problem =
+    expected === undefined
+      ? sentence(issue.message)
+      : `expected ${expected}, got ${shown(valueAt(args, issue.path))}.`;
+  return field ? wrongAt(spec, field.name, `${path}: ${problem}`) : wrong(spec, `${path}: ${problem}`);
 }
 
 function missingLine(spec: Spec, missing: readonly Field[]): string {

@@ -25,6 +25,14 @@ export interface Field {
   readonly dayOnly: boolean;
   /** A day without a time means its last second (`meta({ kind: 'date', day: 'end' })`), for deadlines. */
   readonly dayEnd: boolean;
+  /** Text of several lines is to be expected (`meta({ multiline: true })`). */
+  readonly multiline: boolean;
+  /** Characters at most, of a text. */
+  readonly maxLength: number | undefined;
+  /** Of a number. */
+  readonly minimum: number | undefined;
+  readonly maximum: number | undefined;
+  readonly whole: boolean;
 }
 
 /** A command with all that reading and writing it takes, worked out once. */
@@ -57,6 +65,10 @@ interface Schema {
   readonly kind?: Kind;
   readonly rest?: boolean;
   readonly day?: 'end';
+  readonly multiline?: boolean;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
 }
 
 const specs = new WeakMap<Command, Spec>();
@@ -142,8 +154,17 @@ function buildField(name: string, outer: Schema, required: boolean): Field {
     rest: schema.rest === true,
     dayOnly: schema.format === 'date',
     dayEnd: schema.day === 'end',
+    multiline: schema.multiline === true,
+    maxLength: schema.maxLength,
+    minimum: bound(schema.minimum),
+    maximum: bound(schema.maximum),
+    whole: schema.type === 'integer',
   };
 }
+
+/** Every whole number of zod's is bounded by what JavaScript counts to, which is no bound that anybody set. */
+const bound = (value: number | undefined): number | undefined =>
+  value !== undefined && Math.abs(value) < Number.MAX_SAFE_INTEGER ? value : undefined;
 
 const TYPES: Readonly<Record<string, Field['type']>> = {
   string: 'string',

@@ -4,7 +4,7 @@ import type { LanguageFactory, Reading } from '../language.ts';
 import type { Body } from '../message.ts';
 import { readArgs } from './args.ts';
 import { settleDates } from './dates.ts';
-import { explain, unfit, wrong } from './explain.ts';
+import { explain, unfit, wrongAt } from './explain.ts';
 import type { Field, Spec } from './fields.ts';
 import { formatInvocation } from './format.ts';
 import { parseBody, readJson } from './json.ts';
@@ -88,10 +88,14 @@ async function checkNested(
     const value = args[name];
     const body = typeof value === 'string' ? { text: value } : (value as { command: string; args: unknown });
     if (!('text' in body) && typeof body.command !== 'string')
-      throw wrong(spec, `${name}: expected a command in quotes, or {"command": …, "args": {…}}.`);
+      throw wrongAt(spec, name, `${name}: expected a command in quotes, or {"command": …, "args": {…}}.`);
     const reading = await asArgument(name, () => read(names, body, context));
     if (!reading.sure)
-      throw wrong(spec, `${name}: write it as a command: ${formatInvocation(names, reading.invocation)}`);
+      throw wrongAt(
+        spec,
+        name,
+        `${name}: write it as a command: ${formatInvocation(names, reading.invocation)}`,
+      );
   }
 }
 
@@ -100,7 +104,8 @@ async function asArgument<T>(name: string, work: () => T | Promise<T>): Promise<
     return await work();
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    throw new Refusal('invalid_argument', `${name}: ${error.message}`, { cause: error });
+    const problem = `${name}: ${error.message}`;
+    throw new Refusal('invalid_argument', problem, { argument: { name, problem }, cause: error });
   }
 }
 

@@ -2,6 +2,7 @@ import express from 'express';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createSlackAdapter } from '../../../adapters/slack/index.ts';
+import { createCommandSet } from '../../../src/core/command-set.ts';
 import { systemClock } from '../../../src/domain/clock.ts';
 import { CHANNEL, prepare, setUp, soon } from './support.ts';
 
@@ -54,6 +55,7 @@ test('neither secret nor app token is a mistake that is named', async () => {
     workspace: 'main',
     botToken: 'xoxb-fake',
     receive: () => Promise.reject(new Error('unused')),
+    commands: createCommandSet([]),
     http: express(),
     clock: systemClock,
     log: pino({ level: 'silent' }),

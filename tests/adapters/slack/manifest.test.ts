@@ -1,10 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { commands } from '../../../commands/index.ts';
 import { EVENTS, METHODS } from '../../fakes/slack/methods.ts';
 
 interface Manifest {
-  features: { slash_commands: { command: string; url: string; should_escape: boolean }[] };
+  features: {
+    slash_commands: { command: string; url: string; should_escape: boolean }[];
+    shortcuts: { name: string; type: string; callback_id: string }[];
+  };
   oauth_config: { scopes: { bot: string[] } };
   settings: {
     event_subscriptions: { request_url: string; bot_events: string[] };
@@ -21,7 +25,7 @@ const { features, oauth_config, settings } = manifest;
 const SUBSCRIPTIONS: Readonly<Record<string, string>> = { message: 'message.im' };
 
 async function used(): Promise<{ methods: string[]; events: string[] }> {
-  const files = ['listeners', 'notifier', 'account'].map(
+  const files = ['listeners', 'notifier', 'account', 'members', 'forms', 'home', 'home-listeners'].map(
     (name) => new URL(`adapters/slack/${name}.ts`, root),
   );
   const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
@@ -49,9 +53,9 @@ describe('the manifest', () => {
     expect(settings.event_subscriptions.bot_events).toEqual((await used()).events);
   });
 
-  test('lets people write to the bot directly', () => {
+  test('gives everybody a Home, and lets people write to the bot directly', () => {
     expect(features).toMatchObject({
-      app_home: { messages_tab_enabled: true, messages_tab_read_only_enabled: false },
+      app_home: { home_tab_enabled: true, messages_tab_enabled: true, messages_tab_read_only_enabled: false },
     });
   });
 
@@ -71,5 +75,13 @@ describe('the manifest', () => {
       { command: '/sb', should_escape: true },
     ]);
     expect(settings.interactivity.is_enabled).toBe(true);
+  });
+
+  test('has a shortcut for every command that a message can become', () => {
+    const declared = commands.flatMap(({ fromMessage }) => fromMessage ?? []);
+    expect(features.shortcuts.map(({ name, type, callback_id: id }) => ({ title: name, type, id }))).toEqual(
+      declared.map(({ title, id }) => ({ title, type: 'message', id })),
+    );
+    for (const { title } of declared) expect(title.length).toBeLessThanOrEqual(24);
   });
 });

@@ -2,7 +2,9 @@ import { pino } from 'pino';
 import { expect, onTestFinished } from 'vitest';
 import { createHttp } from '../../../adapters/http.ts';
 import { createSlackAdapter, type SlackOptions } from '../../../adapters/slack/index.ts';
+import { commands } from '../../../commands/index.ts';
 import type { Adapter } from '../../../src/core/adapter.ts';
+import { createCommandSet } from '../../../src/core/command-set.ts';
 import type { Answer, Inbound, Reply } from '../../../src/core/message.ts';
 import { type FakeSlack, startFakeSlack } from '../../fakes/slack/index.ts';
 
@@ -10,6 +12,8 @@ export const TEAM = 'T0TEAM001';
 export const SECRET = 'fake-signing-secret';
 export const CHANNEL = 'C0GENERAL';
 export const NOW = new Date('2026-03-02T09:00:00.000Z');
+
+export const commandSet = createCommandSet(commands);
 
 class TestClock {
   at = NOW;
@@ -60,6 +64,7 @@ export async function prepare(mode: 'http' | 'socket', more: Partial<SlackOption
       await pipeline.before?.();
       return answer(pipeline, received.length);
     },
+    commands: commandSet,
     http: http.app,
     clock,
     log,

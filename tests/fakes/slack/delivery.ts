@@ -21,10 +21,18 @@ export interface Taken {
   readonly body: unknown;
   readonly headers: Headers;
   readonly milliseconds: number;
+  /** Nothing was sent. */
+  readonly isUnheard?: boolean;
 }
 
 /** Nothing was sent: the fake is muted, or the app does not hear of it. */
-export const UNHEARD: Taken = { status: 0, body: undefined, headers: new Headers(), milliseconds: 0 };
+export const UNHEARD: Taken = {
+  status: 0,
+  body: undefined,
+  headers: new Headers(),
+  milliseconds: 0,
+  isUnheard: true,
+};
 
 export interface DeliveryParts {
   readonly signingSecret: string;
@@ -82,7 +90,10 @@ export class Delivery {
       return { taken, reason: isTaken ? undefined : taken.status === 0 ? 'timeout' : 'http_error' };
     } catch {
       options.signal?.throwIfAborted();
-      return { taken: UNHEARD, reason: patience.aborted ? 'http_timeout' : 'connection_failed' };
+      return {
+        taken: { ...UNHEARD, isUnheard: false },
+        reason: patience.aborted ? 'http_timeout' : 'connection_failed',
+      };
     }
   }
 

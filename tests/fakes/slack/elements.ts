@@ -54,6 +54,15 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
   datepicker: ['initial_date', 'confirm', 'placeholder', 'focus_on_load'],
   datetimepicker: ['initial_date_time', 'confirm', 'focus_on_load'],
   users_select: ['initial_user', 'confirm', 'placeholder', 'focus_on_load'],
+  multi_users_select: ['initial_users', 'max_selected_items', 'confirm', 'placeholder', 'focus_on_load'],
+  conversations_select: [
+    'initial_conversation',
+    'default_to_current_conversation',
+    'filter',
+    'confirm',
+    'placeholder',
+    'focus_on_load',
+  ],
 };
 
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -82,9 +91,13 @@ const CHECKS: Readonly<Record<string, Check>> = {
   datetimepicker: ({ initial_date_time: time }) =>
     time === undefined || isUnixTime(time) ? [] : ['initial_date_time is no Unix time of ten digits'],
   users_select: ({ initial_user: user }) =>
-    user === undefined || (typeof user === 'string' && /^[UW][A-Z0-9]+$/.test(user))
+    user === undefined || isUser(user) ? [] : ['initial_user is no user id'],
+  multi_users_select: ({ initial_users: users }) =>
+    users === undefined || (Array.isArray(users) && users.length > 0 && users.every(isUser))
       ? []
-      : ['initial_user is no user id'],
+      : ['initial_users are no user ids'],
+  conversations_select: ({ initial_conversation: id }) =>
+    id === undefined || isConversation(id) ? [] : ['initial_conversation is no id of a conversation'],
 };
 
 const CLICKABLE = ['button', 'overflow', 'static_select'];
@@ -191,3 +204,8 @@ export const isDate = (value: unknown): value is string =>
   !Number.isNaN(Date.parse(`${value}T00:00:00Z`));
 
 export const isUnixTime = (value: unknown): boolean => /^\d{10}$/.test(String(value));
+
+export const isUser = (value: unknown): boolean => typeof value === 'string' && /^[UW][A-Z0-9]+$/.test(value);
+
+export const isConversation = (value: unknown): boolean =>
+  typeof value === 'string' && /^[CGD][A-Z0-9]+$/.test(value);

@@ -51,11 +51,11 @@ export const mention = (team: Team, actor: Actor, said: Said): Payload => ({
   ...typed(team, actor, said),
 });
 
-/** docs.slack.dev/reference/events/message.im */
-export const directMessage = (team: Team, actor: Actor, said: Said): Payload => ({
+/** docs.slack.dev/reference/events/message.im, and its like for other kinds of conversation */
+export const spoken = (team: Team, actor: Actor, said: Said): Payload => ({
   type: 'message',
   ...typed(team, actor, said),
-  channel_type: 'im',
+  channel_type: kindOf(said.channel),
 });
 
 function typed(team: Team, { user }: Actor, { channel, text, ts, thread }: Said): Payload {

@@ -17,6 +17,7 @@ import { Subscriptions } from './subscriptions.ts';
 import type { Bot } from './team.ts';
 import { Triggers } from './triggers.ts';
 import { Users } from './users.ts';
+import { ViewActs } from './view-acts.ts';
 import { Views, type SlackView } from './views.ts';
 import { Violations } from './violations.ts';
 import { WebApi, type ApiRequest, type Failure } from './web-api.ts';
@@ -45,21 +46,20 @@ export interface FakeSlackOptions {
   readonly patience?: number;
 }
 
-/** What people do (see `acts.ts`); each resolves with how the app took it. */
+/** What people do (see `acts.ts` and `view-acts.ts`); each resolves with how the app took it. */
 type Doings = Pick<
   Acts,
   | 'slashCommand'
   | 'event'
   | 'directMessage'
+  | 'say'
   | 'editMessage'
   | 'deleteMessage'
   | 'openHome'
   | 'clickButton'
-  | 'clickInHome'
   | 'messageShortcut'
-  | 'submitModal'
-  | 'closeModal'
->;
+> &
+  Pick<ViewActs, 'clickInHome' | 'clickInModal' | 'submitModal' | 'closeModal'>;
 
 /** The world, and what Slack's administrators do to it. */
 type Worldly = Pick<
@@ -167,7 +167,7 @@ export async function startFakeSlack(options: FakeSlackOptions): Promise<FakeSla
     pointTo: (to) => {
       requestUrl = to;
     },
-    ...doings(acts),
+    ...doings(acts, new ViewActs({ ...base, views, triggers, delivery })),
     ...worldly(world),
     modals: (user) => views.stack(user),
     modalErrors: (user) => views.errors.get(user) ?? {},
@@ -214,18 +214,20 @@ function echoing({ bot, clock, timestamps, subscriptions, delivery, echoes }: Ec
   };
 }
 
-const doings = (acts: Acts): Doings => ({
+const doings = (acts: Acts, inViews: ViewActs): Doings => ({
   slashCommand: (...args) => acts.slashCommand(...args),
   event: (...args) => acts.event(...args),
   directMessage: (...args) => acts.directMessage(...args),
+  say: (...args) => acts.say(...args),
   editMessage: (...args) => acts.editMessage(...args),
   deleteMessage: (...args) => acts.deleteMessage(...args),
   openHome: (...args) => acts.openHome(...args),
   clickButton: (...args) => acts.clickButton(...args),
-  clickInHome: (...args) => acts.clickInHome(...args),
+  clickInHome: (...args) => inViews.clickInHome(...args),
   messageShortcut: (...args) => acts.messageShortcut(...args),
-  submitModal: (...args) => acts.submitModal(...args),
-  closeModal: (...args) => acts.closeModal(...args),
+  clickInModal: (...args) => inViews.clickInModal(...args),
+  submitModal: (...args) => inViews.submitModal(...args),
+  closeModal: (...args) => inViews.closeModal(...args),
 });
 
 const worldly = (world: World): Worldly => ({

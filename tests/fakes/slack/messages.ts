@@ -45,6 +45,9 @@ interface Option {
   readonly value: string;
 }
 
+/** A button or option by its action_id, label, value or command's name; or what a click sends, of one that is not there. */
+export type Button = string | Clicked;
+
 /** What a click sends about the element that was clicked. */
 export interface Clicked {
   readonly [name: string]: unknown;
@@ -78,7 +81,7 @@ export function withIds<Block extends { readonly block_id?: string }>(
  * The button with this action_id, label or command, or the option with this value or label.
  * @throws Error listing what there is.
  */
-export function findButton(blocks: readonly PostedBlock[], wanted: string): Clicked {
+function findButton(blocks: readonly PostedBlock[], wanted: string): Clicked {
   const labels: string[] = [];
   for (const block of withIds(blocks))
     for (const element of elementsOf(block)) {
@@ -98,6 +101,36 @@ export function findButton(blocks: readonly PostedBlock[], wanted: string): Clic
         return { ...rest, block_id: block.block_id };
     }
   throw new Error(`No button "${wanted}"; there are: ${labels.join(', ') || 'none'}`);
+}
+
+/** What a click sends. What was chosen of a list is not a value of its own. */
+export function clickOf(blocks: readonly PostedBlock[], button: Button): Clicked {
+  const clicked = typeof button === 'string' ? findButton(blocks, button) : button;
+  if (clicked['selected_option'] === undefined) return clicked;
+  const { value: _, ...rest } = clicked;
+  return rest;
+}
+
+/** Where an element stands, and which of its options was chosen. */
+export interface Pointed {
+  readonly block: string;
+  readonly action: string;
+  /** The option's value, of a list. */
+  readonly option?: string | undefined;
+}
+
+/** The element at a place, as a click sends it; undefined where it is gone. */
+export function elementAt(
+  blocks: readonly PostedBlock[],
+  { block, action, option }: Pointed,
+): Clicked | undefined {
+  const found = withIds(blocks).find(({ block_id }) => block_id === block);
+  const element = found && elementsOf(found).find(({ action_id }) => action_id === action);
+  if (element === undefined) return undefined;
+  const { options, ...rest } = element;
+  if (options === undefined) return { ...rest, block_id: block };
+  const chosen = options.find(({ value }) => value === option);
+  return chosen && { ...rest, block_id: block, selected_option: chosen };
 }
 
 const elementsOf = (block: PostedBlock): readonly PostedElement[] => [

@@ -1,4 +1,4 @@
-import { isDate, isNumber, isUnixTime } from './elements.ts';
+import { isConversation, isDate, isNumber, isUnixTime, isUser } from './elements.ts';
 import { isFields, type Fields } from './text-objects.ts';
 
 /** What a person typed and chose, by block_id, label or action_id of the input. */
@@ -26,6 +26,15 @@ export const inputBlocks = (blocks: readonly unknown[]): string[] =>
  * @throws Error where Slack would not let a person submit it: the value does not fit, or is missing.
  */
 export function filled(blocks: readonly unknown[], values: ModalValues): ViewState {
+  return stateOf(blocks, values, true);
+}
+
+/** The same while it is being filled: nothing is required yet. */
+export function drafted(blocks: readonly unknown[], values: ModalValues): ViewState {
+  return stateOf(blocks, values, false);
+}
+
+function stateOf(blocks: readonly unknown[], values: ModalValues, isWhole: boolean): ViewState {
   const inputs = inputsOf(blocks);
   const state: Record<string, Record<string, Fields>> = {};
   const unused = new Set(Object.keys(values));
@@ -34,7 +43,7 @@ export function filled(blocks: readonly unknown[], values: ModalValues): ViewSta
     if (key !== undefined) unused.delete(key);
     const typed = key === undefined ? initial(input.element) : values[key];
     state[input.block] = {
-      [input.action]: { type: input.element['type'], ...read(input, [typed ?? []].flat()) },
+      [input.action]: { type: input.element['type'], ...read(input, [typed ?? []].flat(), isWhole) },
     };
   }
   if (unused.size > 0)
@@ -58,9 +67,19 @@ function inputsOf(blocks: readonly unknown[]): Input[] {
   });
 }
 
+const INITIALS = [
+  'initial_value',
+  'initial_date',
+  'initial_date_time',
+  'initial_user',
+  'initial_conversation',
+] as const;
+
 /** What stands in an element before anybody touches it. */
 function initial(element: Fields): string[] {
-  for (const name of ['initial_value', 'initial_date', 'initial_date_time', 'initial_user']) {
+  const users = element['initial_users'];
+  if (Array.isArray(users)) return users.map(String);
+  for (const name of INITIALS) {
     const value = element[name];
     if (typeof value === 'string' || typeof value === 'number') return [String(value)];
   }
@@ -83,14 +102,19 @@ const READERS: Readonly<Record<string, Reader>> = {
     const time = checked(input, values, isUnixTime);
     return { selected_date_time: time === null ? null : Number(time) };
   },
-  users_select: (input, values) => ({
-    selected_user: checked(input, values, (value) => /^[UW][A-Z0-9]+$/.test(value)),
+  users_select: (input, values) => ({ selected_user: checked(input, values, isUser) }),
+  multi_users_select: (input, values) => ({
+    selected_users: values.map((value) => checked(input, [value], isUser)),
+  }),
+  conversations_select: (input, values) => ({
+    selected_conversation: checked(input, values, isConversation),
   }),
 };
 
-function read(input: Input, typed: readonly string[]): Fields {
+function read(input: Input, typed: readonly string[], isWhole: boolean): Fields {
   const values = typed.filter((value) => value !== '');
-  if (values.length === 0 && !input.isOptional) throw new Error(`${input.label}: a value is required`);
+  if (isWhole && values.length === 0 && !input.isOptional)
+    throw new Error(`${input.label}: a value is required`);
   const reader = READERS[String(input.element['type'])];
   if (reader === undefined)
     throw new Error(`${input.label}: nobody can fill a ${String(input.element['type'])}`);

@@ -2,13 +2,18 @@ import { type Clicked, messageObject, type PostedMessage, withIds } from './mess
 import type { Bot, Team } from './team.ts';
 import { isFields } from './text-objects.ts';
 import type { SlackView } from './views.ts';
-import type { User } from './world.ts';
+import type { User, World } from './world.ts';
 
 /** Who acts. `team` is another team's id, to be refused. */
 export interface Actor {
   readonly user: User;
   readonly team?: string | undefined;
 }
+
+export const actorOf = (world: World, user: string, team?: string): Actor => ({
+  user: world.user(user) ?? world.addUser({ id: user }),
+  team,
+});
 
 /** Where, with the name that Slack gives to it. */
 export interface Where {

@@ -147,6 +147,19 @@ describe('a modal', () => {
     expect(slack.modals('U0ANA')).toEqual([]);
   });
 
+  test('sends what was filled in so far when a button in it is clicked', async () => {
+    const button = { type: 'button', action_id: 'more', text: plain('More') };
+    const { slack, delivered } = await opened(modal(TITLE, { type: 'actions', elements: [button] }));
+    await slack.clickInModal('U0ANA', 'More', {});
+    expect(delivered.at(-1)?.payload).toMatchObject({
+      type: 'block_actions',
+      container: { type: 'view', view_id: slack.modals('U0ANA')[0]?.id },
+      view: { state: { values: { title: { 'title.value': { value: null } } } } },
+      actions: [{ action_id: 'more', block_id: 'b2' }],
+    });
+    slack.assertClean();
+  });
+
   test('is refused where it is wrong', async () => {
     const all = await stage();
     const view = { ...modal(TITLE), submit: undefined, title: plain('x'.repeat(25)) };

@@ -25,7 +25,9 @@ export class Deliveries {
 
   add(done: Deed, outcome: Outcome | undefined, error: string | undefined): void {
     const taken =
-      outcome === undefined ? {} : { status: outcome.status, milliseconds: Math.round(outcome.milliseconds) };
+      outcome === undefined || outcome.isUnheard === true
+        ? {}
+        : { status: outcome.status, milliseconds: Math.round(outcome.milliseconds) };
     const wrong = error === undefined ? {} : { error };
     this.lines.unshift({ at: this.#now().toISOString(), what: titleOf(done), ...taken, ...wrong });
     this.lines.splice(KEPT);
@@ -37,6 +39,10 @@ function titleOf(done: Deed): string {
     case 'command':
     case 'message':
       return done.text.length > 60 ? `${done.text.slice(0, 59)}…` : done.text;
+    case 'edit':
+      return 'edit a message';
+    case 'delete':
+      return 'delete a message';
     case 'click':
       return `click ${done.action}`;
     case 'home':
@@ -52,7 +58,8 @@ function titleOf(done: Deed): string {
 
 /** What is wrong with how the app took a delivery, in words; undefined when nothing is. */
 export function complaint(outcome: Outcome | undefined): string | undefined {
-  if (outcome === undefined || (outcome.status >= 200 && outcome.status < 300)) return undefined;
+  if (outcome === undefined || outcome.isUnheard === true) return undefined;
+  if (outcome.status >= 200 && outcome.status < 300) return undefined;
   if (outcome.status === 0) return 'Signalbox did not acknowledge within three seconds.';
   if (outcome.status === 401) return 'Signalbox answered 401: it holds another signing secret.';
   if (outcome.status === 404)

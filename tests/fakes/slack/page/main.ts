@@ -1,7 +1,7 @@
 import { startFakeSlack } from '../index.ts';
-import { PEOPLE } from './people.ts';
+import { readManifest } from './manifest.ts';
+import { CHANNELS, PEOPLE } from './people.ts';
 import { startPage } from './server.ts';
-import { messageShortcuts } from './shortcuts.ts';
 
 /** `npm run fake:slack`: the fake Slack by hand, with its page. */
 const { FAKE_SLACK_PORT: port = '8090', FAKE_SLACK_TARGET: target = 'http://127.0.0.1:8080/slack/events' } =
@@ -13,14 +13,18 @@ const secrets = {
 };
 const teamId = 'T0TEAM001';
 
-const fake = await startFakeSlack({ ...secrets, teamId });
-for (const person of PEOPLE) fake.addUser(person);
-fake.pointTo(target);
-const page = await startPage(fake, {
-  port: Number(port),
-  target,
-  shortcuts: await messageShortcuts(new URL('../../../../manifest.yml', import.meta.url)),
+const app = await readManifest(new URL('../../../../manifest.yml', import.meta.url));
+const fake = await startFakeSlack({
+  ...secrets,
+  teamId,
+  users: PEOPLE,
+  channels: CHANNELS,
+  scopes: app.scopes,
+  events: app.events,
+  rates: true,
 });
+fake.pointTo(target);
+const page = await startPage(fake, { port: Number(port), target, app });
 
 const shared = `SLACK_BOT_TOKEN=${secrets.botToken} SLACK_API_URL=${page.url}/api/`;
 console.log(`

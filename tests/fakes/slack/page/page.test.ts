@@ -1,14 +1,10 @@
-import { existsSync } from 'node:fs';
-import { chromium, type Browser, type Page as BrowserPage } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startFakeSlack } from '../index.ts';
+import type { Clicked } from '../messages.ts';
+import { missing, say, useBrowser } from './browser.ts';
+import { readManifest } from './manifest.ts';
 import { startPage } from './server.ts';
-import { messageShortcuts } from './shortcuts.ts';
 import type { Outcome, PageMessage, PageState, PageWorld } from './world.ts';
-
-const CHROMIUM = '/usr/bin/chromium';
-const missing = existsSync(CHROMIUM) ? undefined : `there is no ${CHROMIUM}`;
-if (missing) process.stderr.write(`The fake Slack's page is not looked at in a browser: ${missing}.\n`);
 
 const BOT = 'UBOT00001';
 const ANA = 'UANA00001';
@@ -24,8 +20,8 @@ class StubWorld implements PageWorld {
   readonly socket = { isOpen: true };
   readonly calls: unknown[][] = [];
   readonly messages: PageMessage[] = [];
-  homes: Record<string, unknown> = {};
-  modals: Record<string, unknown[]> = {};
+  homes: Record<string, PageState['homes'][string]> = {};
+  modals: PageState['modals'] = {};
   modalErrors: Record<string, Record<string, string>> = {};
   answer: () => Outcome = () => ({ status: 200, milliseconds: 12.4 });
   readonly #listeners = new Set<() => void>();
@@ -53,8 +49,14 @@ class StubWorld implements PageWorld {
   slashCommand = (...told: unknown[]) => this.#take('slashCommand', told);
   event = (...told: unknown[]) => this.#take('event', told);
   directMessage = (...told: unknown[]) => this.#take('directMessage', told);
-  clickButton = ({ ts }: PageMessage, ...told: unknown[]) => this.#take('clickButton', [ts, ...told]);
-  clickInHome = (...told: unknown[]) => this.#take('clickInHome', told);
+  say = (...told: unknown[]) => this.#take('say', told);
+  editMessage = (...told: unknown[]) => this.#take('editMessage', told);
+  deleteMessage = (...told: unknown[]) => this.#take('deleteMessage', told);
+  clickButton = ({ ts }: PageMessage, { action_id: id }: Clicked, user: string) =>
+    this.#take('clickButton', [ts, id, user]);
+  clickInHome = (user: string, { action_id: id }: Clicked) => this.#take('clickInHome', [user, id]);
+  clickInModal = (user: string, { action_id: id }: Clicked, values: unknown) =>
+    this.#take('clickInModal', [user, id, values]);
   openHome = (...told: unknown[]) => this.#take('openHome', told);
   messageShortcut = (...told: unknown[]) => this.#take('messageShortcut', told);
   submitModal = (...told: unknown[]) => this.#take('submitModal', told);
@@ -70,9 +72,11 @@ class StubWorld implements PageWorld {
   }
 }
 
-test('the shortcuts of messages come from the manifest', async () => {
-  const found = await messageShortcuts(new URL('../../../../manifest.yml', import.meta.url));
-  expect(found.every(({ name, callback }) => name !== '' && callback !== '')).toBe(true);
+test('what the app asks of Slack comes from its manifest', async () => {
+  const app = await readManifest(new URL('../../../../manifest.yml', import.meta.url));
+  expect(app.scopes).toContain('chat:write');
+  expect(app.events).toContain('app_mention');
+  expect(app.shortcuts.every(({ name, callback }) => name !== '' && callback !== '')).toBe(true);
 });
 
 test('another site can neither read nor send', async () => {
@@ -107,48 +111,18 @@ test("the fake's Web API stands under the page's address", async () => {
 async function serve(world: PageWorld) {
   const shortcuts = [{ name: 'Open a task from this message', callback: 'task_from_message' }];
   const target = 'http://127.0.0.1:9/slack/events';
-  const page = await startPage(world, { port: 0, target, shortcuts });
+  const page = await startPage(world, { port: 0, target, app: { shortcuts, hasHome: true } });
   onTestFinished(() => page.close());
   return page;
 }
 
 describe.skipIf(missing)('the page, in a real browser', () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
-    });
-  });
-  afterAll(() => browser.close());
+  const look = useBrowser();
 
-  /** What the console complains of, policy violations included, fails the test at its end. */
   async function open(where = '#/ana/general') {
     const world = new StubWorld();
     const { url } = await serve(world);
-    const page = await browser.newPage({ viewport: { width: 1_280, height: 800 } });
-    page.setDefaultTimeout(8_000);
-    const complaints: string[] = [];
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('request', (request) => {
-      if (!request.url().startsWith(url)) complaints.push(`asked ${request.url()}`);
-    });
-    await page.goto(`${url}/${where}`);
-    await page.locator('#title:not(:empty)').waitFor();
-    onTestFinished(async () => {
-      await page.close();
-      expect(complaints).toEqual([]);
-    });
-    return { world, page };
-  }
-
-  async function say(page: BrowserPage, line: string): Promise<void> {
-    await page.locator('#line').fill(line);
-    await page.locator('#line').press('Enter');
-    await page.locator('#line:not([aria-busy])').waitFor();
+    return { world, page: await look(url, where) };
   }
 
   test('a typed line goes out as a command, a mention or a direct message', async () => {
@@ -245,15 +219,21 @@ describe.skipIf(missing)('the page, in a real browser', () => {
 
   test("people's own messages can be made into tasks", async () => {
     const { world, page } = await open();
+    const text = 'the build is *red* again, see <https://ci.test/1>';
     await say(page, 'the build is *red* again, see https://ci.test/1');
+    expect(world.calls).toEqual([['say', text, { user: ANA, channel: GENERAL }]]);
+    world.post({ user: ANA, text });
     const message = page.locator('.message').first();
     await message.hover();
+    await message.locator('.more').click();
     await message.locator('[data-shortcut=task_from_message]').click();
     await page.locator('#deliveries li', { hasText: 'shortcut' }).waitFor();
-    const text = 'the build is *red* again, see <https://ci.test/1>';
     const ts = await message.getAttribute('data-ts');
-    expect(world.calls).toEqual([
-      ['messageShortcut', 'task_from_message', { channel: GENERAL, ts, text, user: ANA }, ANA],
+    expect(world.calls.at(-1)).toEqual([
+      'messageShortcut',
+      'task_from_message',
+      { channel: GENERAL, ts, text, user: ANA },
+      ANA,
     ]);
     await message.locator('.reply-in-thread').click();
     await say(page, '@signalbox status');
@@ -340,8 +320,10 @@ describe.skipIf(missing)('the page, in a real browser', () => {
     const { world, page } = await open('#/cleo/home');
     await expect.poll(() => world.calls).toEqual([['openHome', 'UCLEO0001']]);
     const button = { type: 'button', action_id: 'show', value: 'v', text: plain('Show') };
-    const blocks = [{ type: 'section', text: mrkdwn('*TSK-1* Fix login'), accessory: button }];
-    world.change(() => (world.homes = { UCLEO0001: { type: 'home', blocks } }));
+    const blocks = [
+      { type: 'section', block_id: 's1', text: mrkdwn('*TSK-1* Fix login'), accessory: button },
+    ];
+    world.change(() => (world.homes = { UCLEO0001: { blocks } }));
     await page.locator('#home [data-action=show]').click();
     await expect.poll(() => world.calls.at(-1)).toEqual(['clickInHome', 'UCLEO0001', 'show']);
     expect(await page.locator('#home strong').innerText()).toBe('TSK-1');

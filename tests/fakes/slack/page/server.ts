@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { systemClock, type Clock } from '../../../../src/domain/clock.ts';
-import { Chatter } from './chatter.ts';
+import { withIds } from '../messages.ts';
 import { deed, perform } from './deeds.ts';
 import { complaint, Deliveries, inWords } from './deliveries.ts';
 import { CHANNELS, PEOPLE } from './people.ts';
-import type { Shortcut } from './shortcuts.ts';
+import type { Manifest } from './manifest.ts';
 import { staticFile } from './statics.ts';
 import type { Outcome, PageWorld } from './world.ts';
 
@@ -17,7 +17,8 @@ export interface PageOptions {
   readonly port: number;
   /** Where the app takes Slack's requests, to say so when it is not there. */
   readonly target: string;
-  readonly shortcuts: readonly Shortcut[];
+  /** What of the app there is to see. */
+  readonly app: Pick<Manifest, 'shortcuts' | 'hasHome'>;
   readonly clock?: Clock;
 }
 
@@ -48,14 +49,12 @@ class Desk {
   port = 0;
   readonly #world: PageWorld;
   readonly #options: PageOptions;
-  readonly #chatter: Chatter;
   readonly #deliveries: Deliveries;
   readonly #own = new Set<() => void>();
 
   constructor(world: PageWorld, options: PageOptions, clock: Clock) {
     this.#world = world;
     this.#options = options;
-    this.#chatter = new Chatter(() => clock.now());
     this.#deliveries = new Deliveries(() => clock.now());
   }
 
@@ -88,24 +87,30 @@ class Desk {
     let outcome: Outcome | undefined;
     let error: string | undefined;
     try {
-      outcome = await perform(this.#world, this.#chatter, asked.data);
+      outcome = await perform(this.#world, asked.data);
       error = complaint(outcome);
     } catch (cause) {
       error = inWords(cause, this.#options.target);
     }
     this.#deliveries.add(asked.data, outcome, error);
     for (const tell of this.#own) tell();
-    json(res, 200, { ok: error === undefined, status: outcome?.status, error });
+    const status = outcome?.isUnheard === true ? undefined : outcome?.status;
+    json(res, 200, { ok: error === undefined, status, error });
   }
 
+  /** Each block has an id, so that a click can name it. */
   #state(): object {
     const state = this.#world.state();
-    return { ...state, messages: [...state.messages, ...this.#chatter.messages] };
+    return {
+      ...state,
+      messages: state.messages.map((message) => ({ ...message, blocks: withIds(message.blocks) })),
+    };
   }
 
   /** What the page knows beside the fake's state. */
   async #page(): Promise<object> {
-    const { target, shortcuts } = this.#options;
+    const { target, app } = this.#options;
+    const { shortcuts, hasHome } = app;
     const { botUser, violations, socket } = this.#world;
     const mode = socket.isOpen ? 'socket' : 'http';
     return {
@@ -113,6 +118,7 @@ class Desk {
       people: PEOPLE.map((person) => ({ ...person, dm: this.#world.dmOf(person.id) })),
       channels: CHANNELS,
       shortcuts,
+      hasHome,
       target,
       mode,
       isReachable: mode === 'socket' || (await answers(target)),

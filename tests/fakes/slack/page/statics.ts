@@ -8,10 +8,9 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '/blocks.css': ['blocks.css', 'text/css; charset=utf-8'],
   '/icon.svg': ['icon.svg', 'image/svg+xml'],
   ...Object.fromEntries(
-    ['client', 'dom', 'mrkdwn', 'blocks', 'timeline', 'modal', 'drawer'].map((name) => [
-      `/${name}.js`,
-      [`${name}.js`, 'text/javascript; charset=utf-8'] as const,
-    ]),
+    ['client', 'sidebar', 'composer', 'dom', 'mrkdwn', 'blocks', 'timeline', 'menu', 'modal', 'drawer'].map(
+      (name) => [`/${name}.js`, [`${name}.js`, 'text/javascript; charset=utf-8'] as const],
+    ),
   ),
 };
 

@@ -11,9 +11,16 @@ export function textNodes(text, names) {
 
 /**
  * The nodes of blocks.
- * @param context `names`, `press(button)` for a click, and `input(block)` where inputs stand, in a modal.
+ * @param context `names`, `press({ block, action, option })` for a click, and `input(block)` where inputs stand, in a modal.
  */
-export const blockNodes = (blocks, context) => blocks.map((block) => blockNode(block, context));
+export const blockNodes = (blocks, context) =>
+  blocks.map((block) =>
+    blockNode(block, {
+      ...context,
+      press: (part, option) =>
+        context.press({ block: block.block_id, action: part.action_id, ...(option && { option }) }),
+    }),
+  );
 
 function blockNode(block, context) {
   switch (block.type) {
@@ -60,7 +67,7 @@ const small = (part, { names }) =>
     : h('span', {}, ...textNodes(part, names));
 
 function element(part, context) {
-  if (part.type !== 'button') return choice(part);
+  if (part.type !== 'button') return choice(part, context);
   const props = { type: 'button', class: `button ${part.style ?? ''}`, 'data-action': part.action_id };
   return h(
     'button',
@@ -73,28 +80,40 @@ function element(part, context) {
   );
 }
 
-/** A menu among actions; it can be seen, not used. */
-function choice(part) {
-  const chosen = part.initial_option?.text?.text ?? part.placeholder?.text ?? part.type;
-  const options = (part.options ?? []).map((option) => h('option', { disabled: true }, option.text.text));
+/** A menu: what is chosen is sent at once. */
+function choice(part, context) {
+  const isOverflow = part.type === 'overflow';
+  const title = isOverflow ? '⋯' : (part.placeholder?.text ?? 'Select an option');
+  const initial = part.initial_option?.value ?? '';
+  const choose = async (menu) => {
+    if (menu.value !== '') await press(part, menu, context, menu.value);
+    if (isOverflow) menu.value = '';
+  };
   return h(
     'select',
-    { 'aria-label': chosen, title: 'Menus cannot be used on this page.' },
-    h('option', {}, chosen),
-    ...options,
+    {
+      'aria-label': isOverflow ? 'More' : title,
+      class: part.type,
+      'data-action': part.action_id,
+      onchange: ({ currentTarget }) => void choose(currentTarget),
+    },
+    h('option', { value: '' }, title),
+    ...(part.options ?? []).map(({ value, text }) =>
+      h('option', { value, selected: value === initial }, ...textNodes(text, context.names)),
+    ),
   );
 }
 
-async function press(part, button, { names, press: send }) {
+async function press(part, button, { names, press: send }, option) {
   if (part.url !== undefined && /^https?:\/\//.test(part.url)) window.open(part.url, '_blank', 'noopener');
   if (part.confirm !== undefined && !(await confirmed(part.confirm, names))) return;
   button.setAttribute('aria-busy', 'true');
-  await send(part);
+  await send(part, option);
   button.removeAttribute('aria-busy');
 }
 
 /** Shows a confirmation dialog object; true when the person goes on. */
-function confirmed(dialog, names) {
+export function confirmed(dialog, names) {
   const overlay = byId('confirm');
   const { promise, resolve } = Promise.withResolvers();
   const button = (value, kind, text) =>

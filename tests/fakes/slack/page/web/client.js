@@ -1,10 +1,12 @@
 /** The page: who I am, where I am, what I type. What is true stands in the fake; this draws it and sends deeds. */
-import { blockNodes } from './blocks.js';
+import { blockNodes, confirmed } from './blocks.js';
+import { drawComposer, edit, moveComposer, reply, startComposer } from './composer.js';
 import { act, byId, h, keyed } from './dom.js';
 import { drawDrawer, startDrawer } from './drawer.js';
 import { drawModal, leaveOnEscape } from './modal.js';
 import { tick } from './mrkdwn.js';
-import { avatar, drawMessages } from './timeline.js';
+import { drawSidebar } from './sidebar.js';
+import { drawMessages } from './timeline.js';
 
 /** How often the page looks whether the app is there, and rewrites times, in milliseconds. */
 const LOOK = 5_000;
@@ -13,10 +15,7 @@ let state;
 let page;
 let me;
 let place;
-let thread;
-const drafts = new Map();
 const seen = new Map();
-const sent = [];
 
 const named = (one) => one.name.toLowerCase();
 
@@ -48,7 +47,17 @@ function places() {
     ...own,
     ...others,
     { id: me.dm, key: 'signalbox', sign: '●', name: 'Signalbox', topic },
-    { id: 'home', key: 'home', sign: '⌂', name: 'Home', topic: `What Signalbox shows to ${me.name} alone` },
+    ...(page.hasHome
+      ? [
+          {
+            id: 'home',
+            key: 'home',
+            sign: '⌂',
+            name: 'Home',
+            topic: `What Signalbox shows to ${me.name} alone`,
+          },
+        ]
+      : []),
   ];
 }
 
@@ -68,9 +77,7 @@ const unreadAt = (id) =>
 function readAddress() {
   const [, who, where] = location.hash.split('/');
   me = page.people.find((person) => named(person) === who) ?? page.people[0];
-  const before = place?.id;
   place = places().find(({ key }) => key === where) ?? places()[0];
-  if (before !== place.id) thread = undefined;
 }
 
 const goTo = (person, key) => {
@@ -81,7 +88,14 @@ function draw() {
   const at = messagesAt(place.id);
   if (!document.hidden && at.length > 0)
     seen.set(`${me.id}/${place.id}`, Math.max(...at.map(({ ts }) => Number(ts))));
-  drawSidebar();
+  drawSidebar(
+    {
+      page,
+      people: page.people.map((person) => ({ ...person, isMe: person.id === me.id })),
+      places: places().map((one) => ({ ...one, isHere: one.id === place.id, unread: unreadAt(one.id) })),
+    },
+    { be: (person) => goTo(person, place.key), go },
+  );
   byId('title').textContent = place.sign === '#' ? `#${place.name}` : place.name;
   byId('topic').textContent = place.topic;
   document.title = `${byId('title').textContent} · ${me.name} · Slack, without Slack`;
@@ -89,101 +103,62 @@ function draw() {
   byId('home').hidden = !isHome;
   byId('messages').hidden = isHome;
   byId('composer').hidden = isHome;
-  const context = { names, shortcuts: page.shortcuts, users: page.people };
+  const { shortcuts, people: users, channels } = page;
+  const context = { names, shortcuts, users, channels, me: me.id };
   if (isHome) drawHome(context);
-  else drawMessages(at, context, { press, reply, shortcut });
+  else drawMessages(at, context, messageHandlers);
   byId('messages').classList.toggle('none', at.length === 0);
-  drawComposer();
+  drawComposer(here());
   drawModal(state.modals[me.id]?.at(-1), state.modalErrors[me.id], context, modalHandlers);
   drawDrawer(page);
 }
 
-function drawSidebar() {
-  const people = page.people.map((person) => ({ ...person, isMe: person.id === me.id }));
-  keyed(byId('people'), people, ({ id }) => id, personButton);
-  const all = places().map((one) => ({ ...one, isHere: one.id === place.id, unread: unreadAt(one.id) }));
-  keyed(byId('places'), all, ({ key }) => key, placeItem);
-  const link = byId('link');
-  link.className = page.isReachable ? 'good' : 'bad';
-  const { host } = new URL(page.target);
-  const where = page.mode === 'socket' ? 'is connected by Socket Mode' : `is at ${host}`;
-  link.textContent = page.isReachable ? `Signalbox ${where}` : `Signalbox cannot be reached at ${host}`;
+const here = () => ({ me, place, names });
+
+/** Another place, or Home once more: that opens it anew. */
+function go(one) {
+  if (one.id === 'home' && place.id === 'home') void openHome();
+  else goTo(me, one.key);
 }
-
-const personButton = (person) =>
-  h(
-    'button',
-    {
-      type: 'button',
-      class: 'person',
-      'data-person': person.id,
-      'aria-pressed': String(person.isMe),
-      onclick: () => goTo(person, place.key),
-    },
-    avatar(person.name, person.id),
-    h('span', {}, person.name),
-    person.isRestricted ? h('small', {}, 'guest') : undefined,
-  );
-
-const placeItem = (one) =>
-  h(
-    'li',
-    {},
-    h(
-      'button',
-      {
-        type: 'button',
-        class: 'place',
-        'data-place': one.key,
-        'aria-current': one.isHere && 'page',
-        onclick: () => (one.isHere && one.id === 'home' ? void openHome() : goTo(me, one.key)),
-      },
-      h('span', { class: 'sign', 'aria-hidden': 'true' }, one.sign),
-      h('span', { class: 'name' }, one.name),
-      one.unread > 0
-        ? h('span', { class: 'count', 'aria-label': `${one.unread} unread` }, String(one.unread))
-        : undefined,
-    ),
-  );
 
 function drawHome({ names: known }) {
-  const view = state.homes[me.id];
-  const press = ({ action_id: action }) => tell({ what: 'click', as: me.id, on: 'home', action });
-  const shown = view === undefined ? [] : [{ who: me.id, view }];
+  const { blocks } = state.homes[me.id] ?? {};
+  const press = (pointed) => tell({ what: 'click', as: me.id, on: 'home', ...pointed });
   keyed(
     byId('home'),
-    shown,
+    blocks === undefined ? [] : [{ who: me.id, blocks }],
     ({ who }) => who,
-    () => h('div', { class: 'blocks' }, ...blockNodes(view.blocks ?? [], { names: known, press })),
+    () => h('div', { class: 'blocks' }, ...blockNodes(blocks, { names: known, press })),
   );
-  byId('home').classList.toggle('none', shown.length === 0);
+  byId('home').classList.toggle('none', blocks === undefined);
 }
 
-function drawComposer() {
-  byId('thread').hidden = thread === undefined;
-  if (thread !== undefined)
-    byId('thread-text').textContent = `In the thread of ${names.user(thread.user)}’s message`;
-  const placeholder = place.id === me.dm ? 'A command: task list' : '/signalbox task list, or a message';
-  byId('line').placeholder = placeholder;
-}
+const spot = ({ channel, ts }) => ({ channel, ts });
 
-const press = (message, { action_id: action }) =>
-  tell({ what: 'click', as: me.id, on: { channel: message.channel, ts: message.ts }, action });
-
-function shortcut({ channel, ts }, callback) {
-  return tell({ what: 'shortcut', as: me.id, channel, ts, callback });
-}
-
-function reply(message) {
-  thread = { ts: message.isReply ? message.thread_ts : message.ts, user: message.user };
-  drawComposer();
-  byId('line').focus();
-}
+const messageHandlers = {
+  press: (message, pointed) => tell({ what: 'click', as: me.id, on: spot(message), ...pointed }),
+  shortcut: (message, callback) => tell({ what: 'shortcut', as: me.id, ...spot(message), callback }),
+  reply: (message) => reply(message, here()),
+  edit: (message) => edit(message, here()),
+  remove: async (message) => {
+    const text = 'It is gone for everybody.';
+    const dialog = {
+      title: 'Delete this message?',
+      text,
+      confirm: 'Delete',
+      deny: 'Cancel',
+      style: 'danger',
+    };
+    if (await confirmed(dialog, names)) await tell({ what: 'delete', as: me.id, ...spot(message) });
+  },
+};
 
 const openHome = () => tell({ what: 'home', as: me.id });
 
 const modalHandlers = {
   submit: async (values) => (await act({ what: 'submit', as: me.id, values })).error,
+  press: async (pointed, values) =>
+    (await act({ what: 'click', as: me.id, on: 'modal', ...pointed, values })).error,
   close: async () => (await act({ what: 'close', as: me.id })).error,
 };
 
@@ -199,53 +174,13 @@ function notice(text) {
   byId('notice-text').textContent = text ?? '';
 }
 
-/** Sends the line. It stays in its box until it has arrived. */
-async function send() {
-  const line = byId('line');
-  const text = line.value;
-  if (text.trim() === '' || line.getAttribute('aria-busy') === 'true') return;
-  const isCommand = /^\/[a-z]/i.test(text.trim());
-  if (isCommand && thread !== undefined) {
-    notice('Slack takes no slash commands in threads.');
-    return;
-  }
-  const deed = { as: me.id, channel: place.id, text };
-  line.setAttribute('aria-busy', 'true');
-  const went = await tell(
-    isCommand ? { what: 'command', ...deed } : { what: 'message', ...deed, thread: thread?.ts },
-  );
-  line.removeAttribute('aria-busy');
-  if (!went) return;
-  sent.push(text);
-  if (line.value === text) line.value = '';
-  resize();
-}
-
-function resize() {
-  const line = byId('line');
-  line.rows = Math.min(8, line.value.split('\n').length);
-}
-
-function onKey(event) {
-  if (event.isComposing) return;
-  const line = byId('line');
-  if (event.key === 'Enter' && !event.shiftKey) {
-    event.preventDefault();
-    void send();
-  } else if (event.key === 'ArrowUp' && line.value === '' && sent.length > 0) {
-    event.preventDefault();
-    line.value = sent.at(-1);
-    resize();
-  }
-}
-
-/** Another person or place: the line that was begun stays with the place where it was. */
+/** Another person or place. */
 function onAddress() {
   const key = () => `${me.id}/${place.id}`;
-  drafts.set(key(), byId('line').value);
+  const before = key();
+  const left = here();
   readAddress();
-  byId('line').value = drafts.get(key()) ?? '';
-  resize();
+  moveComposer(before, key(), left);
   notice(undefined);
   draw();
   byId('messages').scrollTop = byId('messages').scrollHeight;
@@ -286,17 +221,8 @@ function start() {
   byId('messages').scrollTop = byId('messages').scrollHeight;
   if (place.id === 'home') void openHome();
   addEventListener('hashchange', onAddress);
-  byId('composer').addEventListener('submit', (event) => {
-    event.preventDefault();
-    void send();
-  });
-  byId('line').addEventListener('keydown', onKey);
-  byId('line').addEventListener('input', resize);
+  startComposer(here, tell, notice);
   byId('notice-close').addEventListener('click', () => notice(undefined));
-  byId('thread-close').addEventListener('click', () => {
-    thread = undefined;
-    drawComposer();
-  });
   byId('line').focus();
 }
 

@@ -3,12 +3,15 @@ import { blockNodes, textNodes } from './blocks.js';
 import { byId, h } from './dom.js';
 
 let shown;
+let shownId;
+/** What is chosen by ticking. */
+const GROUPS = ['checkboxes', 'radio_buttons', 'multi_static_select', 'multi_users_select'];
 /** What the page itself found wrong at the last attempt to submit. */
 let faults = {};
 
 /**
  * Shows a view, or none. What was typed stays while the view is the same.
- * @param handlers `submit(values)` and `close()`, which answer an error in words or undefined.
+ * @param handlers `submit(values)`, `press(pointed, values)` and `close()`, which answer an error in words or undefined.
  */
 export function drawModal(view, errors, context, handlers) {
   const overlay = byId('modal');
@@ -21,7 +24,10 @@ export function drawModal(view, errors, context, handlers) {
   if (source !== shown) {
     shown = source;
     faults = {};
+    const typed = view.id === shownId ? typedIn(overlay) : new Map();
+    shownId = view.id;
     overlay.replaceChildren(form(view, context, handlers));
+    restore(overlay, typed);
     // What is filled in first has the focus, not the × before it.
     overlay.querySelector('.field :is(input, textarea, select)')?.setAttribute('autofocus', '');
   }
@@ -53,7 +59,7 @@ function form(view, context, handlers) {
       { class: 'inputs' },
       ...blockNodes(view.blocks ?? [], {
         names,
-        press: () => say('Buttons in a modal cannot be used on this page.'),
+        press: async (pointed) => say(await handlers.press(pointed, allValues(byId('modal'), view))),
         input: (block) => field(block, context),
       }),
     ),
@@ -82,14 +88,11 @@ export function leaveOnEscape(handlers) {
 const leave = async (handlers) => say(await handlers.close());
 
 async function submit(element, view, handlers) {
-  const inputs = (view.blocks ?? []).filter(({ type }) => type === 'input');
-  const values = {};
+  const values = allValues(element, view);
   faults = {};
-  for (const block of inputs) {
-    const value = valueOf(element, block);
-    const error = fault(block, value);
+  for (const block of inputsOf(view)) {
+    const error = fault(block, values[keyOf(block)]);
     if (error !== undefined) faults[keyOf(block)] = error;
-    if (value.length > 0) values[keyOf(block)] = value;
   }
   mark(byId('modal'), faults);
   if (Object.keys(faults).length > 0) return;
@@ -144,7 +147,7 @@ function field(block, context) {
   const key = keyOf(block);
   const id = `field-${key}`;
   const { element } = block;
-  const isGroup = ['checkboxes', 'radio_buttons', 'multi_static_select'].includes(element.type);
+  const isGroup = GROUPS.includes(element.type);
   const label = [
     ...textNodes(block.label, context.names),
     ...(block.optional ? [h('span', { class: 'optional' }, ' (optional)')] : []),
@@ -185,22 +188,32 @@ function control(element, props, context) {
     case 'datetimepicker':
       return h('input', { ...props, type: 'datetime-local', value: localTime(element.initial_date_time) });
     case 'users_select':
-      return select(
-        context.users.map(({ id, name }) => ({ value: id, text: name })),
-        element.initial_user,
-        common,
-      );
+      return select(asOptions(context.users), element.initial_user, common);
+    case 'conversations_select':
+      return select(asOptions(context.channels), element.initial_conversation, common);
     case 'static_select':
       return select(choices(element), element.initial_option?.value, common);
     case 'radio_buttons':
-      return group(element, 'radio', [element.initial_option], props, context);
+      return group(element, 'radio', [element.initial_option?.value], props, context);
     case 'checkboxes':
     case 'multi_static_select':
-      return group(element, 'checkbox', element.initial_options ?? [], props, context);
+      return group(
+        element,
+        'checkbox',
+        element.initial_options?.map(({ value }) => value),
+        props,
+        context,
+      );
+    case 'multi_users_select': {
+      const options = asOptions(context.users);
+      return group({ ...element, options }, 'checkbox', element.initial_users, props, context);
+    }
     default:
       return h('p', { class: 'unknown' }, `This page does not show “${element.type}”.`);
   }
 }
+
+const asOptions = (all) => all.map(({ id, name }) => ({ value: id, text: name }));
 
 const choices = (element) =>
   (element.options ?? element.option_groups?.flatMap(({ options }) => options) ?? []).map(
@@ -218,9 +231,9 @@ const select = (options, chosen, { placeholder = 'Select an option', ...props })
     ...options.map(({ value, text }) => h('option', { value, selected: value === chosen }, text)),
   );
 
-function group(element, type, chosen, { name, 'data-action': action }, context) {
-  const values = new Set(chosen.map((option) => option?.value));
-  const isLong = element.type === 'multi_static_select';
+function group(element, type, chosen = [], { name, 'data-action': action }, context) {
+  const values = new Set(chosen);
+  const isLong = element.type.startsWith('multi_');
   return h(
     'div',
     { class: isLong ? 'options long' : 'options', 'data-action': action },
@@ -240,13 +253,35 @@ function group(element, type, chosen, { name, 'data-action': action }, context) 
   );
 }
 
+const inputsOf = (view) => (view.blocks ?? []).filter(({ type }) => type === 'input');
+
+const allValues = (element, view) =>
+  Object.fromEntries(inputsOf(view).map((block) => [keyOf(block), valueOf(element, block)]));
+
+/** What was typed and ticked, by block, action and option: it stays when the view changes around it. */
+const typedIn = (overlay) =>
+  new Map(controls(overlay).map(({ key, input }) => [key, isTick(input) ? input.checked : input.value]));
+
+function restore(overlay, typed) {
+  for (const { key, input } of controls(overlay))
+    if (typed.has(key)) input[isTick(input) ? 'checked' : 'value'] = typed.get(key);
+}
+
+const controls = (overlay) =>
+  [...overlay.querySelectorAll('.field :is(input, textarea, select)')].map((input) => {
+    const action = input.closest('[data-action]')?.dataset.action;
+    return { input, key: JSON.stringify([input.name, action, isTick(input) && input.value]) };
+  });
+
+const isTick = ({ type }) => type === 'checkbox' || type === 'radio';
+
 /** Text, a list of option values, or '' for nothing; a time in seconds since 1970. */
 function valueOf(element, block) {
   const inputs = [...element.querySelectorAll('input, textarea, select')].filter(
     ({ name }) => name === keyOf(block),
   );
   const { type } = block.element;
-  if (type === 'checkboxes' || type === 'multi_static_select')
+  if (type === 'checkboxes' || type.startsWith('multi_'))
     return inputs.filter(({ checked }) => checked).map(({ value }) => value);
   if (type === 'radio_buttons') return inputs.find(({ checked }) => checked)?.value ?? '';
   const value = inputs[0]?.value ?? '';

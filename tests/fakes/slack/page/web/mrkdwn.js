@@ -70,6 +70,15 @@ export const plainText = (text) => text.replace(/:([a-z_]+):/g, (whole, name) =>
 
 const unescaped = (text) => text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 
+/** Markup as a person types it. */
+export const asTyped = (text, names) =>
+  unescaped(
+    text.replace(/<([^<>|]+)(?:\|([^<>]*))?>/g, (_, target, label) => {
+      if (target.startsWith('@')) return `@${names.user(target.slice(1))}`;
+      return target.startsWith('#') ? `#${names.channel(target.slice(1), label)}` : target;
+    }),
+  );
+
 /** Lines, with those that start with `>` as a quote. */
 function lines(text, names) {
   const nodes = [];
@@ -154,9 +163,11 @@ const TOKENS = {
   date: (date) => show(date, day),
   date_short: (date) => show(date, short),
   date_long: (date) => show(date, long),
+  date_long_full: (date) => show(date, long),
   date_pretty: (date) => pretty(date, day),
   date_short_pretty: (date) => pretty(date, short),
   date_long_pretty: (date) => pretty(date, long),
+  day_divider_pretty: (date) => pretty(date, { weekday: 'long', month: 'long', day: 'numeric' }),
   time: (date) => show(date, { hour: 'numeric', minute: '2-digit' }),
   time_secs: (date) => show(date, { hour: 'numeric', minute: '2-digit', second: '2-digit' }),
   ago: (date) => ago(date),
@@ -173,6 +184,8 @@ function pretty(date, options) {
 }
 
 const UNITS = [
+  ['year', 31_557_600],
+  ['month', 2_629_800],
   ['day', 86_400],
   ['hour', 3_600],
   ['minute', 60],

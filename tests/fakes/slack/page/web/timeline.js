@@ -1,18 +1,20 @@
 /** A conversation: its messages, with the answers of a thread below their parent. */
 import { blockNodes } from './blocks.js';
 import { byId, h, keyed } from './dom.js';
+import { menuNodes } from './menu.js';
 import { mrkdwn } from './mrkdwn.js';
 
 /**
  * Draws the messages.
- * @param handlers `press(message, button)`, `reply(message)`, `shortcut(message, callback)`.
+ * @param context `names`, the app's `shortcuts`, and `me`, who reads.
+ * @param handlers `press(message, pointed)`, `reply(message)`, `shortcut(message, callback)`, `edit(message)`, `remove(message)`.
  */
 export function drawMessages(messages, context, handlers) {
   const box = byId('messages');
   const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
   keyed(
     box,
-    inThreads(messages),
+    inThreads(messages.map((message) => ({ ...message, isOwn: message.user === context.me }))),
     ({ channel, ts, ephemeralFor }) => `${channel}/${ts}/${ephemeralFor ?? ''}`,
     (message) => messageNode(message, context, handlers),
   );
@@ -43,7 +45,7 @@ function messageNode(message, context, handlers) {
   const isApp = names.isBot(message.user) || message.botName !== undefined;
   const classes = ['message', message.isReply && 'reply', message.ephemeralFor && 'ephemeral'];
   const blocks = message.blocks ?? [];
-  const press = (button) => handlers.press(message, button);
+  const press = (pointed) => handlers.press(message, pointed);
   return h(
     'article',
     {
@@ -75,6 +77,16 @@ function messageNode(message, context, handlers) {
 
 /** What can be done with a message: seen on hover and when the keyboard gets there. */
 function tools(message, { shortcuts }, handlers) {
+  const entries = shortcuts.map(({ name, callback }) => ({
+    label: name,
+    props: { 'data-shortcut': callback },
+    run: () => handlers.shortcut(message, callback),
+  }));
+  if (message.isOwn)
+    entries.push(
+      { label: 'Edit message', props: { 'data-own': 'edit' }, run: () => handlers.edit(message) },
+      { label: 'Delete message…', props: { 'data-own': 'delete' }, run: () => handlers.remove(message) },
+    );
   return h(
     'div',
     { class: 'tools', role: 'group', 'aria-label': 'Message actions' },
@@ -83,18 +95,7 @@ function tools(message, { shortcuts }, handlers) {
       { type: 'button', class: 'tool reply-in-thread', onclick: () => handlers.reply(message) },
       'Reply in thread',
     ),
-    ...shortcuts.map(({ name, callback }) =>
-      h(
-        'button',
-        {
-          type: 'button',
-          class: 'tool',
-          'data-shortcut': callback,
-          onclick: () => void handlers.shortcut(message, callback),
-        },
-        name,
-      ),
-    ),
+    ...(entries.length > 0 ? menuNodes('More actions', entries) : []),
   );
 }
 

@@ -1,0 +1,37 @@
+import type { webApi } from '@slack/bolt';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import type { AccountWatch } from '../../../adapters/slack/account.ts';
+import { Members } from '../../../adapters/slack/members.ts';
+import { verified } from '../../../src/core/message.ts';
+import { testClock } from '../../support/harness.ts';
+
+const ana = verified({
+  workspace: 'main',
+  channel: 'slack',
+  subject: 'T1/UANA',
+  assurance: 'slack',
+  scopes: ['*'],
+});
+
+test('nobody waits for Slack longer than they have time, and what it says late is there the next time', async () => {
+  const said = Promise.withResolvers<object>();
+  const asked: string[] = [];
+  const info = ({ user }: { user: string }) => {
+    asked.push(user);
+    return said.promise;
+  };
+  const members = new Members({
+    client: { users: { info } } as unknown as webApi.WebClient,
+    account: { account: { team: 'T1', botUser: 'UBOT', botId: 'B1' } } as AccountWatch,
+    clock: testClock(),
+    log: pino({ level: 'silent' }),
+    within: 1,
+  });
+  await expect(members.vouchFor(ana)).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(members.vouchFor(ana)).rejects.toMatchObject({ code: 'unavailable' });
+  said.resolve({ ok: true, user: { id: 'UANA', team_id: 'T1', is_restricted: true } });
+  await said.promise;
+  expect(await members.vouchFor(ana)).toEqual({ ...ana, outsider: 'guest' });
+  expect(asked).toEqual(['UANA']);
+});
