@@ -12,7 +12,7 @@ import { sha256 } from '../../src/domain/json.ts';
 import { type AccountWatch, isTokenRefused, platformError, retryAfter } from './account.ts';
 import { fromHome, type Receiver } from './decode.ts';
 import { PASSING } from './notifier.ts';
-import { render, type Rendered } from './render.ts';
+import { render, VIEW, type Rendered } from './render.ts';
 
 export interface HomeTabsOptions {
   readonly client: webApi.WebClient;
@@ -189,7 +189,7 @@ export class HomeTabs {
     // What is looked at again by itself is nothing that the person has asked for.
     const answer = await receive(fromHome(person.user, receiver(), { counted: !asked }));
     if (FOR_NOW.has(answer.error?.code ?? '')) return this.#later(person);
-    const { blocks } = render(withHints(answer));
+    const { blocks } = render(withHints(answer), VIEW);
     await this.#show(person, blocks.slice(0, MOST_BLOCKS), answer);
   }
 
