@@ -29,6 +29,7 @@ export interface Overrides {
   readonly log?: Logger;
   readonly terminal?: ChannelParts['terminal'];
   readonly mail?: ChannelParts['mail'];
+  readonly slack?: ChannelParts['slack'];
   /** Whether this process runs jobs, besides its channels; yes unless told. */
   readonly runsJobs?: boolean;
   /** It answers, and does nothing by itself: no jobs, schedules, messages. For a look at a database that was restored. */
@@ -148,7 +149,7 @@ async function build(parts: Parts): Promise<Built> {
     onRefused: () => metrics.unproven('bearer', 'http'),
     resolvePrincipal: (tx, identity) => services.directory.resolve(tx, identity),
   });
-  const { terminal, mail, runsJobs = true } = overrides;
+  const { terminal, mail, slack, runsJobs = true } = overrides;
   const made = await createChannels({
     ...services,
     config,
@@ -162,6 +163,7 @@ async function build(parts: Parts): Promise<Built> {
     own: member.own,
     ...(terminal && { terminal }),
     ...(mail && { mail }),
+    ...(slack && { slack }),
   });
   Object.assign(state, made);
   mountState(parts, metrics, channels, () => state.background);

@@ -98,7 +98,8 @@ export function createBackground({ jobs: settings, adapters, ...options }: Backg
   const waits = new Waits(services, workspace);
   const channels = () => adapters.map((adapter) => ({ name: adapter.name, health: adapter.health() }));
   const watch = new ChannelWatch({ store, workspace, own, owner, log, channels });
-  const parts = [...(jobs ? [jobs] : []), router, sweeper, waits, scheduler, watch];
+  const keepers = adapters.flatMap(({ keeper }) => keeper ?? []);
+  const parts = [...(jobs ? [jobs] : []), ...keepers, router, sweeper, waits, scheduler, watch];
   // The outbox ends last, so that what the others told on their way out may still go out with the next start.
   return together([parts, [outbox]], log, () => jobs?.sinceLook());
 }

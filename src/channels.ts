@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { createEmailAdapter, type EmailOptions } from '../adapters/email/index.ts';
 import type { Http } from '../adapters/http.ts';
 import { createRestAdapter } from '../adapters/rest/index.ts';
-import { createSlackAdapter } from '../adapters/slack/index.ts';
+import { createSlackAdapter, type SlackOptions } from '../adapters/slack/index.ts';
 import { createTerminalAdapter, type TerminalOptions } from '../adapters/terminal/index.ts';
 import { createWebhookAdapter } from '../adapters/webhook/index.ts';
 import { createWebSocketAdapter } from '../adapters/websocket/index.ts';
@@ -13,13 +13,14 @@ import type { Adapter, Health, Receive } from './core/adapter.ts';
 import type { Authenticator } from './core/authenticator.ts';
 import type { CommandSet } from './core/command.ts';
 import type { Feed } from './core/feed.ts';
+import { createHomes } from './core/homes.ts';
 import type { Language } from './core/language.ts';
 import type { Admission } from './core/limits.ts';
 import { CHANNELS, verified, type ChannelName } from './core/message.ts';
 import type { Own } from './core/owned.ts';
 import type { Store } from './core/store.ts';
 import type { Clock } from './domain/clock.ts';
-import { mailboxes } from './domain/records.ts';
+import { leases, mailboxes } from './domain/records.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface ChannelParts {
@@ -42,6 +43,8 @@ export interface ChannelParts {
   readonly terminal?: Terminal;
   /** DNS of the mail verifier, for tests. */
   readonly mail?: Partial<Pick<EmailOptions, 'resolver' | 'pollInterval' | 'retry'>>;
+  /** How often people's Homes are looked at, for tests. */
+  readonly slack?: Pick<SlackOptions, 'homeEvery'>;
 }
 
 export interface Terminal {
@@ -115,15 +118,17 @@ const secretsOf = (sources: Config['sources']): string =>
 type On<T> = Extract<T, { on: true }>;
 
 function slack(
-  { config, http, commands, receive, own, clock, log, metrics }: ChannelParts,
+  { config, http, store, commands, receive, own, clock, log, metrics, slack: more }: ChannelParts,
   settings: On<Config['settings']['slack']>,
 ): Promise<Adapter> {
   const { botToken, signingSecret, appToken, teamId, apiUrl } = settings;
   return createSlackAdapter({
     workspace: config.catalog.workspace,
     http: http.app,
+    hearing: slackHearing(store, config.catalog.workspace),
     receive,
     commands,
+    homes: createHomes(store, config.catalog.workspace, 'slack'),
     own,
     clock,
     log,
@@ -133,6 +138,7 @@ function slack(
     ...(appToken !== undefined && { appToken }),
     ...(teamId !== undefined && { teamId }),
     ...(apiUrl !== undefined && { apiUrl }),
+    ...more,
   });
 }
 
@@ -164,6 +170,21 @@ function serverOptions({ host, port, secure, user, password, ca }: MailServer) {
     ...(user !== undefined && { user }),
     ...(password !== undefined && { pass: password }),
     ...(ca !== undefined && { tls: { ca } }),
+  };
+}
+
+/** A lease that nobody holds: it ends when something was last heard. */
+const HEARD = 'slack:heard';
+
+function slackHearing(store: Store, workspace: string): NonNullable<SlackOptions['hearing']> {
+  return {
+    load: async () => (await store.read(workspace, (tx) => tx.get(leases, { id: HEARD })))?.expiresAt,
+    save: (at) =>
+      store.transaction(workspace, async (tx) => {
+        const row = await tx.get(leases, { id: HEARD });
+        if (!row) await tx.insert(leases, { id: HEARD, holder: 'nobody', fence: 0, expiresAt: at });
+        else if (row.expiresAt < at) await tx.update(leases, row, { expiresAt: at });
+      }),
   };
 }
 

@@ -33,9 +33,11 @@ function howToAnswer(reply: Reply, token: string | undefined): string[] {
       'To decide, answer this mail with one line at its top: `approve`, or `deny because …` with your reason.',
     ];
   }
-  return (reply.actions ?? []).map(
-    ({ label, invocation }) => `${label}: answer with the line\n${JSON.stringify(invocation)}`,
-  );
+  return (reply.actions ?? []).map(({ label, invocation: { command, args }, asks = [] }) => {
+    const blanks = Object.fromEntries(asks.map((name) => [name, '…']));
+    const filled = asks.length === 0 ? '' : `, with your ${asks.join(' and ')} in place of the dots`;
+    return `${label}: answer with the line${filled}\n${JSON.stringify({ command, args: { ...args, ...blanks } })}`;
+  });
 }
 
 /** `Re:` of the mail that is answered, else the first line; `[APR-12]` in front tells which approval is asked for. */

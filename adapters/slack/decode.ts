@@ -52,6 +52,16 @@ const click = z.object({
   actions: z.tuple([z.object({ value: z.string() })]).rest(z.unknown()),
 });
 
+const inView = z.object({ container: z.object({ type: z.literal('view') }) });
+
+const viewClick = z.object({
+  trigger_id: id,
+  user: z.object({ id }),
+  view: z.object({ id, type: id }),
+});
+
+const homeOpened = z.object({ event: z.object({ user: id, tab: z.literal('home') }) });
+
 const invocation = z.object({ command: z.string(), args: z.record(z.string(), z.unknown()) });
 
 /** `/signalbox …`; without words it is a call for help. The answer is the response; later news goes to the channel. */
@@ -98,6 +108,36 @@ export function fromClick(payload: unknown, to: Receiver): { message: Inbound; t
   const origin: Address = { channel: 'slack', to: place, ...(thread !== undefined && { thread }), context };
   const message = inbound(to, sender, trigger_id, said, `${place}:${thread ?? user.id}`);
   return { message: { ...message, origin }, thread };
+}
+
+/** Whether a click was on a person's Home or in a window, where there is no conversation to answer in. */
+export const isInView = (payload: unknown): boolean => inView.safeParse(payload).success;
+
+/** Where such a click was. */
+export interface View {
+  readonly user: string;
+  readonly id: string;
+  readonly isHome: boolean;
+  /** Opens one window within three seconds. */
+  readonly trigger: string;
+}
+
+export function viewOf(payload: unknown): View {
+  const { trigger_id: trigger, user, view } = parsed(viewClick, payload);
+  return { user: user.id, id: view.id, isHome: view.type === 'home', trigger };
+}
+
+/** Who has opened their Home; undefined for the other tabs of the bot's page. */
+export const openedHome = (payload: unknown): string | undefined =>
+  homeOpened.safeParse(payload).data?.event.user;
+
+const HOME: Body = { command: 'home', args: {} };
+
+/** What somebody's Home shows, asked as that person; `counted` where they did not ask for it themselves just now. */
+export function fromHome(user: string, to: Receiver, { counted }: { readonly counted: boolean }): Inbound {
+  // It reads only, so there is no key to know a repeat by.
+  const { dedupeKey: _, ...message } = inbound(to, { user }, '', { body: HOME }, `home:${user}`);
+  return { ...message, ...(counted && { counted }) };
 }
 
 /**

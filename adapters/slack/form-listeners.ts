@@ -1,6 +1,7 @@
 import type { App, RespondFn } from '@slack/bolt';
 import type { Logger } from 'pino';
 import { Refusal } from '../../src/domain/errors.ts';
+import { isInView } from './decode.ts';
 import { fromFormButton, fromShortcut, type Opening, type Place, type Wanted } from './decode-form.ts';
 import type { Forms } from './forms.ts';
 import { FORM_PREFIX, render } from './render.ts';
@@ -15,7 +16,10 @@ export function listenForForms(app: App, forms: Forms, team: () => string, log: 
     async ({ body, ack, respond }) => {
       const failed = await opened(forms, () => fromFormButton(body));
       await ack();
-      if (failed) await tell(respond, failed, log);
+      if (!failed) return;
+      // On a Home there is no `response_url`.
+      if (isInView(body)) await forms.say(body.user.id, failed.text);
+      else await tell(respond, failed, log);
     },
   );
 

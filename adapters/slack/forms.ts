@@ -18,7 +18,7 @@ import {
   type Wanted,
 } from './decode-form.ts';
 import { errorsAt, formView, noticeView, refilled, valuesIn } from './form-view.ts';
-import { renderAnswer } from './render.ts';
+import { render, renderAnswer } from './render.ts';
 
 export interface FormsParts {
   readonly client: webApi.WebClient;
@@ -143,6 +143,14 @@ export class Forms {
         log.warn({ err }, 'slack did not take the answer to a form directly');
       });
     }
+  }
+
+  /** Tells somebody directly, where what they clicked on has no place of its own for an answer. */
+  async say(user: string, text: string): Promise<void> {
+    const { client, log } = this.#parts;
+    await client.chat.postMessage({ channel: user, ...render({ text }) }).catch((err: unknown) => {
+      log.warn({ err }, 'slack did not take why a form did not open');
+    });
   }
 
   #form({ command, args, asks }: Wanted): Form | undefined {

@@ -1,52 +1,23 @@
-import type { App, webApi } from '@slack/bolt';
-import type { Logger } from 'pino';
-import type { Adapter, Health, HttpApp, Receive } from '../../src/core/adapter.ts';
-import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
+import type { Adapter, Health, Keeper, Notifier } from '../../src/core/adapter.ts';
+import { ownAlone } from '../../src/core/owned.ts';
+import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { ownAlone, type Own } from '../../src/core/owned.ts';
-import type { CommandSet } from '../../src/core/command.ts';
 import { AccountWatch } from './account.ts';
-import type { Receiver } from './decode.ts';
-import { listenForForms } from './form-listeners.ts';
-import { Forms } from './forms.ts';
-import { mountHttpMode } from './http-mode.ts';
+import { listenTo } from './all-listeners.ts';
+import { EchoWatch, type Hearing } from './echo-watch.ts';
+import { type HttpModeOptions, mountHttpMode } from './http-mode.ts';
 import { Intake } from './intake.ts';
-import { listen } from './listeners.ts';
 import { Members, vouched } from './members.ts';
 import { createNotifier } from './notifier.ts';
-import { slackLog } from './slack-log.ts';
+import type { SlackOptions } from './options.ts';
 import { OwnedSocket } from './owned-socket.ts';
+import { createClient, Rates } from './rates.ts';
+import { slackLog } from './slack-log.ts';
 import { createSocketMode } from './socket-mode.ts';
 
-export interface SlackOptions {
-  /** The workspace of ours that the Slack team belongs to. */
-  readonly workspace: string;
-  /** The Slack team; asked of Slack when absent, checked against the token when given. */
-  readonly teamId?: string | undefined;
-  /** Needed without `appToken`. */
-  readonly signingSecret?: string | undefined;
-  readonly botToken: string;
-  /** Switches from HTTP to Socket Mode. */
-  readonly appToken?: string | undefined;
-  /** Web API address, such as `https://slack.com/api/`, when it is not Slack's. */
-  readonly apiUrl?: string | undefined;
-  readonly receive: Receive;
-  /** What forms are made of. */
-  readonly commands: CommandSet;
-  readonly http: HttpApp;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** The slash command; `/signalbox` unless told. */
-  readonly commandPrefix?: string;
-  /** Milliseconds between two looks at the token; a minute unless told. */
-  readonly checkEvery?: number;
-  /** Milliseconds that a sender waits at most until Slack says who they are; one and a half seconds unless told. */
-  readonly askWithin?: number;
-  /** Called for each request that proved nothing, to be counted: forged traffic leaves no rows. */
-  readonly onRefused?: () => void;
-  /** One process holds the Socket Mode connection, the others stand by; this one is alone unless given. */
-  readonly own?: Own;
-}
+export type { SlackOptions };
+
+const ALONE: Hearing = { load: () => Promise.resolve(undefined), save: () => Promise.resolve() };
 
 /**
  * Slack for one team. In HTTP mode it mounts `POST /slack/events` on the shared server right here, which answers 503
@@ -54,16 +25,7 @@ export interface SlackOptions {
  * @throws Refusal `invalid_argument` when neither a signing secret nor an app token is given.
  */
 export async function createSlackAdapter(options: SlackOptions): Promise<Adapter> {
-  const {
-    botToken,
-    appToken,
-    apiUrl,
-    signingSecret,
-    clock,
-    log,
-    http,
-    onRefused = () => undefined,
-  } = options;
+  const { botToken, appToken, apiUrl, signingSecret, clock, log } = options;
   if (!appToken && !signingSecret)
     throw new Refusal(
       'invalid_argument',
@@ -71,18 +33,16 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     );
   const bolt = await import('@slack/bolt');
   const logger = slackLog(log, bolt.LogLevel.WARN);
-  const clientOptions = {
-    ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
-    logger,
-    // One call is one request: Slack's own retries would post a message twice and hold up other channels.
-    retryConfig: { retries: 0 },
-    rejectRateLimitedCalls: true,
-    timeout: 10 * SECOND,
-    fetch: fetchInTime,
-  };
-  const client = new bolt.webApi.WebClient(botToken, clientOptions);
+  const clientOptions = callOptions(apiUrl, logger);
+  const rates = new Rates(options.speed);
+  const client = createClient(bolt.webApi.WebClient, botToken, clientOptions, rates);
   const account = new AccountWatch(client, options.teamId, log);
-  const intake = new Intake(() => account.account?.team, log);
+  const echo = new EchoWatch(options.hearing ?? ALONE, clock, log);
+  const intake = new Intake(
+    () => account.account?.team,
+    log,
+    () => echo.heard(),
+  );
   const app = new bolt.App({
     receiver: intake,
     authorize: () => Promise.resolve(authorization(botToken, account)),
@@ -90,63 +50,69 @@ export async function createSlackAdapter(options: SlackOptions): Promise<Adapter
     logger,
     clientOptions,
   });
+  const notifier = createNotifier(client, account, rates, (channel) => echo.posted(channel));
   const members = new Members({ client, account, clock, log, within: options.askWithin });
-  listenTo(app, { ...options, receive: vouched(options.receive, members) }, account, client);
-  let socket: OwnedSocket | undefined;
-  if (appToken)
-    socket = new OwnedSocket(
-      () => createSocketMode({ appToken, apiUrl, intake, clock, log, slackLog: logger }),
-      options.own ?? ownAlone,
-    );
-  else if (signingSecret)
-    mountHttpMode({
-      app: http,
-      intake,
-      signingSecret,
-      isValid: bolt.isValidSlackRequest,
-      clock,
-      log,
-      onRefused,
-    });
-  return assemble(
-    { account, intake, socket, checkEvery: options.checkEvery ?? MINUTE },
-    createNotifier(client, account),
-  );
+  const vouchedFor = { ...options, receive: vouched(options.receive, members) };
+  const keeper = listenTo(app, vouchedFor, { client, account, notifier });
+  const parts = { isValid: bolt.isValidSlackRequest, intake, slackLog: logger };
+  const socket = hear(options, parts);
+  return assemble({
+    account,
+    echo,
+    intake,
+    socket,
+    notifier,
+    keeper,
+    checkEvery: options.checkEvery ?? MINUTE,
+  });
 }
 
-function listenTo(app: App, options: SlackOptions, account: AccountWatch, client: webApi.WebClient): void {
-  // Bolt would log the error and pass it on; the intake logs it once.
-  app.error((error) => Promise.reject(error));
-  const { receive, commands, clock, log } = options;
-  const from = (): Receiver => receiver(options.workspace, account);
-  const forms = new Forms({ client, account, commands, receive, receiver: from, clock, log });
-  listen(app, { receive, log, command: options.commandPrefix ?? '/signalbox', receiver: from, forms });
-  listenForForms(app, forms, () => account.account?.url ?? '', log);
+/** What Slack's payloads reach us by: over the socket that is returned, or by the shared server. */
+function hear(
+  { appToken, apiUrl, signingSecret, clock, log, http, own = ownAlone, onRefused }: SlackOptions,
+  { isValid, intake, slackLog: logger }: Transport,
+): OwnedSocket | undefined {
+  if (appToken)
+    return new OwnedSocket(
+      () => createSocketMode({ appToken, apiUrl, intake, clock, log, slackLog: logger }),
+      own,
+    );
+  const refused = onRefused ?? (() => undefined);
+  if (signingSecret)
+    mountHttpMode({ app: http, intake, signingSecret, isValid, clock, log, onRefused: refused });
+  return undefined;
+}
+
+interface Transport extends Pick<HttpModeOptions, 'isValid' | 'intake'> {
+  readonly slackLog: ReturnType<typeof slackLog>;
 }
 
 interface Parts {
   readonly account: AccountWatch;
+  readonly echo: EchoWatch;
   readonly intake: Intake;
   readonly socket: OwnedSocket | undefined;
+  readonly notifier: Notifier;
+  readonly keeper: Keeper | undefined;
   readonly checkEvery: number;
 }
 
-function assemble(
-  { account, intake, socket, checkEvery }: Parts,
-  notifier: Adapter['notifier'] & object,
-): Adapter {
+function assemble({ account, echo, intake, socket, notifier, keeper, checkEvery }: Parts): Adapter {
   let state: 'new' | 'started' | 'stopped' = 'new';
   return {
     name: 'slack',
     notifier,
+    ...(keeper && { keeper }),
     async start() {
       await account.start(checkEvery);
       await intake.start();
       state = 'started';
+      echo.start(checkEvery);
       try {
         await socket?.start();
       } catch (error) {
         account.stop();
+        echo.stop();
         await intake.stop();
         throw error;
       }
@@ -154,24 +120,29 @@ function assemble(
     async stop(deadline) {
       state = 'stopped';
       account.stop();
+      echo.stop();
       await intake.stop();
       await intake.drain(deadline);
       await socket?.stop(deadline);
     },
     health(): Health {
       if (state !== 'started') return { state: 'off', reason: state === 'new' ? 'not started' : 'stopped' };
-      const reason = account.problem ?? socket?.problem;
+      const reason = account.problem ?? socket?.problem ?? echo.problem;
       if (reason !== undefined) return { state: 'deaf', reason };
       return socket?.standby ?? { state: 'on' };
     },
   };
 }
 
-function receiver(workspace: string, { account }: AccountWatch): Receiver {
-  // The intake lets nothing through before the account is known.
-  if (account === undefined) throw new Refusal('unavailable', 'Slack has not said who we are yet.');
-  return { workspace, team: account.team, botUser: account.botUser };
-}
+/** One call is one request: Slack's own retries would post a message twice and hold up other channels. */
+const callOptions = (apiUrl: string | undefined, logger: ReturnType<typeof slackLog>) => ({
+  ...(apiUrl === undefined ? {} : { slackApiUrl: apiUrl }),
+  logger,
+  retryConfig: { retries: 0 },
+  rejectRateLimitedCalls: true,
+  timeout: 10 * SECOND,
+  fetch: fetchInTime,
+});
 
 function authorization(botToken: string, { account }: AccountWatch) {
   return {

@@ -22,14 +22,19 @@ export interface Handled {
 export class Intake implements Receiver {
   readonly #log: Logger;
   readonly #team: () => string | undefined;
+  readonly #heard: () => void;
   readonly #running = new Set<Promise<void>>();
   #app: App | undefined;
   #open = false;
 
-  /** `team` is the one team whose installation of the app is ours; undefined while that is not known. */
-  constructor(team: () => string | undefined, log: Logger) {
+  /**
+   * `team` is the one team whose installation of the app is ours; undefined while that is not known. `heard` is
+   * called with each payload of it.
+   */
+  constructor(team: () => string | undefined, log: Logger, heard: () => void = () => undefined) {
     this.#team = team;
     this.#log = log;
+    this.#heard = heard;
   }
 
   init(app: App): void {
@@ -63,6 +68,7 @@ export class Intake implements Receiver {
       this.#log.warn({ type: body['type'] }, 'slack payload of another team refused');
       return { status: 403 };
     }
+    this.#heard();
     const { promise, resolve } = Promise.withResolvers<Handled>();
     const isEvent = body['type'] === 'event_callback';
     const event: ReceiverEvent = {

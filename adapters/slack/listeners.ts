@@ -1,5 +1,6 @@
 import type { App, RespondFn } from '@slack/bolt';
 import type { Logger } from 'pino';
+import { withHints } from '../../src/core/answer.ts';
 import type { Receive } from '../../src/core/adapter.ts';
 import type { Inbound } from '../../src/core/message.ts';
 import { Refusal } from '../../src/domain/errors.ts';
@@ -9,34 +10,44 @@ import {
   fromMention,
   fromSlashCommand,
   isDirect,
+  isInView,
   isNoise,
   type Receiver,
 } from './decode.ts';
 import type { Forms } from './forms.ts';
-import { ACTION_PREFIX, render, renderAnswer, type Rendered } from './render.ts';
+import { answer, type AnsweringOptions, isDoneWithin, STILL_WORKING, type Told } from './late.ts';
+import { ACTION_PREFIX, render, renderAnswer } from './render.ts';
 
-export interface ListenerOptions {
+export interface ListenerOptions extends AnsweringOptions {
   readonly receive: Receive;
-  readonly log: Logger;
   /** The slash command, with its slash; `/sb` is always another word for it. */
   readonly command: string;
   readonly receiver: () => Receiver;
   readonly forms: Forms;
 }
 
-/** What Bolt calls. Everything is committed before it is acknowledged: `receive` resolves after the commit. */
-export function listen(app: App, { receive, log, command, receiver, forms }: ListenerOptions): void {
+/**
+ * What Bolt calls. Everything is committed before it is acknowledged: `receive` resolves after the commit. What takes longer
+ * than Slack waits is the exception (docs/adr/0018-a-late-answer-goes-to-the-response-url.md).
+ */
+export function listen(app: App, options: ListenerOptions): void {
+  const { receive, log, command, receiver, lateness, forms } = options;
   for (const name of new Set([command, '/sb'])) {
-    app.command(name, async ({ body, ack }) => {
+    app.command(name, async ({ body, ack, respond }) => {
       let isOpen = false;
       const orAsk: Receive = async (message) => {
-        const answer = await receive(message);
-        isOpen = await forms.openFor(body, answer);
-        return answer;
+        const given = await receive(message);
+        isOpen = await forms.openFor(body, given);
+        return given;
       };
-      const answer = await answered(orAsk, () => fromSlashCommand(body, receiver()));
+      const told = answered(orAsk, () => fromSlashCommand(body, receiver()));
+      const inTime = await isDoneWithin(lateness.after, told);
       // A form that stands open says what there is to say.
-      await (isOpen ? ack() : ack({ response_type: 'ephemeral', ...answer }));
+      if (inTime) return isOpen ? ack() : ack({ response_type: 'ephemeral', ...(await told).shown });
+      await ack(STILL_WORKING);
+      const late = await told;
+      if (isOpen) await takeBack(respond, log);
+      else await answer(respond, late, { replace_original: true }, options);
     });
   }
 
@@ -58,28 +69,44 @@ export function listen(app: App, { receive, log, command, receiver, forms }: Lis
   app.action(
     { action_id: new RegExp(`^${ACTION_PREFIX}`), type: 'block_actions' },
     async ({ body, ack, respond }) => {
+      if (isInView(body)) return;
       let thread: string | undefined;
-      const answer = await answered(receive, () => {
+      const told = answered(receive, () => {
         const click = fromClick(body, receiver());
         thread = click.thread;
         return click.message;
       });
+      await isDoneWithin(lateness.after, told);
       await ack();
-      await tell(respond, answer, thread, log);
+      const place = thread === undefined ? {} : { thread_ts: thread };
+      await answer(respond, await told, { replace_original: false, ...place }, options);
     },
   );
 }
 
-/** The rendered answer, also where the payload cannot be read. */
-async function answered(receive: Receive, decode: () => Inbound): Promise<Rendered> {
+/** The answer, also where the payload cannot be read. */
+async function answered(receive: Receive, decode: () => Inbound): Promise<Told> {
   let message: Inbound;
   try {
     message = decode();
   } catch (error) {
-    if (error instanceof Refusal) return render({ text: error.message });
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
+    const reply = { text: error.message };
+    return { shown: render(reply), reply, user: undefined };
   }
-  return renderAnswer(await receive(message));
+  const given = await receive(message);
+  const user = message.origin?.context?.['user'];
+  const reply = withHints(given);
+  return { shown: renderAnswer(given), reply, user: typeof user === 'string' ? user : undefined };
+}
+
+/** The form says it all: the line that was shown before it goes. */
+async function takeBack(respond: RespondFn, log: Logger): Promise<void> {
+  try {
+    await respond({ delete_original: true });
+  } catch (err) {
+    log.warn({ err }, 'slack did not take back a line');
+  }
 }
 
 function readOr(decode: () => Inbound, log: Logger): Inbound | undefined {
@@ -89,20 +116,5 @@ function readOr(decode: () => Inbound, log: Logger): Inbound | undefined {
     if (!(error instanceof Refusal)) throw error;
     log.warn({ err: error }, 'slack event cannot be read');
     return undefined;
-  }
-}
-
-/** Shows the clicker the answer. The effect stands whether or not Slack takes it. */
-async function tell(
-  respond: RespondFn,
-  answer: Rendered,
-  thread: string | undefined,
-  log: Logger,
-): Promise<void> {
-  const place = thread === undefined ? {} : { thread_ts: thread };
-  try {
-    await respond({ response_type: 'ephemeral', replace_original: false, ...place, ...answer });
-  } catch (error) {
-    log.warn({ err: error }, 'slack did not take the answer to a click');
   }
 }

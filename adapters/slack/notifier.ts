@@ -5,10 +5,11 @@ import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { isObject } from '../../src/domain/json.ts';
 import { type AccountWatch, isTokenRefused, platformError, retryAfter } from './account.ts';
+import type { Rates } from './rates.ts';
 import { render } from './render.ts';
 
 /** Slack's own troubles, which pass. */
-const PASSING = new Set([
+export const PASSING: ReadonlySet<string> = new Set([
   'internal_error',
   'fatal_error',
   'service_unavailable',
@@ -38,38 +39,74 @@ const CLOCKS_APART = MINUTE;
 
 /**
  * Speaks unasked: `externalId` is `<channel>:<ts>`. No request is repeated here; the outbox decides when to try again and
- * keeps the rate per channel. Slack has no idempotency key, so before another try the place is looked at for the first.
+ * keeps the rate per channel, `rates` those per method. Slack has no idempotency key, so before another try the place is looked at for the first.
  */
-export function createNotifier(client: webApi.WebClient, account: AccountWatch): Notifier {
+export function createNotifier(
+  client: webApi.WebClient,
+  account: AccountWatch,
+  rates: Rates,
+  posted: (channel: string | undefined) => void,
+): Notifier {
+  const send = async (to: Address, message: Outbound, held?: Method): Promise<{ externalId: string }> => {
+    if (to.channel !== 'slack')
+      throw new Refusal('invalid_argument', `Slack cannot reach an address of ${to.channel}.`);
+    const turn = turns(rates, to, held);
+    const sent = await deliver(client, to, message, { turn, posted }).catch((error: unknown) => {
+      throw readable(error, to, account);
+    });
+    return { externalId: `${sent.channel ?? to.to}:${sent.ts ?? ''}` };
+  };
   return {
-    async send(to: Address, message: Outbound): Promise<{ externalId: string }> {
-      if (to.channel !== 'slack')
-        throw new Refusal('invalid_argument', `Slack cannot reach an address of ${to.channel}.`);
-      const sent = await deliver(client, to, message).catch((error: unknown) => {
-        throw readable(error, to, account);
-      });
-      return { externalId: `${sent.channel ?? to.to}:${sent.ts ?? ''}` };
+    send: (to, message) => send(to, message),
+    async turn(address, { replaces }, signal) {
+      const method = replaces === undefined ? 'chat.postMessage' : 'chat.update';
+      await rates.turn(method, address.to, signal);
+      return (to, message) => send(to, message, method);
     },
   };
+}
+
+type Method = 'chat.postMessage' | 'chat.update';
+
+/** Waits for the turn of a call, unless it is the one whose turn it is already. */
+function turns(rates: Rates, { to }: Address, held: Method | undefined): (method: Method) => Promise<void> {
+  let left = held;
+  return async (method) => {
+    if (method === left) left = undefined;
+    else await rates.turnSoon(method, to);
+  };
+}
+
+/** What is done before a call, and after a post. */
+interface Around {
+  readonly turn: (method: Method) => Promise<void>;
+  readonly posted: (channel: string | undefined) => void;
 }
 
 async function deliver(
   client: webApi.WebClient,
   to: Address,
   message: Outbound,
+  { turn, posted }: Around,
 ): Promise<{ channel?: string; ts?: string }> {
+  // There are always blocks: an update without any would leave those that the message has, and their buttons.
   const content = render(message.reply);
   if (message.replaces !== undefined) {
     try {
+      await turn('chat.update');
       return await client.chat.update({ ...parsed(message.replaces), ...content });
     } catch (error) {
       if (!UNCHANGEABLE.has(platformError(error) ?? '')) throw error;
     }
   }
   const before = await earlier(client, to, message);
-  // It may have been changed since it was posted.
-  if (before !== undefined) return client.chat.update({ channel: to.to, ts: before, ...content });
-  return client.chat.postMessage({
+  if (before !== undefined) {
+    // It may have been changed since it was posted.
+    await turn('chat.update');
+    return client.chat.update({ channel: to.to, ts: before, ...content });
+  }
+  await turn('chat.postMessage');
+  const sent = await client.chat.postMessage({
     channel: to.to,
     ...content,
     metadata: { event_type: EVENT_TYPE, event_payload: { key: message.key } },
@@ -77,6 +114,8 @@ async function deliver(
     unfurl_media: false,
     ...(to.thread === undefined ? {} : { thread_ts: to.thread }),
   });
+  posted(sent.channel);
+  return sent;
 }
 
 /**

@@ -1,37 +1,26 @@
 import { withHints } from '../../src/core/answer.ts';
 import type { Action, Answer, Reply } from '../../src/core/message.ts';
+import { type Block, type Button, context, sections } from './blocks.ts';
+import { actionRows, cardParts } from './card.ts';
+import { layOut, sizeOf, type Space, textPart } from './parts.ts';
 import { cutAt, escaped } from './text.ts';
+import { withTimes } from './times.ts';
 
-/** Limits of docs.slack.dev/reference/block-kit, except for the total. */
-const SECTION_TEXT = 3_000;
+/** Limits of docs.slack.dev/reference/block-kit. */
 const BUTTON_TEXT = 75;
 const BUTTON_VALUE = 2_000;
 const ACTION_ID = 255;
-const BUTTONS_PER_BLOCK = 5;
 const MOST_BUTTONS = 25;
-/** Slack refuses somewhere near 13,200 characters of blocks with `msg_blocks_too_long` (bolt-js issue 2509). */
-const ALL_BLOCKS = 12_000;
-/** What the JSON around at most eight sections and the closing line takes. */
-const FRAMES = 1_000;
-const FALLBACK_TEXT = 3_000;
+const BUTTONS_OF_ITEM = 5;
+const CHARACTERS_OF_ITEM_BUTTONS = 3_000;
 
-interface Text {
-  type: 'mrkdwn';
-  text: string;
-  /** Slack makes no links or mentions of its own out of names in the text. */
-  verbatim: true;
-}
-interface Button {
-  type: 'button';
-  action_id: string;
-  text: { type: 'plain_text'; text: string; emoji: false };
-  value: string;
-  style?: 'primary' | 'danger';
-}
-type Block =
-  | { type: 'section'; text: Text }
-  | { type: 'actions'; elements: Button[] }
-  | { type: 'context'; elements: Text[] };
+/** Slack refuses somewhere near 13,200 characters of blocks with `msg_blocks_too_long` (bolt-js issue 2509). */
+const MESSAGE: Space = { blocks: 50, characters: 12_000 };
+/** Modals and App Home: 250 KB (`view_too_large`), of which a character may take four bytes. */
+export const VIEW: Space = { blocks: 100, characters: 50_000 };
+/** The closing lines: what choices are missing, and what a report of an error should name. */
+const CLOSING: Space = { blocks: 2, characters: 1_000 };
+const FALLBACK_TEXT = 3_000;
 
 /** What `chat.postMessage`, a slash command's answer and a `response_url` take alike. */
 export interface Rendered {
@@ -45,55 +34,57 @@ export const ACTION_PREFIX = 'run:';
 /** The same of those that open a form. */
 export const FORM_PREFIX = 'form:';
 
-/** Any reply as blocks within Slack's limits; what does not fit is said to be missing. */
-export function render(reply: Reply): Rendered {
+/** Any reply as blocks within the limits of where it is shown; what does not fit is said to be missing. */
+export function render(reply: Reply, space: Space = MESSAGE): Rendered {
   const actions = [...(reply.actions ?? []), ...(reply.form ? [{ asks: [], ...reply.form }] : [])];
-  const buttons = fittingButtons(actions);
-  const missing = actions.length - buttons.length;
-  const rows = inRows(buttons);
+  const buttons = fittingButtons(actions, 0, { most: MOST_BUTTONS, room: space.characters / 2 });
+  const rows = actionRows(buttons);
+  let missing = actions.length - buttons.length;
+  let index = actions.length;
+  const buttonsOf = (its: readonly Action[]): Button[] => {
+    const some = fittingButtons(its, index, { most: BUTTONS_OF_ITEM, room: CHARACTERS_OF_ITEM_BUTTONS });
+    index += its.length;
+    missing += its.length - some.length;
+    return some;
+  };
   const text = escaped(reply.text).trim() || '(no text)';
-  const note = missing > 0 ? `\n_${missing} of the choices do not fit here; type them as commands._` : '';
-  const body = shortened(text, ALL_BLOCKS - FRAMES - JSON.stringify(rows).length) + note;
-  return { text: body.slice(0, cutAt(body, FALLBACK_TEXT)), blocks: [...sections(body), ...rows] };
+  const said = textPart(withTimes(text), sections);
+  const parts = reply.card ? cardParts(reply.card, buttonsOf) : [];
+  const body = layOut(parts.length === 0 ? [said] : parts, left(space, sizeOf(rows)));
+  const note = missing > 0 ? `_${missing} of the choices do not fit here; type them as commands._` : '';
+  const fallback = note === '' ? text : `${text}\n${note}`;
+  return {
+    text: fallback.slice(0, cutAt(fallback, FALLBACK_TEXT)),
+    blocks: [...body, ...(note === '' ? [] : [context(note)]), ...rows],
+  };
 }
+
+const left = ({ blocks, characters }: Space, rows: Space): Space => ({
+  blocks: blocks - rows.blocks - CLOSING.blocks,
+  characters: characters - rows.characters - CLOSING.characters,
+});
 
 /** An answer to an open call: the reply, and for an error what to type instead and what a report of it should name. */
 export function renderAnswer(answer: Answer): Rendered {
   const rendered = render(withHints(answer));
   if (answer.error === undefined) return rendered;
   const note = `${escaped(answer.error.code)} · ${escaped(answer.correlationId)}`.slice(0, 300);
-  return { ...rendered, blocks: [...rendered.blocks, { type: 'context', elements: [mrkdwn(note)] }] };
+  return { ...rendered, blocks: [...rendered.blocks, context(note)] };
 }
 
-function shortened(text: string, budget: number): string {
-  let end = text.length;
-  while (JSON.stringify(text.slice(0, end)).length > budget) end = cutAt(text, Math.floor(end * 0.9));
-  if (end === text.length) return text;
-  return `${text.slice(0, end)}\n_… shortened: ${text.length - end} more characters. Ask for less, or on another channel._`;
-}
-
-function sections(text: string): Block[] {
-  const blocks: Block[] = [];
-  for (let rest = text; rest.length > 0; ) {
-    const end = cutAt(rest, SECTION_TEXT);
-    const piece = rest.slice(0, end);
-    // Slack refuses a section without visible text.
-    if (piece.trim() !== '') blocks.push({ type: 'section', text: mrkdwn(piece) });
-    rest = rest.slice(end);
-  }
-  return blocks;
-}
-
-const mrkdwn = (text: string): Text => ({ type: 'mrkdwn', text, verbatim: true });
-
-function fittingButtons(actions: readonly Action[]): Button[] {
+/** `from`: how many actions of the same message come before these. */
+function fittingButtons(
+  actions: readonly Action[],
+  from: number,
+  { most, room }: { most: number; room: number },
+): Button[] {
   const buttons: Button[] = [];
-  let room = ALL_BLOCKS / 2;
+  let free = room;
   for (const [index, action] of actions.entries()) {
-    const button = toButton(action, index);
+    const button = toButton(action, from + index);
     const size = JSON.stringify(button).length;
-    if (button.value.length > BUTTON_VALUE || size > room || buttons.length === MOST_BUTTONS) continue;
-    room -= size;
+    if (button.value.length > BUTTON_VALUE || size > free || buttons.length === most) continue;
+    free -= size;
     buttons.push(button);
   }
   return buttons;
@@ -111,11 +102,4 @@ function toButton(action: Action, index: number): Button {
     value: JSON.stringify({ command, args, ...(asks && { asks }) }),
     ...(action.style === undefined ? {} : { style: action.style }),
   };
-}
-
-function inRows(buttons: readonly Button[]): Block[] {
-  const rows: Block[] = [];
-  for (let i = 0; i < buttons.length; i += BUTTONS_PER_BLOCK)
-    rows.push({ type: 'actions', elements: buttons.slice(i, i + BUTTONS_PER_BLOCK) });
-  return rows;
 }

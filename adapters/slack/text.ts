@@ -88,3 +88,13 @@ export function cutAt(text: string, limit: number): number {
   const high = text.charCodeAt(limit - 1);
   return high >= 0xd800 && high <= 0xdbff ? limit - 1 : limit;
 }
+
+/**
+ * The same of escaped text with dates of ours in it, which are not cut either; a raw `<` is the beginning of one. 0 where
+ * nothing whole fits.
+ */
+export function cutMarkup(markup: string, limit: number): number {
+  const end = cutAt(markup, limit);
+  const token = markup.lastIndexOf('<', end - 1);
+  return token >= 0 && markup.indexOf('>', token) >= end ? token : end;
+}

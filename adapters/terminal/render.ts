@@ -34,11 +34,14 @@ export function renderAnswer(answer: Answer, typed: string, how: Rendering): str
 /** A reply's text, then its actions as commands to type. */
 export function renderReply(reply: Reply, how: Rendering): string {
   const actions = (reply.actions ?? []).map(
-    ({ label, invocation }) =>
-      `  ${paint('cyan', printable(how.format(invocation)), how)}  (${printable(label)})`,
+    ({ label, invocation, asks = [] }) =>
+      `  ${paint('cyan', printable([how.format(invocation), ...asks.map(blank)].join(' ')), how)}  (${printable(label)})`,
   );
   return [printable(reply.text), ...actions].join('\n');
 }
+
+/** An argument that is left to whoever types the command. */
+const blank = (name: string): string => `--${name} …`;
 
 const paint = (style: Style, text: string, { color }: Rendering): string =>
   color ? styleText(style, text, { validateStream: false }) : text;

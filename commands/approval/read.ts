@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { approvalText } from '../../src/core/approval-cards.ts';
-import { command } from '../../src/core/command.ts';
-import { approvals, votes } from '../../src/domain/approval.ts';
+import { approvalCard, approvalText, requestActions } from '../../src/core/approval-cards.ts';
+import { command, type Ctx } from '../../src/core/command.ts';
+import { approvals, isApprover, votes, type ApprovalRow, type VoteRow } from '../../src/domain/approval.ts';
 import { Refusal } from '../../src/domain/errors.ts';
+import { may } from '../../src/domain/permission.ts';
 import { limit, ref } from '../shared/fields.ts';
 import { approvalLine, approvalView } from './view.ts';
 
@@ -52,6 +53,18 @@ export const approvalShow = command({
     return {
       text: [approvalLine(row), approvalText(ctx, row), ...lines].join('\n'),
       data: approvalView(row, cast),
+      card: approvalCard(ctx, row, cast, { said: lines.join('\n') }),
+      ...(canVote(ctx, row, cast) && { actions: requestActions(row).filter((action) => action.style) }),
     };
   },
 });
+
+/** By mail a vote takes the token of the request's own mail, so it is not offered in another one. */
+const canVote = ({ who, channel, now }: Ctx, row: ApprovalRow, cast: readonly VoteRow[]): boolean =>
+  row.state === 'pending' &&
+  now < row.expiresAt &&
+  channel !== 'email' &&
+  !row.chain.includes(who.name) &&
+  !cast.some(({ voter }) => voter === who.name) &&
+  isApprover(row.policy, who) &&
+  may(who, 'approval:decide');

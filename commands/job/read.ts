@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { command } from '../../src/core/command.ts';
+import { logCard } from '../../src/core/jobs/job-card.ts';
 import { jobView } from '../../src/core/jobs/job-json.ts';
 import { artifacts } from '../../src/domain/artifact.ts';
 import { JOB_STATES, jobLogs, jobs } from '../../src/domain/job.ts';
@@ -102,6 +103,13 @@ export const jobShowLogs = command({
         items: lines.map(({ cursor, stream, line, at }) => ({ cursor, stream, line, at: at.toISOString() })),
         next: lines.at(-1)?.cursor ?? after,
       },
+      ...(tail !== undefined &&
+        lines.length > 0 && {
+          card: logCard(
+            row.ref,
+            lines.map(({ line }) => line),
+          ),
+        }),
     };
   },
 });

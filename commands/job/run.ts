@@ -10,6 +10,7 @@ import { existingRun, keyOf, type Key } from '../../src/core/jobs/keys.ts';
 import { checkNotify } from '../../src/core/jobs/notifying.ts';
 import { queueJob } from '../../src/core/jobs/queueing.ts';
 import { runbookArgs, runbookUsage } from '../../src/core/runbook-args.ts';
+import type { Reply } from '../../src/core/message.ts';
 import { approvals, type ApprovalPolicy } from '../../src/domain/approval.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
 import { DAY } from '../../src/domain/clock.ts';
@@ -113,7 +114,7 @@ export const jobRun: Command = command({
     const runbook = findRunbook(ctx.catalog, given.runbook);
     if (ctx.approved) return startApproved(ctx, runbook, ctx.approved.target);
     const row = await createJob(ctx, runbook, given.args as JsonObject, null, wishes(ctx, given));
-    return jobReply(queuedText(row, ctx.now), row);
+    return asked(queuedText(row, ctx.now), row);
   },
   async hold(ctx, given, approval) {
     const runbook = findRunbook(ctx.catalog, given.runbook);
@@ -208,8 +209,11 @@ async function startApproved(ctx: Ctx, runbook: Runbook, target: string) {
   // First the approval, then the time; an approval that comes after it makes it due at once.
   const queued = await queueJob(ctx.tx, row, { runAt: row.runAt > ctx.now ? row.runAt : ctx.now });
   await ctx.emit('job.queued', row.ref, { runbook: runbook.name, args: row.args, approval: row.approval });
-  return jobReply(queuedText(queued, ctx.now), queued);
+  return asked(queuedText(queued, ctx.now), queued);
 }
+
+/** The answer to whoever asked for it, in whose place they hear what comes of it. */
+const asked = (text: string, row: JobRow): Reply => ({ ...jobReply(text, row), job: row.ref });
 
 /** What those who agreed to a job had to meet. */
 async function policyOf(ctx: Ctx, { approval }: JobRow): Promise<ApprovalPolicy | undefined> {

@@ -2,11 +2,10 @@ import { z } from 'zod';
 import { command } from '../../src/core/command.ts';
 import { createJob } from '../../src/core/jobs/creating.ts';
 import type { Catalog } from '../../src/domain/catalog.ts';
-import type { JsonObject } from '../../src/domain/json.ts';
 import { probeRunbook, probeStates, type Probe } from '../../src/domain/probe.ts';
-import type { Row } from '../../src/domain/table.ts';
 import { jobReply } from '../job/view.ts';
 import { unknown } from '../shared/people.ts';
+import { probeView } from './view.ts';
 
 const name = z.string().min(1).max(64).describe('Which probe');
 
@@ -75,20 +74,4 @@ function findProbe({ probes }: Catalog, id: string): Probe {
   const probe = probes.get(id);
   if (!probe) throw unknown('probe', id, [...probes.keys()]);
   return probe;
-}
-
-function probeView(probe: Probe, row: Row<typeof probeStates> | undefined): JsonObject {
-  const { status, headers, latency } = probe.expect;
-  return {
-    id: probe.name,
-    summary: probe.summary,
-    method: probe.method,
-    url: probe.url,
-    expect: { status, headers, latency: latency ?? null },
-    state: row?.state ?? 'unknown',
-    since: row?.since.toISOString() ?? null,
-    checkedAt: row?.checkedAt.toISOString() ?? null,
-    latency: row?.latency ?? null,
-    failures: row?.failures ?? [],
-  };
 }

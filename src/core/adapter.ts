@@ -21,6 +21,13 @@ export interface Adapter {
   health(): Health;
   /** Set where the channel can speak unasked. */
   readonly notifier?: Notifier;
+  /** Set where it shows people something that stays and is kept right: that goes on in the background. */
+  readonly keeper?: Keeper;
+}
+
+export interface Keeper {
+  start(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 /** A message to an address. `key` is stable: sending it again must not show it twice where that can be told. */
@@ -39,6 +46,11 @@ export interface Notifier {
    * `unavailable` means: never.
    */
   send(to: Address, message: Outbound): Promise<{ externalId: string }>;
+  /**
+   * Set where the far side bounds how much it takes. Resolves when it takes such a message, with what sends it: until then it
+   * may still be changed. Rejects when the signal is aborted.
+   */
+  turn?(to: Address, message: Pick<Outbound, 'replaces'>, signal: AbortSignal): Promise<Notifier['send']>;
 }
 
 /** Hands a proven message to the pipeline; resolves with the answer after its effect is durable. Never rejects. */

@@ -5,6 +5,7 @@ import {
   voteTokens,
   type ApprovalPolicy,
   type ApprovalRow,
+  type Decision,
   type VoteRow,
 } from '../domain/approval.ts';
 import { Refusal } from '../domain/errors.ts';
@@ -14,7 +15,7 @@ import { outbox } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
 import type { Ctx } from './command.ts';
 import { EVERYBODY, linkedTo, TOLD_ON, type ToldOn } from './linked-addresses.ts';
-import type { Reply } from './message.ts';
+import type { Action, Card, Fact, Reply } from './message.ts';
 import { enqueue, revise, type OutgoingRow } from './outgoing.ts';
 
 /** What a voter reads before deciding: exactly what will run, and who has agreed so far. */
@@ -29,6 +30,55 @@ export function approvalText(ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow
     `Expires: ${minute(row.expiresAt)}. Digest: ${row.digest.slice(0, 12)}.`,
   ].join('\n');
 }
+
+/** What is said on a card besides what the request itself says. */
+interface Outcome {
+  /** Why it ended so. */
+  readonly reason?: string | undefined;
+  /** What came of it. */
+  readonly said?: string | undefined;
+}
+
+/** The same, laid out: what will run letter by letter; once it is decided, how it ended, who decided and why. */
+export function approvalCard(
+  ctx: Ctx,
+  row: ApprovalRow,
+  votes: readonly VoteRow[] = [],
+  { reason, said }: Outcome = {},
+): Card {
+  const isOpen = row.state === 'pending';
+  const agreed = votersOf(votes, 'approve');
+  const denied = votersOf(votes, 'deny');
+  const body = [...(row.policy.because ?? []), ...(said ? [said] : [])].join('\n');
+  const facts: readonly (Fact | false)[] = [
+    denied !== '' && { label: 'Denied by', text: denied },
+    !isOpen && agreed !== '' && { label: 'Approved by', text: agreed },
+    Boolean(reason) && { label: 'Reason', text: reason ?? '' },
+    { label: 'Asked by', text: row.requester },
+    { label: 'Risk', text: row.risk },
+    { label: 'Needs', text: neededOf(row.policy) },
+    isOpen && { label: 'Approved so far', text: agreed || 'nobody yet' },
+    row.decidedAt === null
+      ? { label: 'Expires', at: row.expiresAt.toISOString() }
+      : { label: 'Decided', at: row.decidedAt.toISOString() },
+    { label: 'Digest', text: row.digest.slice(0, 12) },
+    row.target !== row.command && { label: 'Target', text: row.target },
+  ];
+  return {
+    title: isOpen
+      ? `${row.ref}: ${row.requester} asks to run`
+      : `${row.ref} ${row.state}: ${row.requester} asked to run`,
+    exact: ctx.format({ command: row.command, args: redact(row.args) }),
+    facts: facts.filter((fact) => fact !== false),
+    ...(body !== '' && { body }),
+  };
+}
+
+const votersOf = (votes: readonly VoteRow[], which: Decision): string =>
+  votes
+    .filter(({ decision }) => decision === which)
+    .map(({ voter }) => voter)
+    .join(', ');
 
 const quorumOf = ({ quorum }: ApprovalPolicy): string => `${quorum} approval${quorum === 1 ? '' : 's'}`;
 
@@ -45,7 +95,7 @@ export function neededOf(policy: ApprovalPolicy): string {
 export const minute = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
 /** Asks every approver who is linked to a channel that can be asked. */
-export async function askApprovers(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
+export async function askApprovers(ctx: Ctx, row: ApprovalRow): Promise<void> {
   const people = await ctx.tx.find(principals, {
     where: { kind: 'person', disabled: false },
     limit: EVERYBODY,
@@ -57,7 +107,7 @@ export async function askApprovers(ctx: Ctx, row: ApprovalRow, text: string): Pr
   for (const { principal, subject, address } of await linkedTo(ctx.tx, asked)) {
     const token = address.channel === 'email' ? await issueToken(ctx, row, principal) : undefined;
     const key = `${cardKey(row, address.channel)}${subject}`;
-    await enqueue(ctx.tx, { key, address, reply: card(row, text, token) });
+    await enqueue(ctx.tx, { key, address, reply: request(ctx, row, [], token) });
   }
 }
 
@@ -67,21 +117,35 @@ const cardKey = ({ ref }: ApprovalRow, channel: ToldOn): string => `approval:${r
 const cardsOn = (ctx: Ctx, row: ApprovalRow, channel: ToldOn): Promise<OutgoingRow[]> =>
   ctx.tx.find(outbox, { where: { key: { prefix: cardKey(row, channel) } }, limit: EVERYBODY });
 
-function card(row: ApprovalRow, text: string, mailToken: string | undefined): Reply {
+/** `mailToken` is set in mails, which can be answered and hold no buttons: their text says all there is. */
+function request(
+  ctx: Ctx,
+  row: ApprovalRow,
+  votes: readonly VoteRow[],
+  mailToken: string | undefined,
+): Reply {
   const vote = { approval: row.ref, digest: row.digest };
   return {
-    text,
+    text: approvalText(ctx, row, votes),
     data: mailToken === undefined ? vote : { ...vote, mailToken },
-    actions: [
-      { label: 'Approve', style: 'primary', invocation: { command: 'approval.approve', args: vote } },
-      {
-        label: 'Deny',
-        style: 'danger',
-        invocation: { command: 'approval.deny', args: vote },
-        asks: ['reason'],
-      },
-    ],
+    card: approvalCard(ctx, row, votes),
+    actions: requestActions(row),
   };
+}
+
+/** What can be done about a request that waits. A vote binds to what was shown; a denial is asked for its reason. */
+export function requestActions({ ref, digest }: ApprovalRow): readonly Action[] {
+  const args = { approval: ref, digest };
+  return [
+    { label: 'Approve', style: 'primary', invocation: { command: 'approval.approve', args } },
+    {
+      label: 'Deny',
+      style: 'danger',
+      invocation: { command: 'approval.deny', args },
+      asks: ['reason'],
+    },
+    { label: 'Details', invocation: { command: 'approval.show', args: { id: ref } } },
+  ];
 }
 
 async function issueToken(ctx: Ctx, row: ApprovalRow, voter: string): Promise<string> {
@@ -111,18 +175,18 @@ export async function spendToken(ctx: Ctx, approval: string): Promise<void> {
 
 /** Shows on every card that can be changed who has agreed so far. */
 export async function showVotes(ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow[]): Promise<void> {
-  const reply = card(row, approvalText(ctx, row, votes), undefined);
+  const reply = request(ctx, row, votes, undefined);
   for (const message of await cardsOn(ctx, row, 'slack')) await revise(ctx.tx, message, reply);
 }
 
 /** After the decision nobody is asked any more, and no card keeps its buttons. */
-export async function withdrawCards(ctx: Ctx, row: ApprovalRow, text: string): Promise<void> {
+export async function withdrawCards(ctx: Ctx, row: ApprovalRow, reply: Reply): Promise<void> {
   for (const channel of TOLD_ON) {
     // A mail that went out cannot be changed; its token is of no use any more.
-    const instead = channel === 'slack' ? { reply: { text } } : {};
+    const instead = channel === 'slack' ? { reply } : {};
     for (const message of await cardsOn(ctx, row, channel)) {
       // What an approver has on the screen says how it ended, also where a change of it was still to go out.
-      if (message.externalId !== null) await revise(ctx.tx, message, { text });
+      if (message.externalId !== null) await revise(ctx.tx, message, reply);
       else if (message.state === 'queued')
         await ctx.tx.update(outbox, message, { state: 'withdrawn', reply: instead });
     }

@@ -15,7 +15,7 @@ import { may, type Permission } from '../domain/permission.ts';
 import { principals, type Principal } from '../domain/principal.ts';
 import { refusalAnswer } from './answer.ts';
 import {
-  approvalText,
+  approvalCard,
   askApprovers,
   minute,
   neededOf,
@@ -24,8 +24,9 @@ import {
   withdrawCards,
 } from './approval-cards.ts';
 import type { Command, Ctx } from './command.ts';
+import { answerKey } from './jobs/report-keys.ts';
 import type { Address, Answer, Invocation, Reply } from './message.ts';
-import { enqueue } from './outgoing.ts';
+import { enqueue, isChangeable } from './outgoing.ts';
 
 /** What the vote commands take. */
 const DECIDE: Permission = 'approval:decide';
@@ -65,7 +66,7 @@ export async function requestApproval(
     quorum: policy.quorum,
     target: row.target,
   });
-  await askApprovers(ctx, row, approvalText(ctx, row));
+  await askApprovers(ctx, row);
   const waits = held ? `${held.target} waits for ${ref}` : `${ref} waits`;
   const text = `${waits}: ${neededOf(policy)} until ${minute(row.expiresAt)}.`;
   return {
@@ -163,13 +164,14 @@ export async function settle(
   if (released?.status !== 'ok') await drop(ctx, settled, said ?? outcome);
   const text = [`${outcome}.`, said].filter(Boolean).join('\n');
   if (row.replyTo) {
-    await enqueue(ctx.tx, {
-      key: `approval:${row.ref}:outcome`,
-      address: row.replyTo as Address,
-      reply: { text },
-    });
+    const address = row.replyTo as Address;
+    const job = released?.reply.job;
+    const key =
+      job !== undefined && isChangeable(address) ? answerKey(job, row.ref) : `approval:${row.ref}:outcome`;
+    await enqueue(ctx.tx, { key, address, reply: { text } });
   }
-  await withdrawCards(ctx, row, text);
+  const cast = await ctx.tx.find(votes, { where: { approval: row.ref }, orderBy: [{ column: 'at' }] });
+  await withdrawCards(ctx, row, { text, card: approvalCard(ctx, settled, cast, { reason, said }) });
   return { row: settled, released };
 }
 

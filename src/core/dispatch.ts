@@ -7,13 +7,14 @@ import type { Principal } from '../domain/principal.ts';
 import type { Receive } from './adapter.ts';
 import { refusalAnswer, withHints } from './answer.ts';
 import { Call } from './call.ts';
+import { answerKey } from './jobs/report-keys.ts';
 import type { Reading } from './language.ts';
 import { offerLink } from './link.ts';
 import { look } from './looking.ts';
 import { nameMentions, refuseUnlinked } from './mentions.ts';
-import type { Answer, Inbound } from './message.ts';
+import type { Address, Answer, Inbound } from './message.ts';
 import { howToBecomeKnown, isTold, whyUnknown } from './outsiders.ts';
-import { enqueue } from './outgoing.ts';
+import { enqueue, isChangeable } from './outgoing.ts';
 import { keep, receiptKey, replay } from './receipts.ts';
 import type { Services } from './services.ts';
 import type { Tx } from './store.ts';
@@ -94,9 +95,16 @@ async function handle(options: Services, tx: Tx, received: Received): Promise<An
   // A message that is answered through the outbox is answered once, whatever the answer: its source sends it again.
   if (key && (final || message.replyTo)) await keep(tx, key, kept);
   if (message.replyTo && (who || isTold(message))) {
-    await enqueue(tx, { key: `reply:${key?.id ?? id}`, address: message.replyTo, reply: withHints(answer) });
+    await post(tx, answer, message.replyTo, key?.id ?? id);
   }
   return answer;
+}
+
+/** Queues the answer; one about a new job changes with the job, where that can be. */
+async function post(tx: Tx, answer: Answer, address: Address, id: string): Promise<void> {
+  const { job } = answer.reply;
+  const key = job !== undefined && isChangeable(address) ? answerKey(job, id) : `reply:${id}`;
+  await enqueue(tx, { key, address, reply: withHints(answer) });
 }
 
 /** A first answer is for whoever may still ask for it: with this key's scopes, and with the roles held today. */

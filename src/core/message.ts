@@ -139,6 +139,8 @@ export interface Reply {
   readonly card?: Card;
   /** What was missing, where it can be filled in: a channel that has forms offers one. */
   readonly form?: Action;
+  /** The job that was asked for: where this is told and can be changed, what comes of the job takes its place. */
+  readonly job?: string;
   /** Set by a command that passes on, as its own, what another one answered: `yes`. */
   readonly answer?: Answer;
   /** Set where what was asked is refused, although what the command has written about it stays. */

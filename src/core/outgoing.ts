@@ -4,7 +4,7 @@ import { outbox } from '../domain/records.ts';
 import { redact } from '../domain/redact.ts';
 import type { Row } from '../domain/table.ts';
 import type { Address, Reply } from './message.ts';
-import type { Tx } from './store.ts';
+import type { ReadTx, Tx } from './store.ts';
 
 /** Where messages go out. */
 export const OUTGOING: readonly Address['channel'][] = ['slack', 'email', 'webhook', 'terminal'];
@@ -14,9 +14,12 @@ export interface Outgoing {
   readonly key: string;
   readonly address: Address;
   readonly reply: Reply;
-  /** External id of the message it takes the place of. */
-  readonly replaces?: string;
+  /** The message it takes the place of. */
+  readonly place?: Place;
 }
+
+/** Where an earlier message stands: its external id; or its key, where that may be on its way only just now. */
+export type Place = { readonly replaces: string } | { readonly follows: string };
 
 /** Whatever somebody typed goes on without secrets; the one that is meant to go out proves a vote by mail. */
 function withoutSecrets(reply: Reply): Reply {
@@ -30,7 +33,7 @@ const laneOf = ({ channel, to }: Address): string =>
   `${channel}:${channel === 'webhook' ? notifyOrigin(to) : to}`;
 
 /** Queues a message in the transaction of the effect that it tells of. Returns false when the key was queued before. */
-export async function enqueue(tx: Tx, { key, address, reply, replaces }: Outgoing): Promise<boolean> {
+export async function enqueue(tx: Tx, { key, address, reply, place }: Outgoing): Promise<boolean> {
   if (await tx.get(outbox, { key })) return false;
   await tx.insert(outbox, {
     id: tx.id(),
@@ -38,7 +41,7 @@ export async function enqueue(tx: Tx, { key, address, reply, replaces }: Outgoin
     channel: address.channel,
     lane: laneOf(address),
     address,
-    reply: { reply: withoutSecrets(reply), ...(replaces !== undefined && { replaces }) },
+    reply: { reply: withoutSecrets(reply), ...place },
     state: 'queued',
     attempts: 0,
     nextAt: tx.now,
@@ -78,4 +81,31 @@ export async function revise(tx: Tx, row: OutgoingRow, reply: Reply): Promise<bo
     createdAt: tx.now,
   });
   return true;
+}
+
+/** Where something stands that takes the place of this message; undefined where it is posted anew. */
+export function placeOf({ key, state, reply, externalId }: OutgoingRow): Place | undefined {
+  if (externalId !== null) return { replaces: externalId };
+  const { replaces, follows } = reply as { replaces?: string; follows?: string };
+  if (replaces !== undefined) return { replaces };
+  if (state === 'queued') return { follows: key };
+  return follows === undefined ? undefined : { follows };
+}
+
+/** Messages that were overtaken by one another, one of which may have gone out. */
+const MOST_OVERTAKEN = 20;
+
+/**
+ * The external id of the message whose place this one takes. What it follows was sent before it, if ever, as both are of one
+ * lane: by now it is known which of those that were overtaken went out.
+ */
+export async function replacedBy(tx: ReadTx, row: OutgoingRow): Promise<string | undefined> {
+  let last: OutgoingRow | undefined = row;
+  for (let n = 0; last && n < MOST_OVERTAKEN; n += 1) {
+    const { replaces, follows } = last.reply as { replaces?: string; follows?: string };
+    if (replaces !== undefined) return replaces;
+    last = follows === undefined ? undefined : await tx.get(outbox, { key: follows });
+    if (last?.externalId) return last.externalId;
+  }
+  return undefined;
 }

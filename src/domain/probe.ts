@@ -1,7 +1,7 @@
 import { SECOND } from './clock.ts';
 import type { JsonObject } from './json.ts';
 import { DEFAULT_CAPABILITY, type Runbook } from './runbook.ts';
-import { int, json, table, text, time } from './table.ts';
+import { int, json, table, text, time, type Row } from './table.ts';
 
 /** A question with an expected answer. */
 export interface Probe {
@@ -36,6 +36,8 @@ export const probeStates = table('probe_states', {
   failures: json<readonly string[]>(),
   observation: json<JsonObject>(),
 });
+
+export type ProbeStateRow = Row<typeof probeStates>;
 
 /** How the names of jobs that ask a probe begin. */
 export const PROBE = 'probe:';

@@ -150,3 +150,8 @@ export const usageTotals = table('usage_totals', {
   /** Millionths of the currency. */
   cost: int(),
 });
+
+/** Whose Home was opened lately, so that it is kept right; the id is the proven identity: `slack:T1/U2`. */
+export const homes = table('homes', {
+  openedAt: time(),
+});

@@ -11,6 +11,7 @@ import {
   confirmations,
   deadLetters,
   effects,
+  homes,
   leases,
   linkCodes,
   mailboxes,
@@ -63,5 +64,6 @@ export const TABLES: readonly Table[] = [
   outbox,
   outages,
   mailboxes,
+  homes,
   leases,
 ];

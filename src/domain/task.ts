@@ -61,9 +61,11 @@ const NEXT: Record<TaskState, readonly TaskState[]> = {
   blocked: [],
 };
 
+export const mayMove = (from: TaskState, to: TaskState): boolean => NEXT[from].includes(to);
+
 /** @throws Refusal `conflict` naming where the task can go from here. */
 export function checkMove(from: TaskState, to: TaskState): void {
-  if (NEXT[from].includes(to)) return;
+  if (mayMove(from, to)) return;
   const hint =
     from === 'blocked'
       ? 'it is blocked; use `task unblock` first'

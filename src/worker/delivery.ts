@@ -22,10 +22,9 @@ const LONGEST_WAIT = 4 * HOUR;
 /** How long a message is tried before it is given up (RFC 5321 section 4.5.4.1 asks for days). */
 export const GIVE_UP = 2 * DAY;
 
-/** As a channel gets it; an earlier try, perhaps another process's, may have been accepted without our knowing. */
-export function outbound(message: Message, since: Date | undefined): Outbound {
-  const { reply, replaces } = message.reply as { reply: Reply; replaces?: string };
-  const tried = message.attempts > 0 || (since !== undefined && message.createdAt < since);
+/** As a channel gets it; `tried`: whether an earlier try may have been accepted without our knowing. */
+export function outbound(message: Message, replaces: string | undefined, tried: boolean): Outbound {
+  const { reply } = message.reply as { reply: Reply };
   return {
     key: message.key,
     reply,

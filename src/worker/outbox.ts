@@ -1,17 +1,15 @@
 import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
 import type { Notifier } from '../core/adapter.ts';
-import { buryReport } from '../core/jobs/dead-letters.ts';
-import { reportedJob } from '../core/jobs/report-keys.ts';
-import type { Address, Reply } from '../core/message.ts';
-import { enqueue } from '../core/outgoing.ts';
+import type { Address } from '../core/message.ts';
+import { replacedBy } from '../core/outgoing.ts';
 import type { Own, Owned } from '../core/owned.ts';
 import type { ReadTx, Store, Tx } from '../core/store.ts';
-import { tellUndelivered } from '../core/undelivered.ts';
 import type { Clock } from '../domain/clock.ts';
 import { leases, outbox } from '../domain/records.ts';
 import { afterFailure, GIVE_UP, outbound, type Change, type Message } from './delivery.ts';
 import { insist } from './insist.ts';
+import { record } from './recording.ts';
 
 export interface OutboxOptions {
   readonly store: Store;
@@ -34,6 +32,21 @@ const UNORDERED: ReadonlySet<string> = new Set(['webhook']);
 /** Lanes of one channel at most that are sent on at once. */
 const MOST_LANES = 50;
 const LOOK_EVERY = 1_000;
+
+/** A lane that is taken; while it waits for the far side to take it, others are sent on. */
+interface Busy {
+  readonly channel: string;
+  waits: boolean;
+}
+
+/** What a process found when a channel became its own. */
+interface Takeover {
+  readonly since: Date;
+  /** By id. */
+  readonly heads: ReadonlySet<string>;
+}
+const MOST_INHERITED = 5_000;
+
 /** What the process holds that delivers for a channel. */
 export const outboxLease = (channel: string): string => `outbox:${channel}`;
 
@@ -41,8 +54,8 @@ export const outboxLease = (channel: string): string => `outbox:${channel}`;
 export class OutboxWorker {
   readonly #options: OutboxOptions;
   readonly #groups = new Map<string, Bottleneck.Group>();
-  /** Lane → channel of what is on its way. */
-  readonly #busy = new Map<string, string>();
+  /** By lane: what is on its way. */
+  readonly #busy = new Map<string, Busy>();
   #unlisten: () => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
   #pumping: Promise<void> | undefined;
@@ -50,23 +63,24 @@ export class OutboxWorker {
   #stopped = false;
   /** By channel: what this process delivers for while it is its own. */
   readonly #owned: ReadonlyMap<string, Owned>;
-  /** By channel: since when. What is older may have been sent by whoever had it before. */
-  readonly #ownedSince = new Map<string, Date>();
+  /** By channel, while it is ours: what may have been sent by whoever had it before. */
+  readonly #taken = new Map<string, Takeover>();
   readonly #sending = new Set<Promise<void>>();
+  /** From then on nothing waits for its turn. */
+  readonly #stopping = new AbortController();
   /** From then on it is not insisted on what could not be recorded. */
   readonly #giveUp = new AbortController();
 
   constructor(options: OutboxOptions) {
     const { own, notifiers } = options;
     this.#options = options;
-    const begin = (channel: string) => {
-      this.#ownedSince.set(channel, options.clock.now());
-      this.wake();
-    };
     this.#owned = new Map(
       Array.from(notifiers.keys(), (channel) => [
         channel,
-        own(outboxLease(channel), { begin: () => begin(channel) }),
+        own(outboxLease(channel), {
+          begin: () => this.#begin(channel),
+          end: () => this.#taken.delete(channel),
+        }),
       ]),
     );
   }
@@ -89,6 +103,7 @@ export class OutboxWorker {
   /** Starts no more deliveries and waits for those under way, until the deadline to record them; the rest stays queued. */
   async stop(deadline: AbortSignal): Promise<void> {
     this.#stopped = true;
+    this.#stopping.abort();
     const giveUp = () => this.#giveUp.abort();
     if (deadline.aborted) giveUp();
     else deadline.addEventListener('abort', giveUp, { once: true });
@@ -97,6 +112,18 @@ export class OutboxWorker {
     await this.#pumping;
     await Promise.all(this.#sending);
     await Promise.all(Array.from(this.#owned.values(), (owned) => owned.stop()));
+  }
+
+  /** The first of each lane alone can have been on its way. */
+  async #begin(channel: string): Promise<void> {
+    const { store, workspace, clock } = this.#options;
+    const since = clock.now();
+    const of = { state: 'queued', channel } as const;
+    const heads = await store.read(workspace, (tx) =>
+      tx.find(outbox, { first: { by: 'lane', of }, limit: MOST_INHERITED }),
+    );
+    this.#taken.set(channel, { since, heads: new Set(heads.map(({ id }) => id)) });
+    this.wake();
   }
 
   async #pump(): Promise<void> {
@@ -115,7 +142,7 @@ export class OutboxWorker {
   /** What is to be sent now on lanes that are free, of the channels that are ours. */
   async #due(): Promise<Message[]> {
     const { store, workspace } = this.#options;
-    const ours = [...this.#owned].flatMap(([channel, owned]) => (owned.held ? [channel] : []));
+    const ours = [...this.#owned.keys()].filter((channel) => this.#isOurs(channel));
     if (ours.length === 0) return [];
     const due = await store.read(workspace, (tx) =>
       Promise.all(ours.map((channel) => this.#dueOn(tx, channel))),
@@ -125,7 +152,9 @@ export class OutboxWorker {
 
   /** The oldest message of each lane; one that waits for its next try holds its lane where there is an order to keep. */
   async #dueOn(tx: ReadTx, channel: string): Promise<Message[]> {
-    const busy = [...this.#busy.values()].filter((each) => each === channel).length;
+    const busy = [...this.#busy.values()].filter((each) => each.channel === channel);
+    const room = MOST_LANES - busy.filter(({ waits }) => !waits).length;
+    if (room <= 0) return [];
     const due = { nextAt: { atMost: tx.now } };
     const queued = { state: 'queued', channel } as const;
     const of = UNORDERED.has(channel) ? { ...queued, ...due } : queued;
@@ -133,15 +162,16 @@ export class OutboxWorker {
       where: due,
       first: { by: 'lane', of },
       orderBy: [{ column: 'id' }],
-      limit: MOST_LANES + busy,
+      limit: room + busy.length,
     });
-    return heads.filter(({ lane }) => !this.#busy.has(lane)).slice(0, MOST_LANES - busy);
+    return heads.filter(({ lane }) => !this.#busy.has(lane)).slice(0, room);
   }
 
   #launch(message: Message): void {
-    this.#busy.set(message.lane, message.channel);
+    const busy = { channel: message.channel, waits: false };
+    this.#busy.set(message.lane, busy);
     const sending = this.#lane(message)
-      .schedule(() => this.#deliver(message))
+      .schedule(() => this.#deliver(message, busy))
       .catch((err: unknown) =>
         this.#options.log.error({ err, key: message.key }, 'a delivery could not be recorded'),
       )
@@ -163,17 +193,20 @@ export class OutboxWorker {
     return group.key(lane);
   }
 
-  async #deliver({ id, channel }: Message): Promise<void> {
-    const { notifiers, delivered, log, clock, random = Math.random } = this.#options;
-    const message = await this.#stillDue(id, channel);
-    if (!message) return;
+  async #deliver(waiting: Message, busy: Busy): Promise<void> {
+    const { delivered, log, clock, random = Math.random } = this.#options;
+    const send = await this.#turn(waiting, busy);
+    const due = send && (await this.#stillDue(waiting));
+    if (!due) return;
+    const { message, replaces } = due;
     let change: Change;
     try {
-      const sent = await notifiers
-        .get(channel)
-        ?.send(message.address as Address, outbound(message, this.#ownedSince.get(channel)));
+      const sent = await send(
+        message.address as Address,
+        outbound(message, replaces, this.#mayBeSent(message)),
+      );
       // A token of an approval mail is of no use here any more.
-      change = { result: 'sent', patch: { ...SENT, externalId: sent?.externalId ?? null } };
+      change = { result: 'sent', patch: { ...SENT, externalId: sent.externalId } };
     } catch (error) {
       change = afterFailure(message, error, clock.now(), random);
       log.warn(
@@ -185,11 +218,47 @@ export class OutboxWorker {
     delivered?.(message.channel, change.result);
   }
 
+  /** What sends it, once the far side takes it; undefined where that is not before the stop. */
+  async #turn({ channel, address, reply }: Message, busy: Busy): Promise<Notifier['send'] | undefined> {
+    const notifier = this.#options.notifiers.get(channel);
+    if (!notifier?.turn) return notifier && ((to, message) => notifier.send(to, message));
+    const { replaces, follows } = reply as { replaces?: string; follows?: string };
+    const place = replaces ?? follows;
+    busy.waits = true;
+    this.wake();
+    try {
+      const message = place === undefined ? {} : { replaces: place };
+      return await notifier.turn(address as Address, message, this.#stopping.signal);
+    } catch (error) {
+      if (this.#stopped) return undefined;
+      throw error;
+    } finally {
+      busy.waits = false;
+    }
+  }
+
   /** As it is now: while it waited for its turn it may have been changed, withdrawn, or become another process's to send. */
-  async #stillDue(id: string, channel: string): Promise<Message | undefined> {
+  async #stillDue({
+    id,
+    channel,
+  }: Message): Promise<{ message: Message; replaces: string | undefined } | undefined> {
     const { store, workspace } = this.#options;
-    const row = await store.read(workspace, (tx) => tx.get(outbox, { id }));
-    return row?.state === 'queued' && this.#owned.get(channel)?.held === true ? row : undefined;
+    return store.read(workspace, async (tx) => {
+      const message = await tx.get(outbox, { id });
+      if (message?.state !== 'queued' || !this.#isOurs(channel)) return undefined;
+      return { message, replaces: await replacedBy(tx, message) };
+    });
+  }
+
+  #isOurs(channel: string): boolean {
+    return this.#owned.get(channel)?.held === true && this.#taken.has(channel);
+  }
+
+  /** Whether an earlier try, perhaps another process's, may have been accepted without our knowing. */
+  #mayBeSent({ id, channel, attempts, createdAt }: Message): boolean {
+    const taken = this.#taken.get(channel);
+    // By whichever is known: whoever queued it may have another time of day.
+    return attempts > 0 || (taken !== undefined && (createdAt < taken.since || taken.heads.has(id)));
   }
 
   /** Its lane stays taken until that is done: nobody would know otherwise that it was sent. */
@@ -224,51 +293,4 @@ export async function findUnheard(tx: ReadTx, limit: number): Promise<Message[]>
 
 export async function settleUnheard(tx: Tx, limit: number): Promise<void> {
   for (const row of await findUnheard(tx, limit)) await tx.update(outbox, row, SENT);
-}
-
-async function record(tx: Tx, message: Message, { result, patch, gone }: Change): Promise<void> {
-  const row = await tx.get(outbox, { id: message.id });
-  if (!row) return;
-  if (row.state === 'withdrawn') return replaceWithdrawn(tx, row, patch.externalId ?? null);
-  // Whoever had the channel meanwhile has told how it ended.
-  if (row.state !== 'queued') return;
-  if (result === 'sent' && row.version !== message.version) return sendChange(tx, row, patch.externalId);
-  const { key: target, channel, lane } = row;
-  const dead = result === 'dead';
-  // The report of a job's end is kept as it is, for whoever redrives it.
-  const kept = dead && reportedJob(target) !== undefined && { reply: row.reply };
-  await tx.update(outbox, row, { ...patch, ...kept });
-  if (!dead) return;
-  await buryReport(tx, target, patch.error ?? 'it was given up');
-  if (gone) await tellUndelivered(tx, row, patch.error ?? 'it is gone');
-  await tx.append({
-    event: 'message.dead',
-    actor: 'system',
-    target,
-    correlationId: row.id,
-    cause: null,
-    details: { channel, lane, error: patch.error ?? null },
-  });
-}
-
-/** It was withdrawn while it was on its way: what was sent is replaced by what holds now. */
-async function replaceWithdrawn(tx: Tx, row: Message, externalId: string | null): Promise<void> {
-  const { reply } = row.reply as { reply?: Reply };
-  if (externalId === null || reply === undefined) return;
-  await tx.update(outbox, row, { externalId });
-  const address = row.address as Address;
-  await enqueue(tx, { key: `${row.key}:settled`, address, reply, replaces: externalId });
-}
-
-/** It was changed while it was on its way: what it says now is sent in the place of what it said. */
-async function sendChange(tx: Tx, row: Message, externalId: string | null | undefined): Promise<void> {
-  const replaces = externalId === null ? {} : { replaces: externalId };
-  const reply = { ...(row.reply as object), ...replaces };
-  await tx.update(outbox, row, {
-    reply,
-    attempts: 0,
-    nextAt: tx.now,
-    error: null,
-    ...(externalId !== undefined && { externalId }),
-  });
 }

@@ -1,6 +1,6 @@
 import type { Store, Tx } from '../core/store.ts';
 import { jobLogs, jobs } from '../domain/job.ts';
-import { outbox } from '../domain/records.ts';
+import { deadLetters, outbox } from '../domain/records.ts';
 
 const PAGE = 500;
 
@@ -21,12 +21,18 @@ export const pruneLogs = (store: Store, workspace: string, before: Date): Promis
     return pageOf(lines, gone, (line) => line.at < before);
   });
 
-/** Removes messages from before an instant that were sent or withdrawn. What was given up stays, to be sent again. */
+/** Removes messages from before an instant that are done with. A report that was given up stays while it may be sent again. */
 export const pruneSent = (store: Store, workspace: string, before: Date): Promise<void> =>
   prune(store, workspace, outbox, async (tx, page) => {
     const messages = await tx.find(outbox, page);
     const old = (message: { readonly createdAt: Date }) => message.createdAt < before;
-    const gone = messages.filter((m) => old(m) && (m.state === 'sent' || m.state === 'withdrawn'));
+    const dead = messages.filter(({ state }) => state === 'dead').map(({ key }) => key);
+    const letters =
+      dead.length === 0
+        ? []
+        : await tx.find(deadLetters, { where: { message: { in: dead }, settledAt: null } });
+    const kept = new Set(letters.map(({ message }) => message));
+    const gone = messages.filter((m) => old(m) && m.state !== 'queued' && !kept.has(m.key));
     return pageOf(messages, gone, old);
   });
 

@@ -34,8 +34,8 @@ test('migrate, doctor, token, a server, audit verify and export', { timeout: 90_
     1,
     expect.stringContaining(`✗ ${name} cannot be read to its end`),
   ]);
-  expect(await said('migrate')).toEqual([0, `${name} has this version's schema (3).\n`]);
-  expect(await said('migrate')).toEqual([0, `${name} has this version's schema (3).\n`]);
+  expect(await said('migrate')).toEqual([0, `${name} has this version's schema (4).\n`]);
+  expect(await said('migrate')).toEqual([0, `${name} has this version's schema (4).\n`]);
   expect(await said('audit', 'verify')).toEqual([0, 'The journal is empty.\n']);
   const [code, token] = await said('token');
   expect([code, token]).toEqual([0, expect.stringMatching(/^sb_\S+\n$/)]);
@@ -58,7 +58,7 @@ test('migrate, doctor, token, a server, audit verify and export', { timeout: 90_
   expect(`${server.out}${server.err}`).not.toContain(':example@');
 
   // While the server runs.
-  expect(await said('doctor')).toEqual([0, expect.stringContaining(`✓ database: ${name}, schema 3\n`)]);
+  expect(await said('doctor')).toEqual([0, expect.stringContaining(`✓ database: ${name}, schema 4\n`)]);
   expect(await said('audit', 'verify')).toEqual([0, expect.stringMatching(/^✓ main: \d+ entries hold/m)]);
   const [, lines] = await said('audit', 'export');
   const entries = lines

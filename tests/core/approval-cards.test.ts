@@ -42,9 +42,10 @@ describe('who is asked', () => {
       `Expires: 2026-03-02 10:00 UTC. Digest: ${digest.slice(0, 12)}.`,
     ]);
     expect(data).toEqual({ approval: 'APR-1', digest, mailToken: expect.stringMatching(/^[0-9a-f]{36}$/) });
-    expect(actions?.map((a) => [a.label, a.invocation])).toEqual([
-      ['Approve', { command: 'approval.approve', args: { approval: 'APR-1', digest } }],
-      ['Deny', { command: 'approval.deny', args: { approval: 'APR-1', digest } }],
+    expect(actions?.map((a) => [a.label, a.invocation, a.asks])).toEqual([
+      ['Approve', { command: 'approval.approve', args: { approval: 'APR-1', digest } }, undefined],
+      ['Deny', { command: 'approval.deny', args: { approval: 'APR-1', digest } }, ['reason']],
+      ['Details', { command: 'approval.show', args: { id: 'APR-1' } }, undefined],
     ]);
     const [slack] = await rows(h, outbox, { where: { key: 'approval:APR-1:slack:T1/UBEN' } });
     expect(slack).toMatchObject({ address: { channel: 'slack', to: 'UBEN' } });
@@ -68,6 +69,101 @@ describe('who is asked', () => {
     expect(await outgoing(h)).toEqual({});
     expect(await rows(h, jobs)).toEqual([]);
     expect(JSON.stringify(await h.entries())).not.toContain('hunter2');
+  });
+});
+
+describe('the card of a request', () => {
+  const cardOf = async (name: string) => {
+    const [row] = await rows(h, outbox, {
+      where: { key: `approval:APR-1:slack:T1/U${name.toUpperCase()}` },
+    });
+    const { reply } = (row?.reply ?? {}) as { reply?: Reply };
+    return { card: reply?.card, labels: reply?.actions?.map(({ label }) => label) };
+  };
+  const deliver = async () => {
+    for (const row of await rows(h, outbox, { where: { key: { prefix: 'approval:APR-1:slack:' } } }))
+      await h.store.transaction('main', (tx) =>
+        tx.update(outbox, row, { state: 'sent', externalId: `D1:${row.key}`, reply: {} }),
+      );
+  };
+  const exact = 'job run deploy --env staging';
+  const needs = { label: 'Needs', text: '2 approvals (role approver)' };
+
+  test('says what will run, who asked, what it takes and how long there is', async () => {
+    await request();
+    const { digest } = await approval(h);
+    expect(await cardOf('ben')).toEqual({
+      card: {
+        title: 'APR-1: ana asks to run',
+        exact,
+        facts: [
+          { label: 'Asked by', text: 'ana' },
+          { label: 'Risk', text: 'destructive' },
+          needs,
+          { label: 'Approved so far', text: 'nobody yet' },
+          { label: 'Expires', at: '2026-03-02T10:00:00.000Z' },
+          { label: 'Digest', text: digest.slice(0, 12) },
+          { label: 'Target', text: 'JOB-1' },
+        ],
+      },
+      labels: ['Approve', 'Deny', 'Details'],
+    });
+  });
+
+  test('names who has approved, and in the end who decided, without choices', async () => {
+    await request();
+    await deliver();
+    await h.run('cho', 'approve APR-1');
+    expect((await cardOf('ben')).card?.facts).toContainEqual({ label: 'Approved so far', text: 'cho' });
+    h.clock.pass(1_000);
+    await h.run('ben', 'approve APR-1');
+    const { card, labels } = await cardOf('ben');
+    expect(labels).toBeUndefined();
+    expect(card).toMatchObject({
+      title: 'APR-1 approved: ana asked to run',
+      exact,
+      body: 'JOB-1 is queued: deploy.',
+      facts: expect.arrayContaining([
+        { label: 'Approved by', text: 'cho, ben' },
+        { label: 'Decided', at: '2026-03-02T09:00:01.000Z' },
+      ]),
+    });
+    expect((await cardOf('cho')).card).toEqual(card);
+  });
+
+  test('says who denied it and why', async () => {
+    await request();
+    await deliver();
+    await h.run('ben', 'deny APR-1 --reason "not on a Friday"');
+    const { card, labels } = await cardOf('cho');
+    expect(labels).toBeUndefined();
+    expect(card?.title).toBe('APR-1 denied: ana asked to run');
+    expect(card?.facts?.slice(0, 3)).toEqual([
+      { label: 'Denied by', text: 'ben' },
+      { label: 'Reason', text: 'not on a Friday' },
+      { label: 'Asked by', text: 'ana' },
+    ]);
+  });
+
+  test('says that it was taken back', async () => {
+    await request();
+    await deliver();
+    await h.run('ana', 'approval cancel APR-1');
+    const { card } = await cardOf('ben');
+    expect(card?.title).toBe('APR-1 cancelled: ana asked to run');
+    expect(card?.facts?.[0]).toEqual({ label: 'Reason', text: 'taken back by ana' });
+  });
+
+  test('is the answer to a look at it, with the votes, and choices for whoever may vote', async () => {
+    await request();
+    await h.run('cho', 'approve APR-1 --reason fine');
+    const { reply } = await h.run('ben', 'approval show APR-1');
+    expect(reply.card).toMatchObject({ title: 'APR-1: ana asks to run', exact });
+    expect(reply.card?.body).toBe('cho: approve (fine) by terminal');
+    expect(reply.actions?.map(({ label }) => label)).toEqual(['Approve', 'Deny']);
+    expect((await h.run('ana', 'approval show APR-1')).reply.actions).toBeUndefined();
+    expect((await h.run('', 'approval show APR-1', byMail('ben'))).reply.actions).toBeUndefined();
+    expect((await h.run('cho', 'approval show APR-1')).reply.actions).toBeUndefined();
   });
 });
 
@@ -121,8 +217,9 @@ describe('the outcome', () => {
     await request(onSlack('ana'));
     await h.run('ben', 'approve APR-1');
     await h.run('cho', 'approve APR-1');
-    expect((await outgoing(h))['approval:APR-1:outcome']).toBe('APR-1 approved.\nJOB-1 is queued: deploy.');
-    const [row] = await rows(h, outbox, { where: { key: 'approval:APR-1:outcome' } });
+    const key = 'job:JOB-1:answer:APR-1';
+    expect((await outgoing(h))[key]).toBe('APR-1 approved.\nJOB-1 is queued: deploy.');
+    const [row] = await rows(h, outbox, { where: { key } });
     expect(row?.address).toEqual({ channel: 'slack', to: 'C1', thread: '1.2' });
   });
 
@@ -163,6 +260,7 @@ describe('the outcome', () => {
     expect(shown).toHaveProperty('reply.reply.actions', [
       expect.objectContaining({ label: 'Approve' }),
       expect.objectContaining({ label: 'Deny' }),
+      expect.objectContaining({ label: 'Details' }),
     ]);
     await h.run('ben', 'deny APR-1 --reason no');
     const [settled] = await rows(h, outbox, { where });

@@ -78,6 +78,20 @@ describe.each(DATABASES)('on %s', (_name, open) => {
     expect(await notices()).toEqual([]);
   });
 
+  test('what was laid out is said in words, which begin with where it could not stand', async () => {
+    const reply = { text: 'APR-1: ana asks to run', card: { title: 'APR-1: ana asks to run' } };
+    const key = 'reply:2';
+    await h.store.transaction('main', async (tx) => {
+      await enqueue(tx, { key, address: asked('U77'), reply });
+      const row = await tx.get(outbox, { key });
+      if (row) await tellUndelivered(tx, row, 'Slack cannot deliver to C9: not_in_channel.');
+    });
+    const notice = (await rows(h, outbox)).find((row) => row.key.startsWith('undelivered:'));
+    expect(notice?.reply).toEqual({
+      reply: { text: 'I cannot post in that channel (not_in_channel):\nAPR-1: ana asks to run' },
+    });
+  });
+
   test('who asked is told in private what could not be said', async () => {
     await giveUp('reply:1', asked('U77'), 'TSK-1 was created.', 'not_in_channel');
     expect(await notices()).toEqual([

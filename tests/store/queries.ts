@@ -40,6 +40,17 @@ export const QUERIES: readonly (readonly [string, string])[] = [
     'job_logs_cursor',
   ],
   ['SELECT * FROM approvals WHERE workspace = ? AND state = ? AND expires_at <= ?', 'approvals_state'],
+  [
+    'SELECT * FROM approvals WHERE workspace = ? AND state = ? AND expires_at > ? ORDER BY expires_at LIMIT 200',
+    'approvals_state',
+  ],
+  [
+    'SELECT * FROM tasks WHERE workspace = ? AND owner = ? AND state IN (?, ?, ?, ?, ?, ?, ?) AND archived = ? ORDER BY priority, id LIMIT 100',
+    'tasks_owner',
+  ],
+  ['SELECT * FROM jobs WHERE workspace = ? AND ended_at IS NULL ORDER BY id DESC LIMIT 10', 'jobs_live'],
+  ['SELECT count(*) FROM jobs WHERE workspace = ? AND ended_at IS NULL', 'jobs_live'],
+  ['SELECT * FROM votes WHERE workspace = ? AND approval IN (?, ?)', 'votes_voter'],
   ['SELECT * FROM votes WHERE workspace = ? AND approval = ?', 'votes_voter'],
   ['SELECT * FROM outbox WHERE workspace = ? AND key = ?', 'outbox_key'],
   [
@@ -50,5 +61,6 @@ export const QUERIES: readonly (readonly [string, string])[] = [
   ['SELECT * FROM outbox WHERE workspace = ? AND state = ? ORDER BY id DESC LIMIT 3', 'outbox_state'],
   ['SELECT * FROM outbox WHERE workspace = ? AND key >= ? AND key < ? LIMIT 9', 'outbox_key'],
   ['SELECT * FROM journal WHERE workspace = ? AND target = ? ORDER BY seq LIMIT 9', 'journal_target'],
+  ['SELECT * FROM homes WHERE workspace = ? AND opened_at > ? LIMIT 9', 'homes_opened'],
   ['SELECT * FROM receipts WHERE workspace = ? AND expires_at < ?', 'receipts_expiry'],
 ];

@@ -90,7 +90,7 @@ describe('a message', () => {
     const far = farSide();
     start(far.notifier);
     await h.store.transaction('main', (tx) =>
-      enqueue(tx, { key: 'k1', address: TO, reply: { text: 'new' }, replaces: 'x0' }),
+      enqueue(tx, { key: 'k1', address: TO, reply: { text: 'new' }, place: { replaces: 'x0' } }),
     );
     await expectState('k1', 'sent');
     expect(far.sent[0]).toMatchObject({ replaces: 'x0' });

@@ -11,6 +11,7 @@ import { admitRun } from './admitting.ts';
 import { originOf } from './causes.ts';
 import { settleLetters } from './dead-letters.ts';
 import { queueJob } from './queueing.ts';
+import { tellAgain } from './telling.ts';
 import { forgetSteps, leftToUndo, undoAgain } from './retaking.ts';
 
 /**
@@ -39,6 +40,7 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
     const undoing = await undoAgain(tx, row, left, { runAt, chain });
     const { runbook: name, phase } = undoing;
     await ctx.emit('job.queued', row.ref, { runbook: name, phase, ...details, ...later });
+    await tellAgain(tx, undoing);
     return undoing;
   }
   const runbook = repeatable(ctx, row);
@@ -62,6 +64,7 @@ export async function repeat(ctx: Ctx, row: JobRow, runAt: Date, details: JsonOb
     ...(await forgetSteps(tx, row)),
   });
   await ctx.emit('job.queued', row.ref, { runbook: row.runbook, ...details, ...later });
+  await tellAgain(tx, queued);
   return queued;
 }
 

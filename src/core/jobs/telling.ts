@@ -1,13 +1,14 @@
 import { clip } from '../../domain/clip.ts';
 import { SECOND } from '../../domain/clock.ts';
-import { jobLogs, progressText, type JobRow } from '../../domain/job.ts';
+import { isOver, jobLogs, progressText, type JobRow } from '../../domain/job.ts';
 import { outbox } from '../../domain/records.ts';
 import type { Address, Reply } from '../message.ts';
-import { enqueue, isChangeable, revise, type OutgoingRow } from '../outgoing.ts';
+import { enqueue, isChangeable, placeOf, revise, type OutgoingRow } from '../outgoing.ts';
 import type { Tx } from '../store.ts';
 import { jobActions } from './job-actions.ts';
+import { jobCard } from './job-card.ts';
 import { postEnd } from './notifying.ts';
-import { aboutJob, endKey, isNews, newsKey } from './report-keys.ts';
+import { aboutJob, changesWithJob, endKey, newsKey } from './report-keys.ts';
 
 /** Milliseconds between two pieces of news of one job. */
 export const NEWS_EVERY = 5 * SECOND;
@@ -28,9 +29,10 @@ export async function tellNews(tx: Tx, row: JobRow): Promise<boolean> {
   if (tx.now.getTime() - since.getTime() < NEWS_EVERY) return false;
   const before = await lastNews(tx, row);
   if (before && tx.now.getTime() - before.createdAt.getTime() < NEWS_EVERY) return false;
-  const text = await newsText(tx, row);
-  if (before?.state !== 'queued') return replace(tx, row, before, newsKey(row, tx.now), text);
-  return revise(tx, before, aboutReply(row, text));
+  const log = await lastLines(tx, row);
+  const text = newsText(row, log);
+  if (before?.state !== 'queued') return replace(tx, row, before, newsKey(row, tx.now), text, log);
+  return revise(tx, before, aboutReply(row, text, log));
 }
 
 /** A job stopped to run and is not over: where its news stand, they say what it waits for from now on. */
@@ -48,15 +50,26 @@ export async function tellEnd(tx: Tx, row: JobRow, text: string): Promise<void> 
   await postEnd(tx, row);
 }
 
-/** The news that were told last, unless the job was over in between. */
+/** A job that was over is to run again: where its end stands, that is said instead, with what can be done now. */
+export async function tellAgain(tx: Tx, row: JobRow): Promise<void> {
+  const before = hearsNews(row) ? await lastTold(tx, row) : undefined;
+  if (before && placeOf(before)) await replace(tx, row, before, newsKey(row, tx.now), pauseText(row));
+}
+
+/** What was told last, from the answer on, unless the job was over in between. */
 async function lastNews(tx: Tx, row: JobRow): Promise<OutgoingRow | undefined> {
+  const last = await lastTold(tx, row);
+  return last && changesWithJob(last.key) ? last : undefined;
+}
+
+async function lastTold(tx: Tx, row: JobRow): Promise<OutgoingRow | undefined> {
   const { channel } = row.replyTo as Address;
   const [last] = await tx.find(outbox, {
     where: { key: { prefix: aboutJob(row) }, channel },
     orderBy: [{ column: 'id', descending: true }],
     limit: 1,
   });
-  return last && isNews(last.key) ? last : undefined;
+  return last;
 }
 
 /** Tells something in the place of what was told before, or is on its way, or was to be told. */
@@ -66,29 +79,38 @@ async function replace(
   before: OutgoingRow | undefined,
   key: string,
   text: string,
+  log?: readonly string[],
 ): Promise<boolean> {
-  const reply = aboutReply(row, text);
-  if (before?.state === 'queued') await tx.update(outbox, before, { state: 'withdrawn', reply: { reply } });
-  const replaces = before?.externalId ?? (before?.reply as { replaces?: string } | undefined)?.replaces;
+  const place = before && placeOf(before);
+  if (before?.state === 'queued') {
+    const { reply: _, ...its } = before.reply as { reply?: Reply };
+    await tx.update(outbox, before, { state: 'withdrawn', reply: its });
+  }
   const address = row.replyTo as Address;
-  return enqueue(tx, { key, address, reply, ...(replaces !== undefined && { replaces }) });
+  return enqueue(tx, { key, address, reply: aboutReply(row, text, log), ...(place && { place }) });
 }
 
-/** Where the message changes with the job, so does what can be done about it. */
-const aboutReply = (row: JobRow, text: string): Reply =>
-  hearsNews(row) ? { text, actions: jobActions(row) } : { text };
+/** Where the message changes with the job, so does what can be done about it. Its text says the `log` already. */
+function aboutReply(row: JobRow, text: string, log?: readonly string[]): Reply {
+  if (!hearsNews(row)) return { text };
+  // The title says what the first line does once the job is over.
+  const said = isOver(row.state) ? text.split('\n').slice(1).join('\n') : text;
+  const card = jobCard(row, log ?? [], log === undefined ? said : '');
+  return { text, card, actions: jobActions(row) };
+}
 
-async function newsText(tx: Tx, row: JobRow): Promise<string> {
+async function lastLines(tx: Tx, row: JobRow): Promise<readonly string[]> {
   const lines = await tx.find(jobLogs, {
     where: { job: row.ref, stream: { not: 'progress' } },
     orderBy: [{ column: 'cursor', descending: true }],
     limit: LINES,
   });
+  return lines.toReversed().map(({ line }) => clip(line, 300));
+}
+
+function newsText(row: JobRow, log: readonly string[]): string {
   const progress = row.progress ? ` · ${progressText(row.progress)}` : '';
-  return [
-    `${row.ref} is running: ${row.runbook}${progress}`,
-    ...lines.toReversed().map((l) => clip(l.line, 300)),
-  ].join('\n');
+  return [`${row.ref} is running: ${row.runbook}${progress}`, ...log].join('\n');
 }
 
 function pauseText(row: JobRow): string {

@@ -81,6 +81,16 @@ describe('a mail that nobody asked for', () => {
     expect(mail.text).toContain('Yes: answer with the line\n{"command":"yes","args":{"id":"1"}}');
   });
 
+  test('says what is to be filled in where an action asks for it', async () => {
+    const invocation = { command: 'task.block', args: { task: 'TSK-1' } };
+    const actions = [{ label: 'Block', invocation, asks: ['reason'] }];
+    const { mail } = await send({ text: 'Block it?', actions });
+    expect(mail.text).toContain(
+      'Block: answer with the line, with your reason in place of the dots\n' +
+        '{"command":"task.block","args":{"task":"TSK-1","reason":"…"}}',
+    );
+  });
+
   test('about an approval is answered to an address of its own', async () => {
     const { mail } = await send({
       text: 'bo asks to run\njob run deploy',

@@ -25,7 +25,7 @@ const { features, oauth_config, settings } = manifest;
 const SUBSCRIPTIONS: Readonly<Record<string, string>> = { message: 'message.im' };
 
 async function used(): Promise<{ methods: string[]; events: string[] }> {
-  const files = ['listeners', 'notifier', 'account', 'members', 'forms'].map(
+  const files = ['listeners', 'notifier', 'account', 'members', 'forms', 'home', 'home-listeners'].map(
     (name) => new URL(`adapters/slack/${name}.ts`, root),
   );
   const source = (await Promise.all(files.map((file) => readFile(file, 'utf8')))).join('\n');
@@ -53,9 +53,9 @@ describe('the manifest', () => {
     expect(settings.event_subscriptions.bot_events).toEqual((await used()).events);
   });
 
-  test('lets people write to the bot directly', () => {
+  test('gives everybody a Home, and lets people write to the bot directly', () => {
     expect(features).toMatchObject({
-      app_home: { messages_tab_enabled: true, messages_tab_read_only_enabled: false },
+      app_home: { home_tab_enabled: true, messages_tab_enabled: true, messages_tab_read_only_enabled: false },
     });
   });
 

@@ -42,7 +42,9 @@ describe('any reply', () => {
 });
 
 const shown = (rendered: ReturnType<typeof render>): string =>
-  rendered.blocks.map((block) => (block.type === 'section' ? block.text.text : '')).join('');
+  rendered.blocks.map((block) => ('text' in block ? block.text.text : '')).join('');
+const below = ({ blocks }: ReturnType<typeof render>): string[] =>
+  blocks.flatMap((block) => (block.type === 'context' ? block.elements.map(({ text }) => text) : []));
 
 describe('text', () => {
   test('of an ordinary length is shown whole', () => {
@@ -51,11 +53,62 @@ describe('text', () => {
   });
 
   test('that is too long says how much is missing', () => {
-    expect(shown(render({ text: 'x'.repeat(50_000) }))).toMatch(/x\n_… shortened: \d+ more characters/);
+    const rendered = render({ text: 'x'.repeat(50_000) });
+    const missing = 50_000 - shown(rendered).length;
+    expect(below(rendered)).toEqual([
+      `_… shortened: ${missing} more characters. Ask for less, or on another channel._`,
+    ]);
+    expect(missing).toBeLessThan(41_000);
   });
 
   test('is shown as it was written', () => {
     expect(shown(render({ text: '<!channel> & <@U1>' }))).toBe('&lt;!channel&gt; &amp; &lt;@U1&gt;');
+  });
+});
+
+describe('a time in a text', () => {
+  const at = (text: string): string => shown(render({ text }));
+
+  test.each([
+    ['2026-03-02 10:00 UTC', '<!date^1772445600^{date_short_pretty} {time}|2026-03-02 10:00 UTC>'],
+    ['2026-03-02 10:00:05 UTC', '<!date^1772445605^{date_short_pretty} {time_secs}|2026-03-02 10:00:05 UTC>'],
+    ['2026-03-02T10:00:00.000Z', '<!date^1772445600^{date_short_pretty} {time}|2026-03-02T10:00:00.000Z>'],
+    ['2026-03-02T10:00:00Z', '<!date^1772445600^{date_short_pretty} {time}|2026-03-02T10:00:00Z>'],
+  ])('is shown in the zone of whoever reads it: %s', (written, token) => {
+    expect(at(`Expires: ${written}. Soon`)).toBe(`Expires: ${token}. Soon`);
+    expect(at(`(until ${written})`)).toBe(`(until ${token})`);
+    expect(at(`a\n${written}\nb`)).toBe(`a\n${token}\nb`);
+    expect(render({ text: `until ${written}` }).text).toBe(`until ${written}`);
+  });
+
+  test.each([
+    '`2026-03-02 10:00 UTC`',
+    '```\nuntil 2026-03-02T10:00:00.000Z\n```',
+    'https://example.test/?at=2026-03-02T10:00:00Z',
+    '2026-02-30 10:00 UTC',
+    '2026-13-01 10:00 UTC',
+    '2026-03-02 25:00 UTC',
+    '1926-03-02 10:00 UTC',
+    '2026-03-02 10:00',
+    '2026-03-02 10:00 UTC+1',
+    '12026-03-02 10:00 UTC',
+  ])('stays as it is where it is code, a part of something, or no instant: %s', (text) => {
+    expect(at(text)).toBe(text);
+  });
+
+  test('comes only out of what has nothing but the time in it', () => {
+    const typed = '<!date^1772445600^{date}|now> 2026-03-02 10:00 UTC|<@U1>';
+    expect(at(typed)).toBe('&lt;!date^1772445600^{date}|now&gt; 2026-03-02 10:00 UTC|&lt;@U1&gt;');
+  });
+
+  test('is never cut in two', () => {
+    for (let before = 2_880; before < 3_010; before += 1) {
+      const rendered = render({ text: `${'x'.repeat(before)} 2026-03-02 10:00 UTC` });
+      expect(checkMessage(rendered)).toEqual([]);
+      expect(shown(rendered)).toContain('{time}|2026-03-02 10:00 UTC>');
+    }
+    const many = render({ text: Array.from({ length: 2_000 }, () => '2026-03-02 10:00 UTC').join(' ') });
+    expect(checkMessage(many)).toEqual([]);
   });
 });
 

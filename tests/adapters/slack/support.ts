@@ -6,7 +6,7 @@ import { commands } from '../../../commands/index.ts';
 import type { Adapter } from '../../../src/core/adapter.ts';
 import { createCommandSet } from '../../../src/core/command-set.ts';
 import type { Answer, Inbound, Reply } from '../../../src/core/message.ts';
-import { type FakeSlack, startFakeSlack } from '../../fakes/slack/index.ts';
+import { type FakeSlack, type FakeSlackOptions, startFakeSlack } from '../../fakes/slack/index.ts';
 
 export const TEAM = 'T0TEAM001';
 export const SECRET = 'fake-signing-secret';
@@ -41,7 +41,11 @@ export async function setUp(mode: 'http' | 'socket', more: Partial<SlackOptions>
 }
 
 /** The same, not started. */
-export async function prepare(mode: 'http' | 'socket', more: Partial<SlackOptions> = {}): Promise<Setup> {
+export async function prepare(
+  mode: 'http' | 'socket',
+  more: Partial<SlackOptions> = {},
+  fake: Partial<FakeSlackOptions> = {},
+): Promise<Setup> {
   const clock = new TestClock();
   const slack = await startFakeSlack({
     signingSecret: SECRET,
@@ -49,6 +53,7 @@ export async function prepare(mode: 'http' | 'socket', more: Partial<SlackOption
     appToken: 'xapp-fake',
     teamId: TEAM,
     clock,
+    ...fake,
   });
   const log = pino({ level: 'silent' });
   const http = createHttp({ host: '127.0.0.1', port: 0, trustedProxies: [], allowedOrigins: [], log });

@@ -126,6 +126,15 @@ describe('answers', () => {
     );
   });
 
+  test('an action leaves open what it asks for', async () => {
+    const deny = { command: 'approval.deny', args: { approval: 'APR-1' } };
+    const actions = [{ label: 'Deny', invocation: deny, asks: ['reason'] }];
+    const answer: Answer = { ...ok('APR-1'), reply: { text: 'APR-1: ana asks to run', actions } };
+    expect(await render(answer, { format })).toBe(
+      '✓ APR-1: ana asks to run\n  approval deny APR-1 --reason …  (Deny)\n',
+    );
+  });
+
   test('what was read is shown where it differs from what was typed', async () => {
     const invocation = { command: 'task.create', args: { title: 'Fix' } };
     const answer: Answer = { ...ok('Create it?'), status: 'needs_confirmation', invocation };

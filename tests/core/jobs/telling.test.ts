@@ -3,6 +3,7 @@ import { addLines } from '../../../src/core/jobs/log.ts';
 import { noteProgress } from '../../../src/core/jobs/progress.ts';
 import { requeue } from '../../../src/core/jobs/retrying.ts';
 import { tellEnd, tellNews, tellPause } from '../../../src/core/jobs/telling.ts';
+import type { Reply } from '../../../src/core/message.ts';
 import type { Tx } from '../../../src/core/store.ts';
 import { SECOND } from '../../../src/domain/clock.ts';
 import { jobLogs, jobs, type JobRow } from '../../../src/domain/job.ts';
@@ -16,7 +17,12 @@ beforeEach(async () => {
 });
 afterEach(() => h.close());
 
-const running = async (over: object = onSlack('ben')) => {
+/** A slash command: it was answered in its acknowledgement. */
+const bySlash = () => {
+  const { replyTo: origin, ...message } = onSlack('ben');
+  return { ...message, ...(origin && { origin }) };
+};
+const running = async (over: object = bySlash()) => {
   await h.run('ben', 'job run restart', over);
   await change({ state: 'running', attempt: 1, runningAt: h.clock.now(), fence: 1 });
 };
@@ -44,8 +50,8 @@ const end = (text: string) => act((tx, row) => tellEnd(tx, row, text));
 const messages = async () =>
   (await rows(h, outbox, { where: { key: { prefix: 'job:' } }, orderBy: [{ column: 'id' }] })).map(
     ({ state, reply }) => {
-      const { reply: said, replaces } = reply as { reply?: { text: string }; replaces?: string };
-      return { state, text: said?.text, ...(replaces !== undefined && { replaces }) };
+      const { reply: said, ...place } = reply as { reply?: { text: string } };
+      return { state, ...(said && { text: said.text }), ...place };
     },
   );
 /** As the outbox does it. */
@@ -105,6 +111,70 @@ describe('the message about a job', () => {
     expect(await choices()).toEqual([log20]);
   });
 
+  const card = async () => {
+    const [last] = await rows(h, outbox, {
+      where: { key: { prefix: 'job:' } },
+      orderBy: [{ column: 'id', descending: true }],
+    });
+    return (last?.reply as { reply?: Reply } | undefined)?.reply?.card;
+  };
+  const startedAt = new Date('2026-03-02T09:00:00Z');
+  const started = { label: 'Started', at: '2026-03-02T09:00:00.000Z' };
+
+  test('shows how far it has come, and its last lines letter by letter', async () => {
+    await running();
+    await change({ startedAt });
+    h.clock.pass(5 * SECOND);
+    await act((tx, row) => noteProgress(tx, row, { percent: 65, text: 'Building' }));
+    await log('zero', 'one', '<two>', 'x'.repeat(2_000), 'three', 'four');
+    await news();
+    expect(await card()).toEqual({
+      title: 'JOB-1 · restart · running',
+      exact: `one\n<two>\n${'x'.repeat(299)}…\nthree\nfour`,
+      facts: [started],
+      body: '▓▓▓▓▓▓░░░░ 65 % Building',
+    });
+  });
+
+  test('says in its title how it ended, and below why', async () => {
+    await running();
+    const endedAt = new Date('2026-03-02T09:00:07Z');
+    await change({ state: 'failed', startedAt, endedAt });
+    await end('JOB-1 failed: restart\nexit code 1');
+    expect(await card()).toEqual({
+      title: 'JOB-1 · restart · failed',
+      facts: [started, { label: 'Ended', at: '2026-03-02T09:00:07.000Z' }],
+      body: 'exit code 1',
+    });
+  });
+
+  test('says what it waits for', async () => {
+    await running();
+    h.clock.pass(5 * SECOND);
+    await news();
+    await change({ state: 'waiting', waitFor: { kind: 'approval', approval: 'APR-2' } });
+    await act(tellPause);
+    expect(await card()).toMatchObject({
+      title: 'JOB-1 · restart · waiting',
+      body: 'JOB-1 waits for APR-2: restart',
+    });
+  });
+
+  test('keeps the end of the log where not all of it fits', async () => {
+    await running();
+    const lines = Array.from({ length: 50 }, (_, i) => `${i} ${'&'.repeat(100)}`);
+    await log(...lines);
+    const shown = (await h.run('vic', 'job logs JOB-1 --tail 40')).reply.card;
+    expect(shown?.title).toBe('JOB-1 · log');
+    expect(shown?.exact).toBe(lines.slice(-11).join('\n'));
+    expect(shown?.body).toBe('The last 11 of 40 lines; to see others: job logs JOB-1');
+    expect((await h.run('vic', 'job logs JOB-1 --tail 2')).reply.card).toEqual({
+      title: 'JOB-1 · log',
+      exact: lines.slice(-2).join('\n'),
+    });
+    expect((await h.run('vic', 'job logs JOB-1')).reply.card).toBeUndefined();
+  });
+
   test('says it in words alone where it cannot be changed', async () => {
     await running(byMail('ben'));
     await end('JOB-1 failed: restart');
@@ -154,8 +224,8 @@ describe('the conversation that asked for a job', () => {
     expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 is running: restart\none\ntwo' }]);
     await end('JOB-1 failed: restart');
     expect(await messages()).toEqual([
-      { state: 'withdrawn', text: 'JOB-1 failed: restart' },
-      { state: 'queued', text: 'JOB-1 failed: restart' },
+      { state: 'withdrawn' },
+      { state: 'queued', text: 'JOB-1 failed: restart', follows: expect.stringMatching(/:news:/) },
     ]);
   });
 
@@ -168,7 +238,7 @@ describe('the conversation that asked for a job', () => {
     await news();
     await end('JOB-1 succeeded: restart');
     expect((await messages()).slice(1)).toEqual([
-      { state: 'withdrawn', text: 'JOB-1 succeeded: restart' },
+      { state: 'withdrawn', replaces: 'C1:1.5' },
       { state: 'queued', text: 'JOB-1 succeeded: restart', replaces: 'C1:1.5' },
     ]);
   });
@@ -200,7 +270,7 @@ describe('the conversation that asked for a job', () => {
     await change({ state: 'waiting', waitFor: { kind: 'approval', approval: 'APR-2' } });
     await act(tellPause);
     expect((await messages()).slice(-2)).toEqual([
-      { state: 'withdrawn', text: 'JOB-1 waits for APR-2: restart' },
+      { state: 'withdrawn', replaces: 'C1:1.5' },
       { state: 'queued', text: 'JOB-1 waits for APR-2: restart', replaces: 'C1:1.5' },
     ]);
     await deliver('C1:1.5');
@@ -238,6 +308,93 @@ describe('the conversation that asked for a job', () => {
     expect(await news()).toBe(false);
     await end('JOB-1 succeeded: restart');
     expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 succeeded: restart' }]);
+  });
+});
+
+describe('where the answer was posted', () => {
+  const answered = () => running(onSlack('ben'));
+
+  test('it is the message about the job', async () => {
+    await answered();
+    expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 is queued: restart.' }]);
+    await deliver('C1:1.5');
+    h.clock.pass(5 * SECOND);
+    await news();
+    expect((await messages()).at(-1)).toEqual({
+      state: 'queued',
+      text: 'JOB-1 is running: restart',
+      replaces: 'C1:1.5',
+    });
+    await deliver('C1:1.5');
+    await end('JOB-1 succeeded: restart');
+    expect((await messages()).at(-1)).toMatchObject({
+      text: 'JOB-1 succeeded: restart',
+      replaces: 'C1:1.5',
+    });
+  });
+
+  test('an end that comes before the answer is out follows whatever of it goes out', async () => {
+    await answered();
+    await act((tx, row) => requeue(tx, row, { reason: 'busy' }, 1_000));
+    await end('JOB-1 succeeded: restart');
+    const [answer, pause, last] = await messages();
+    expect([answer, pause, last]).toEqual([
+      { state: 'withdrawn' },
+      { state: 'withdrawn', follows: expect.stringMatching(/^job:JOB-1:answer:/) },
+      { state: 'queued', text: 'JOB-1 succeeded: restart', follows: expect.stringMatching(/:news:/) },
+    ]);
+  });
+
+  test('an answer to another conversation, with the same key, is none', async () => {
+    await h.run('', 'job run restart --key k', onSlack('ben'));
+    await h.run('', 'job run restart --key k', {
+      ...onSlack('ben'),
+      replyTo: { channel: 'slack', to: 'C2' },
+    });
+    expect(await messages()).toHaveLength(1);
+  });
+
+  test('by mail it stays as it is', async () => {
+    await running(byMail('ben'));
+    expect(await messages()).toEqual([]);
+  });
+
+  test('by mail the end is told of its own', async () => {
+    await running(byMail('ben'));
+    await end('JOB-1 succeeded: restart');
+    expect(await messages()).toEqual([{ state: 'queued', text: 'JOB-1 succeeded: restart' }]);
+  });
+});
+
+describe('a job that is tried again', () => {
+  const again = async () => {
+    await change({ state: 'failed', endedAt: h.clock.now(), ticket: null });
+    await end('JOB-1 failed: restart');
+  };
+
+  test('says so in the place of its end, which loses its Retry', async () => {
+    await running();
+    await again();
+    await deliver('C1:1.5');
+    await h.run('ben', 'job retry JOB-1');
+    const [last] = await rows(h, outbox, {
+      where: { key: { prefix: 'job:' } },
+      orderBy: [{ column: 'id', descending: true }],
+    });
+    expect(last?.reply).toMatchObject({
+      replaces: 'C1:1.5',
+      reply: {
+        text: 'JOB-1 is queued again: restart',
+        actions: [{ label: 'Cancel' }, { label: 'Log' }],
+      },
+    });
+  });
+
+  test('says nothing where its end was never told', async () => {
+    await running(byMail('ben'));
+    await again();
+    await h.run('ben', 'job retry JOB-1');
+    expect((await messages()).map(({ text }) => text)).toEqual(['JOB-1 failed: restart']);
   });
 });
 
