@@ -10,6 +10,7 @@ import {
   type VoteRow,
 } from '../domain/approval.ts';
 import { Refusal } from '../domain/errors.ts';
+import { jobs } from '../domain/job.ts';
 import { digest } from '../domain/json.ts';
 import { may, type Permission } from '../domain/permission.ts';
 import { principals, type Principal } from '../domain/principal.ts';
@@ -24,9 +25,9 @@ import {
   withdrawCards,
 } from './approval-cards.ts';
 import type { Command, Ctx } from './command.ts';
-import { answerKey } from './jobs/report-keys.ts';
+import { tellDecided } from './jobs/telling.ts';
 import type { Address, Answer, Invocation, Reply } from './message.ts';
-import { enqueue, isChangeable } from './outgoing.ts';
+import { enqueue } from './outgoing.ts';
 
 /** What the vote commands take. */
 const DECIDE: Permission = 'approval:decide';
@@ -71,6 +72,8 @@ export async function requestApproval(
   const text = `${waits}: ${neededOf(policy)} until ${minute(row.expiresAt)}.`;
   return {
     text: [text, ...(policy.because ?? [])].join(' '),
+    // What waits for an approval is a job.
+    ...(held && { job: held.target }),
     data: { approval: ref, digest: row.digest, target: row.target, expiresAt: row.expiresAt.toISOString() },
   };
 }
@@ -165,10 +168,9 @@ export async function settle(
   const text = [`${outcome}.`, said].filter(Boolean).join('\n');
   if (row.replyTo) {
     const address = row.replyTo as Address;
-    const job = released?.reply.job;
-    const key =
-      job !== undefined && isChangeable(address) ? answerKey(job, row.ref) : `approval:${row.ref}:outcome`;
-    await enqueue(ctx.tx, { key, address, reply: { text } });
+    const job = await ctx.tx.get(jobs, { ref: row.target });
+    if (!job || !(await tellDecided(ctx.tx, job, { id: row.ref, address, text })))
+      await enqueue(ctx.tx, { key: `approval:${row.ref}:outcome`, address, reply: { text } });
   }
   const cast = await ctx.tx.find(votes, { where: { approval: row.ref }, orderBy: [{ column: 'at' }] });
   await withdrawCards(ctx, row, { text, card: approvalCard(ctx, settled, cast, { reason, said }) });

@@ -1,6 +1,7 @@
 import { clip } from '../../domain/clip.ts';
 import { SECOND } from '../../domain/clock.ts';
 import { isOver, jobLogs, progressText, type JobRow } from '../../domain/job.ts';
+import { canonical, type Json } from '../../domain/json.ts';
 import { outbox } from '../../domain/records.ts';
 import type { Address, Reply } from '../message.ts';
 import { enqueue, isChangeable, placeOf, revise, type OutgoingRow } from '../outgoing.ts';
@@ -8,7 +9,7 @@ import type { Tx } from '../store.ts';
 import { jobActions } from './job-actions.ts';
 import { jobCard } from './job-card.ts';
 import { postEnd } from './notifying.ts';
-import { aboutJob, changesWithJob, endKey, newsKey } from './report-keys.ts';
+import { aboutJob, answerKey, changesWithJob, endKey, newsKey } from './report-keys.ts';
 
 /** Milliseconds between two pieces of news of one job. */
 export const NEWS_EVERY = 5 * SECOND;
@@ -50,6 +51,23 @@ export async function tellEnd(tx: Tx, row: JobRow, text: string): Promise<void> 
   await postEnd(tx, row);
 }
 
+/**
+ * What was decided about a job that waited for it, in the place of what was told of the job so far. Returns false where the
+ * decision is not told in the job's own conversation, or nothing is changed there.
+ */
+export async function tellDecided(
+  tx: Tx,
+  row: JobRow,
+  decided: { readonly id: string; readonly address: Address; readonly text: string },
+): Promise<boolean> {
+  const { id, address, text } = decided;
+  if (!hearsNews(row) || canonical(row.replyTo as Json) !== canonical(address as unknown as Json))
+    return false;
+  const reply = { text, card: jobCard(row, [], text), actions: jobActions(row) };
+  await put(tx, row, await lastTold(tx, row), answerKey(row.ref, id), reply);
+  return true;
+}
+
 /** A job that was over is to run again: where its end stands, that is said instead, with what can be done now. */
 export async function tellAgain(tx: Tx, row: JobRow): Promise<void> {
   const before = hearsNews(row) ? await lastTold(tx, row) : undefined;
@@ -73,21 +91,28 @@ async function lastTold(tx: Tx, row: JobRow): Promise<OutgoingRow | undefined> {
 }
 
 /** Tells something in the place of what was told before, or is on its way, or was to be told. */
-async function replace(
+const replace = (
   tx: Tx,
   row: JobRow,
   before: OutgoingRow | undefined,
   key: string,
   text: string,
   log?: readonly string[],
+): Promise<boolean> => put(tx, row, before, key, aboutReply(row, text, log));
+
+async function put(
+  tx: Tx,
+  { replyTo }: JobRow,
+  before: OutgoingRow | undefined,
+  key: string,
+  reply: Reply,
 ): Promise<boolean> {
   const place = before && placeOf(before);
   if (before?.state === 'queued') {
     const { reply: _, ...its } = before.reply as { reply?: Reply };
     await tx.update(outbox, before, { state: 'withdrawn', reply: its });
   }
-  const address = row.replyTo as Address;
-  return enqueue(tx, { key, address, reply: aboutReply(row, text, log), ...(place && { place }) });
+  return enqueue(tx, { key, address: replyTo as Address, reply, ...(place && { place }) });
 }
 
 /** Where the message changes with the job, so does what can be done about it. Its text says the `log` already. */

@@ -50,7 +50,8 @@ describe.skipIf(missing)('what people see in Slack', () => {
 
     await lookAt(page, 'ben/signalbox');
     const card = page.locator('.message', { hasText: 'job run deploy --env staging' }).first();
-    for (const label of ['Approve', 'Deny', 'Details']) await card.getByRole('button', { name: label }).waitFor();
+    for (const label of ['Approve', 'Deny', 'Details'])
+      await card.getByRole('button', { name: label }).waitFor();
     await take(page, 'slack-approval');
 
     await card.getByRole('button', { name: 'Deny' }).click();

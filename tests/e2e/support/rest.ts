@@ -18,11 +18,11 @@ export interface Document {
 /** Somebody at the REST interface, with a key of theirs. */
 export class Rest {
   readonly #url: string;
-  readonly key: string;
+  readonly #key: string;
 
   constructor(url: string, key: string) {
     this.#url = url;
-    this.key = key;
+    this.#key = key;
   }
 
   get(path: string): Promise<Response> {
@@ -46,7 +46,7 @@ export class Rest {
   }
 
   async #call(path: string, body?: string, more: Readonly<Record<string, string>> = {}): Promise<Response> {
-    const headers = { ...more, authorization: `Bearer ${this.key}` };
+    const headers = { ...more, authorization: `Bearer ${this.#key}` };
     const sent = body === undefined ? { method: 'GET' } : { method: 'POST', body };
     const response = await fetch(this.#url + path, { ...sent, headers });
     return { status: response.status, body: (await response.json()) as Document };

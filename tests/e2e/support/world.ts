@@ -87,6 +87,8 @@ export async function startWorld(
   const start = async () => {
     const started = await startApp(config, {
       log: pino({ level: 'silent' }),
+      // A Home that is looked at is right within a moment.
+      slack: { homeEvery: 100 },
       ...(mail && { mail: mail.overrides }),
     });
     if (mode === 'http') slack.pointTo(`${started.url}/slack/events`);

@@ -61,7 +61,8 @@ export class SocketServer {
     const { promise, resolve } = Promise.withResolvers<EnvelopeAck | undefined>();
     this.#waiting.set(id, resolve);
     const timer = setTimeout(() => resolve(undefined), patience);
-    client.once('close', () => resolve(undefined));
+    const gone = (): void => resolve(undefined);
+    client.once('close', gone);
     const isEvent = type === 'events_api';
     const retry = {
       retry_attempt: retryNum ?? 0,
@@ -73,6 +74,7 @@ export class SocketServer {
     );
     const ack = await promise;
     clearTimeout(timer);
+    client.off('close', gone);
     return ack;
   }
 
