@@ -81,7 +81,7 @@ describe('somebody whom the file no longer names', () => {
     });
     const left = () =>
       Promise.all([
-        rows(h, identities, { where: { principal: 'ben', origin: 'command' } }),
+        rows(h, identities, { where: { principal: 'ben', origin: 'named' } }),
         rows(h, keys, { where: { principal: 'ben', revokedAt: null } }),
         rows(h, refreshTokens, { where: { principal: 'ben' } }),
         rows(h, subscriptions, { where: { principal: 'ben' } }),

@@ -58,7 +58,8 @@ test('a further try begins anew, and a try that lost its claim says nothing more
 
 test('log lines alone make news for the conversation that asked, five seconds after', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
-  await h.run('', 'job run restart', onSlack('ben'));
+  const { replyTo: origin, ...slash } = onSlack('ben');
+  await h.run('', 'job run restart', { ...slash, ...(origin && { origin }) });
   await vi.waitFor(() => expect(control.tries).toHaveLength(1));
   control.tries[0]?.log('out', 'Building');
   h.clock.pass(6 * SECOND);

@@ -57,7 +57,7 @@ describe('a request whose time is over', () => {
     h.clock.pass(1);
     await sweeper.sweep();
     expect([(await approval(h)).state, (await job(h)).state]).toEqual(['expired', 'cancelled']);
-    expect((await outgoing(h))['approval:APR-1:outcome']).toBe('APR-1 expired: nobody decided in time.');
+    expect((await outgoing(h))['job:JOB-1:answer:APR-1']).toBe('APR-1 expired: nobody decided in time.');
     const ends = (await h.entries()).slice(-2);
     expect(ends).toMatchObject([
       { event: 'approval.expired', actor: 'system', target: 'APR-1', correlationId: 'corr-1' },

@@ -68,7 +68,7 @@ describe.each(DATABASES)('on %s a queue that is full', (_name, open) => {
     expect((await job(h)).state).toBe('queued');
     for (const who of ['ben', 'cho']) await run('approve APR-2', who);
     expect(await job(h, 'JOB-2')).toMatchObject({ state: 'cancelled', error: full(1, 'deploy') });
-    expect((await outgoing(h))['approval:APR-2:outcome']).toBe(`APR-2 approved.\n${full(1, 'deploy')}`);
+    expect((await outgoing(h))['job:JOB-2:answer:APR-2']).toBe(`APR-2 approved.\n${full(1, 'deploy')}`);
     // Where there is no room already, nobody is asked.
     expect(code(await run('job run deploy --env staging', 'ana'))).toBe('rate_limited');
   });

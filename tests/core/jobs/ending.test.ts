@@ -40,8 +40,8 @@ describe.each(DATABASES)('on %s a job that is cancelled while nobody runs it', (
     await h.run('', 'job run deploy --env staging', onSlack('ana'));
     await h.run('ben', 'deny APR-1 --reason "not today"');
     expect(await job(h)).toMatchObject({ state: 'cancelled', error: 'APR-1 denied: not today' });
-    expect(await told()).toEqual([]);
-    const [outcome] = await rows(h, outbox, { where: { key: 'approval:APR-1:outcome' } });
+    expect(await told()).toEqual(['job:JOB-1:answer:APR-1 APR-1 denied: not today.']);
+    const [outcome] = await rows(h, outbox, { where: { key: 'job:JOB-1:answer:APR-1' } });
     expect(outcome?.address).toMatchObject({ channel: 'slack', to: 'C1' });
   });
 });

@@ -366,6 +366,50 @@ describe('where the answer was posted', () => {
   });
 });
 
+describe('where a job that waits for an approval was asked for', () => {
+  const ask = (over: object) => h.run('', 'job run deploy --env staging', over);
+
+  test('the decision takes the place of what said that it waits, and the end that of the decision', async () => {
+    await ask(onSlack('ana'));
+    expect(await messages()).toMatchObject([{ text: expect.stringContaining('JOB-1 waits for APR-1') }]);
+    await deliver('C1:1.5');
+    for (const who of ['ben', 'cho']) await h.run(who, 'approve APR-1');
+    expect((await messages()).at(-1)).toMatchObject({
+      text: expect.stringContaining('APR-1 approved.'),
+      replaces: 'C1:1.5',
+    });
+    await deliver('C1:1.5');
+    await end('JOB-1 succeeded: deploy');
+    expect((await messages()).at(-1)).toMatchObject({ text: 'JOB-1 succeeded: deploy', replaces: 'C1:1.5' });
+  });
+
+  test('a denial does so, too, with its reason and what can be done now', async () => {
+    await ask(onSlack('ana'));
+    await h.run('ben', 'deny APR-1 --reason "not today"');
+    expect(await messages()).toEqual([
+      { state: 'withdrawn' },
+      { state: 'queued', text: 'APR-1 denied: not today.', follows: expect.stringContaining(':answer:') },
+    ]);
+    const [, told] = await rows(h, outbox, {
+      where: { key: { prefix: 'job:JOB-1' } },
+      orderBy: [{ column: 'id' }],
+    });
+    const { reply } = told?.reply as { reply: Reply };
+    expect(reply.card).toMatchObject({
+      title: 'JOB-1 · deploy · cancelled',
+      body: 'APR-1 denied: not today.',
+    });
+    expect(reply.actions?.map(({ label }) => label)).toEqual(['Run again', 'Log']);
+  });
+
+  test('by mail the decision is told of its own', async () => {
+    await ask(byMail('ana'));
+    await h.run('ben', 'deny APR-1 --reason "not today"');
+    expect(await messages()).toEqual([]);
+    expect(await rows(h, outbox, { where: { key: 'approval:APR-1:outcome' } })).toHaveLength(1);
+  });
+});
+
 describe('a job that is tried again', () => {
   const again = async () => {
     await change({ state: 'failed', endedAt: h.clock.now(), ticket: null });
