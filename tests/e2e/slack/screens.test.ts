@@ -35,15 +35,16 @@ describe.skipIf(missing)('what people see in Slack', () => {
     const { slack, admin } = world;
     await admin.command(`person link ana slack:${TEAM}/${ANA}`);
     await admin.command(`person link ben slack:${TEAM}/${BEN}`);
-    const { url } = await startPage(slack, {
+    const served = await startPage(slack, {
       port: 0,
       target: `${world.app.url}/slack/events`,
       app: await readManifest(MANIFEST),
     });
-    const page = await browser.newPage({ viewport: { width: 1_100, height: 640 }, deviceScaleFactor: 2 });
+    onTestFinished(() => served.close());
+    const page = await browser.newPage({ viewport: { width: 1_100, height: 640 }, deviceScaleFactor: 1.5 });
     onTestFinished(() => page.close());
 
-    await page.goto(`${url}/#/ana/general`);
+    await page.goto(`${served.url}/#/ana/general`);
     await page.locator('#title:not(:empty)').waitFor();
     await slack.event(`<@${slack.botUser}> job run deploy --env staging`, { user: ANA, channel: GENERAL });
     await page.locator('.message', { hasText: 'JOB-1' }).first().waitFor();
@@ -58,7 +59,6 @@ describe.skipIf(missing)('what people see in Slack', () => {
     await page.locator('#modal textarea').fill('Not before the meeting');
     await page.keyboard.press('Escape');
     await card.getByRole('button', { name: 'Approve' }).click();
-    await admin.command(`approve APR-1`);
     await choApproves(world);
     await card.getByRole('button', { name: 'Approve' }).waitFor({ state: 'detached' });
 
