@@ -1,7 +1,7 @@
 import { clip } from '../../domain/clip.ts';
 import { SECOND } from '../../domain/clock.ts';
 import { isOver, jobLogs, progressText, type JobRow } from '../../domain/job.ts';
-import { canonical, type Json } from '../../domain/json.ts';
+import { canonical } from '../../domain/json.ts';
 import { outbox } from '../../domain/records.ts';
 import type { Address, Reply } from '../message.ts';
 import { enqueue, isChangeable, placeOf, revise, type OutgoingRow } from '../outgoing.ts';
@@ -61,7 +61,7 @@ export async function tellDecided(
   decided: { readonly id: string; readonly address: Address; readonly text: string },
 ): Promise<boolean> {
   const { id, address, text } = decided;
-  if (!hearsNews(row) || canonical(row.replyTo as Json) !== canonical(address as unknown as Json))
+  if (!hearsNews(row) || canonical(row.replyTo) !== canonical(address))
     return false;
   const reply = { text, card: jobCard(row, [], text), actions: jobActions(row) };
   await put(tx, row, await lastTold(tx, row), answerKey(row.ref, id), reply);
