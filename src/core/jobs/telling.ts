@@ -61,8 +61,7 @@ export async function tellDecided(
   decided: { readonly id: string; readonly address: Address; readonly text: string },
 ): Promise<boolean> {
   const { id, address, text } = decided;
-  if (!hearsNews(row) || canonical(row.replyTo) !== canonical(address))
-    return false;
+  if (!hearsNews(row) || canonical(row.replyTo) !== canonical(address)) return false;
   const reply = { text, card: jobCard(row, [], text), actions: jobActions(row) };
   await put(tx, row, await lastTold(tx, row), answerKey(row.ref, id), reply);
   return true;
