@@ -211,8 +211,46 @@ export const COMPONENTS: JsonObject = {
       id: { type: 'string' },
       status: { enum: ['ok', 'pending_approval', 'needs_confirmation'] },
       invocation: ref('Invocation'),
-      reply: object(['text'], { text: { type: 'string' }, data: {}, actions: { type: 'array' } }),
+      reply: object(['text'], {
+        text: { type: 'string' },
+        data: {},
+        actions: { type: 'array', items: ref('Action') },
+        card: { ...ref('Card'), description: 'The same as the text, in parts to be laid out.' },
+        job: { type: 'string', description: 'The job that it tells of.' },
+      }),
       correlationId: { type: 'string' },
+    }),
+    Action: object(['label', 'invocation'], {
+      label: { type: 'string' },
+      invocation: ref('Invocation'),
+      style: { enum: ['primary', 'danger'] },
+      asks: { ...strings, description: 'Arguments to be asked for before it is sent; none named: all.' },
+    }),
+    Card: object(['title'], {
+      title: { type: 'string' },
+      exact: { type: 'string', description: 'To be shown letter by letter: what exactly will run.' },
+      facts: {
+        type: 'array',
+        items: object(['label'], {
+          label: { type: 'string' },
+          text: { type: 'string' },
+          at: { type: 'string', format: 'date-time' },
+        }),
+      },
+      body: { type: 'string' },
+      sections: { type: 'array', items: ref('Section') },
+    }),
+    Section: object(['title', 'items', 'none'], {
+      title: { type: 'string' },
+      items: {
+        type: 'array',
+        items: object(['text'], {
+          text: { type: 'string' },
+          actions: { type: 'array', items: ref('Action') },
+        }),
+      },
+      none: { type: 'string', description: 'Said where there are no items.' },
+      more: { type: 'string' },
     }),
     Problem: object(['type', 'title', 'status', 'detail', 'code'], {
       type: { type: 'string' },

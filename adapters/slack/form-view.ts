@@ -10,6 +10,7 @@ const LABEL = 2_000;
 const SECTION = 3_000;
 const INPUT = 3_000;
 const OPTIONS = 100;
+const BLOCKS = 100;
 const OPTION_TEXT = 75;
 const OPTION_VALUE = 150;
 const METADATA = 3_000;
@@ -28,7 +29,7 @@ export type State = Readonly<Record<string, Readonly<Record<string, Readonly<Rec
 
 /**
  * A modal to fill in, with `memo` to come back with what was filled in. Undefined where Slack would not take it: too
- * much is settled already.
+ * much is settled already, or asked for.
  * @param notice what came of it the last time.
  */
 export function formView(form: Form, memo: JsonObject, notice?: string): Modal | undefined {
@@ -42,6 +43,7 @@ export function formView(form: Form, memo: JsonObject, notice?: string): Modal |
     ...(settled.length === 0 ? [] : [section(settled.map((line) => clip(line, SHOWN)).join('\n'))]),
     ...form.fields.map(input),
   ];
+  if (blocks.length > BLOCKS) return undefined;
   return {
     type: 'modal',
     callback_id: FORM,
@@ -66,6 +68,18 @@ export const noticeView = (title: string, text: string): Modal => ({
 export function errorsAt({ fields }: Form, name: string | undefined, text: string) {
   const field = fields.find((one) => one.name === name) ?? fields[0];
   return field && { [blockId(field)]: clip(text, SHOWN) };
+}
+
+/**
+ * Whether the form is still what was filled in: a command may have changed while its view stood open. Otherwise something that
+ * was filled in would be lost, or an error would stand at a field that nobody sees. A box that is not ticked may be missing.
+ */
+export function isOf({ fields }: Form, state: State): boolean {
+  const asked = new Set(fields.map(blockId));
+  return (
+    Object.keys(state).every((block) => asked.has(block)) &&
+    fields.every((field) => !field.required || field.type === 'flag' || blockId(field) in state)
+  );
 }
 
 /** What was filled in, by argument. */

@@ -17,7 +17,7 @@ import {
   type Place,
   type Wanted,
 } from './decode-form.ts';
-import { errorsAt, formView, noticeView, refilled, valuesIn } from './form-view.ts';
+import { errorsAt, formView, isOf, noticeView, refilled, valuesIn } from './form-view.ts';
 import { render, renderAnswer } from './render.ts';
 
 export interface FormsParts {
@@ -102,7 +102,7 @@ export class Forms {
     try {
       const { memo, user, state, message } = fromSubmission(payload, receiver());
       const form = this.#form(memo);
-      if (!form) return noticed('Form', OUT_OF_DATE);
+      if (!form || !isOf(form, state)) return noticed('Form', OUT_OF_DATE);
       const values = valuesIn(form, state);
       const read = readOr(form, values);
       if (read instanceof Refusal) return faulty(form, read.argument, read.message);
@@ -153,9 +153,11 @@ export class Forms {
     });
   }
 
+  /** Undefined where the command is gone, or an argument that was settled. */
   #form({ command, args, asks }: Wanted): Form | undefined {
     const found = this.#parts.commands.find(command);
-    return found && formOf(found, { given: args, asks });
+    const takes = found && Object.keys(args).every((name) => Object.hasOwn(found.args.shape, name));
+    return takes ? formOf(found, { given: args, asks }) : undefined;
   }
 }
 

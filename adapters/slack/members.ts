@@ -102,7 +102,9 @@ export class Members {
     if (clock.now().getTime() < this.#quietUntil) throw new Error('Slack asked to wait');
     let member: Member;
     try {
-      const { user: found = {} } = await client.users.info({ user });
+      const { user: found } = await client.users.info({ user });
+      // Who is nobody's member by the answer would otherwise be taken for a full one of ours.
+      if (!found?.team_id) throw new Error('users.info names no team');
       member = { team: found.team_id, outsider: outsiderOf(user, found) };
     } catch (error) {
       const seconds = retryAfter(error);

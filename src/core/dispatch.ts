@@ -2,7 +2,7 @@ import { MINUTE } from '../domain/clock.ts';
 import { asRefusal, Refusal } from '../domain/errors.ts';
 import { isObject, type JsonObject } from '../domain/json.ts';
 import { may } from '../domain/permission.ts';
-import { redact } from '../domain/redact.ts';
+import { secretIn } from '../domain/redact.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { Receive } from './adapter.ts';
 import { refusalAnswer, withHints } from './answer.ts';
@@ -12,7 +12,7 @@ import type { Reading } from './language.ts';
 import { offerLink } from './link.ts';
 import { look } from './looking.ts';
 import { nameMentions, refuseUnlinked } from './mentions.ts';
-import type { Address, Answer, Inbound } from './message.ts';
+import type { Address, Answer, Body, Inbound } from './message.ts';
 import { howToBecomeKnown, isTold, whyUnknown } from './outsiders.ts';
 import { enqueue, isChangeable } from './outgoing.ts';
 import { keep, receiptKey, replay } from './receipts.ts';
@@ -76,8 +76,9 @@ function onlyReads({ dedupeKey, replyTo }: Inbound, reading: Reading | Refusal):
 async function read({ store, language, clock }: Services, message: Inbound): Promise<Reading | Refusal> {
   const { body, unlinked } = await nameMentions(store, message);
   try {
-    const reading = await language.read(body, { now: clock.now(), who: 'me' });
-    refuseUnlinked(reading, unlinked);
+    const understand = (said: Body) => language.read(said, { now: clock.now(), who: 'me' });
+    const reading = await understand(body);
+    await refuseUnlinked(reading, unlinked, understand);
     return reading;
   } catch (error) {
     if (error instanceof Refusal) return error;
@@ -150,7 +151,9 @@ function withForm(
   const command = unfilled && commands.find(unfilled.command);
   if (!command || !('text' in body)) return answer;
   if (command.needs !== 'none' && !may(who, command.needs)) return answer;
-  const args = redact(unfilled.args as JsonObject);
+  const args = unfilled.args as JsonObject;
+  // A form would carry it further, or come back with something else in its place.
+  if (secretIn(args) !== undefined) return answer;
   const form = { label: 'Fill in', invocation: { command: command.name, args } };
   return { ...answer, reply: { ...answer.reply, form } };
 }

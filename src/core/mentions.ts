@@ -33,14 +33,28 @@ export async function nameMentions(store: Store, { body, from, people }: Inbound
 }
 
 /**
- * Somebody who is linked to nobody may be written about, and cannot be the person that an argument asks for.
+ * Somebody who is linked to nobody may be written about, and cannot be the person that an argument asks for; nor in a command
+ * among the arguments, which would fail only once it runs.
+ * @param read reads such a command.
  * @throws Refusal `invalid_argument`, with how they become known.
  */
-export function refuseUnlinked({ command, invocation }: Reading, unlinked: Named['unlinked']): void {
+export async function refuseUnlinked(
+  { command, invocation: { args } }: Reading,
+  unlinked: Named['unlinked'],
+  read: (body: Body) => Promise<Reading>,
+): Promise<void> {
   if (unlinked.size === 0) return;
-  for (const field of specOf(command).fields) {
+  const { fields, nested } = specOf(command);
+  for (const { name } of nested) {
+    const value = args[name];
+    if (value === undefined || value === null) continue;
+    // The language let it pass as one or the other.
+    const body = typeof value === 'string' ? { text: value } : (value as unknown as Body);
+    await refuseUnlinked(await read(body), unlinked, read);
+  }
+  for (const field of fields) {
     if ((field.item ?? field).kind !== 'principal') continue;
-    for (const value of [invocation.args[field.name]].flat()) {
+    for (const value of [args[field.name]].flat()) {
       if (typeof value !== 'string') continue;
       const identity = unlinked.get(value);
       if (identity === undefined) continue;

@@ -83,6 +83,7 @@ describe('a command that lacks something', () => {
     ['a stranger', () => run('', 'task create', onSlack('eve'))],
     ['what was no text', () => h.run('ana', { command: 'task.create', args: {} })],
     ['what lacks nothing', () => run('ana', 'task create T --priority P9')],
+    ['what holds a secret', () => run('ana', `task create --description "of xoxb-${'1'.repeat(12)}-abc"`)],
   ])('offers none to %s', async (_, ask) => {
     const answer = await ask();
     expect(answer.status).toBe('error');

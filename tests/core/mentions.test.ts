@@ -55,3 +55,19 @@ test('is looked for on the sender’s own channel and team alone', async () => {
 test('what only looks like it means nobody', async () => {
   expect((await say('task create x --owner <@UBEN>')).error?.code).toBe('not_found');
 });
+
+test.each([
+  'schedule add nightly "task create x --owner <@UNEW>" --cron "0 3 * * *"',
+  '{"command":"schedule.add","args":{"name":"nightly","run":{"command":"task.create","args":{"title":"x","owner":"<@UNEW>"}},"cron":"0 3 * * *"}}',
+])('whoever is linked to nobody is refused within a command among the arguments: %s', async (text) => {
+  const answer = await say(text, 'UNEW');
+  expect(answer.error?.code).toBe('invalid_argument');
+  expect(answer.reply.text).toMatch(/^owner: <@UNEW> is linked to nobody here/);
+});
+
+test('within such a command people are called by their name, and written about', async () => {
+  const text = 'schedule add nightly "task create \\"Greet <@UNEW>\\" --owner <@UBEN>" --cron "0 3 * * *"';
+  const { invocation, status } = await say(text, 'UBEN', 'UNEW');
+  expect(status).toBe('ok');
+  expect(JSON.stringify(invocation?.args)).toContain('--owner @ben');
+});

@@ -1,10 +1,13 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { openApi } from '../../../adapters/rest/openapi.ts';
+import { COMPONENTS } from '../../../adapters/rest/openapi-own.ts';
 import { mountRoutes } from '../../../adapters/rest/routes.ts';
 import { schemasOf } from '../../../adapters/rest/schema.ts';
 import { command, type CommandSet } from '../../../src/core/command.ts';
+import type { Action, Answer } from '../../../src/core/message.ts';
 import { commandSet, unlimited } from '../support/world.ts';
 import { restWorld } from './world.ts';
 
@@ -110,4 +113,42 @@ test('the docs page and all that it loads come from here under a policy of self'
     expect((await asset.bytes()).length).toBeGreaterThan(50);
   }
   expect(html).not.toMatch(/<script>|<style|https?:/);
+});
+
+test('the document names all that an answer may hold', () => {
+  const action: Action = {
+    label: 'Deny',
+    style: 'danger',
+    invocation: { command: 'approval.deny', args: { approval: 'APR-1' } },
+    asks: ['reason'],
+  };
+  const answer: Answer = {
+    id: '1',
+    status: 'ok',
+    invocation: { command: 'home', args: {} },
+    reply: {
+      text: 'x',
+      data: {},
+      actions: [action],
+      job: 'JOB-1',
+      card: {
+        title: 'x',
+        exact: 'x',
+        facts: [
+          { label: 'Asked by', text: 'ana' },
+          { label: 'Until', at: '2026-03-02T09:00:00.000Z' },
+        ],
+        body: 'x',
+        sections: [{ title: 'x', items: [{ text: 'x', actions: [action] }], none: 'x', more: 'x' }],
+      },
+    },
+    correlationId: '1',
+  };
+  // Nothing that the document does not name may pass.
+  const text = JSON.stringify({ components: COMPONENTS, $ref: '#/components/schemas/Answer' });
+  const strict = text.replaceAll('"type":"object","required"', '"unevaluatedProperties":false,$&');
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  const holds = ajv.compile(JSON.parse(strict) as Record<string, unknown>);
+  expect(holds(answer) ? [] : holds.errors).toEqual([]);
+  expect(holds({ ...answer, reply: { ...answer.reply, more: 'x' } })).toBe(false);
 });

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { errorsAt, formView, noticeView, refilled, valuesIn } from '../../../adapters/slack/form-view.ts';
+import {
+  errorsAt,
+  formView,
+  isOf,
+  noticeView,
+  refilled,
+  valuesIn,
+} from '../../../adapters/slack/form-view.ts';
 import { commands } from '../../../commands/index.ts';
 import { formOf, readForm, type Form } from '../../../src/core/form.ts';
 import { filled, type ModalValues } from '../../fakes/slack/modal-values.ts';
@@ -100,4 +107,24 @@ test('a notice of any length is one that Slack takes', () => {
     expect(checkView(noticeView('A title that is longer than Slack has room for', text), 'modal')).toEqual(
       [],
     );
+});
+
+test('more fields than Slack has room for are no form', () => {
+  const form = formOf(found('task.create'));
+  const [field] = form.fields;
+  if (!field) throw new Error('no field');
+  const many = (count: number): Form => ({
+    ...form,
+    fields: Array.from({ length: count }, (_, n) => ({ ...field, name: `field${n}` })),
+  });
+  expect(viewOf(many(99), 'It failed.').blocks).toHaveLength(100);
+  expect(formView(many(100), {}, 'It failed.')).toBeUndefined();
+});
+
+test('what was filled in is of the form that asked for it', () => {
+  const form = formOf(found('task.assign'));
+  const { values } = filled(viewOf(form).blocks, { Id: 'TSK-1' });
+  expect(isOf(form, values)).toBe(true);
+  expect(isOf(form, { ...values, 'argument:gone': {} })).toBe(false);
+  expect(isOf(form, {})).toBe(false);
 });

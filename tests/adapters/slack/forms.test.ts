@@ -1,8 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createSlackAdapter } from '../../../adapters/slack/index.ts';
 import type { Reply } from '../../../src/core/message.ts';
-import { votes } from '../../../src/domain/approval.ts';
+import { approvals, votes } from '../../../src/domain/approval.ts';
 import { MINUTE, SECOND } from '../../../src/domain/clock.ts';
+import { jobs } from '../../../src/domain/job.ts';
 import { principals } from '../../../src/domain/principal.ts';
 import { tasks } from '../../../src/domain/task.ts';
 import { createWorld } from '../../contract/world.ts';
@@ -71,7 +72,12 @@ async function mentioned(world: World, text = 'task create') {
 }
 
 /** A view with nothing to fill in stands open, as an earlier version of ours may have opened it. */
-async function opened(world: World, callback: string, metadata: string): Promise<void> {
+async function opened(
+  world: World,
+  callback: string,
+  metadata: string,
+  blocks: readonly object[] = [{ type: 'divider' }],
+): Promise<void> {
   const { slack } = world;
   await slack.slashCommand('task list', { user: BEN, channel: CHANNEL, triggerId: '1.2.f' });
   const text = (words: string) => ({ type: 'plain_text', text: words });
@@ -81,7 +87,7 @@ async function opened(world: World, callback: string, metadata: string): Promise
     private_metadata: metadata,
     title: text('Old'),
     submit: text('Send'),
-    blocks: [{ type: 'divider' }],
+    blocks,
   };
   await call(slack, 'views.open', { trigger_id: '1.2.f', view });
 }
@@ -154,6 +160,36 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
       { voter: 'ben', decision: 'deny', reason: 'Not on a Friday', channel: 'slack' },
     ]);
     await soon(() => JSON.stringify(card.blocks)).not.toContain('"Deny"');
+  });
+
+  test('a reason for what has changed since it was shown counts for nothing, and says so', async () => {
+    const world = await setUp(mode);
+    const { slack, harness } = world;
+    await command(world, 'job run deploy --env production', ANA);
+    await soon(() => slack.messages.length).toBe(2);
+    const card = slack.messages.find(({ channel }) => channel === slack.dmOf(BEN));
+    if (!card) throw new Error('no card');
+    await slack.clickButton(card, 'Deny', BEN);
+    await harness.store.transaction('main', async (tx) => {
+      const row = await tx.get(approvals, { ref: 'APR-1' });
+      if (row) await tx.update(approvals, row, { digest: 'f'.repeat(64) });
+    });
+    await slack.submitModal(BEN, { Reason: 'No' });
+    expect(await rows(harness, votes)).toEqual([]);
+    expect(top(world)?.submit).toBeNull();
+  });
+
+  test('a secret that is typed into a form is refused, and goes no further', async () => {
+    const world = await setUp(mode);
+    const { slack, harness } = world;
+    const secret = `xoxb-${'1'.repeat(12)}-abcdef`;
+    const button = { action_id: 'form:0:job.run', value: JSON.stringify({ command: 'job.run', args: {} }) };
+    await slack.clickButton(await mentioned(world), button, ANA);
+    await slack.submitModal(ANA, { Runbook: 'restart', Args: JSON.stringify({ service: secret }) });
+    expect(shown(world, ANA)).toContain('looks like a secret');
+    expect(JSON.stringify(slack.modals(ANA).map((view) => view.private_metadata))).not.toContain(secret);
+    expect(await rows(harness, jobs)).toEqual([]);
+    expect(JSON.stringify(await harness.entries())).not.toContain(secret);
   });
 
   test('a message becomes a task with a link back', async () => {
@@ -365,6 +401,30 @@ describe('what came of a form', () => {
     expect(shown(world)).toContain('section');
     expect(top(world)?.submit).toBeNull();
     expect(received()).toBe(before);
+  });
+
+  test.each([
+    [
+      'asked for something that the command no longer takes',
+      { title: 'Fix' },
+      ['argument:title', 'argument:gone'],
+    ],
+    ['did not ask for what the command needs by now', {}, ['argument:priority']],
+    ['settled what the command no longer takes', { gone: 'x' }, ['argument:title']],
+  ])('that %s runs nothing, and says so', async (_, args, asked) => {
+    const world = await setUp('http');
+    const { slack, taskRows } = world;
+    const memo = { command: 'task.create', args: {}, attempt: 0, place: { channel: CHANNEL }, until: 0 };
+    const blocks = asked.map((id) => ({
+      type: 'input',
+      block_id: id,
+      label: { type: 'plain_text', text: id },
+      element: { type: 'plain_text_input', action_id: 'value', initial_value: 'P0' },
+    }));
+    await opened(world, 'form', JSON.stringify({ ...memo, args }), blocks);
+    await slack.submitModal(BEN, {});
+    expect(shown(world)).toContain('This form is out of date');
+    expect(await taskRows()).toEqual([]);
   });
 
   test('opened in App Home is shown in the form', async () => {
