@@ -145,6 +145,7 @@ function request(
     text: approvalText(ctx, row, votes),
     data: mailToken === undefined ? vote : { ...vote, mailToken },
     card: approvalCard(ctx, row, votes),
+    approval: row.ref,
     actions: requestActions(ctx, row),
   };
 }
