@@ -1,5 +1,6 @@
 import type { webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
+import { SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 
 /** Who the bot token says we are. */
@@ -103,10 +104,17 @@ export function platformError(error: unknown): string | undefined {
   return typeof data.error === 'string' ? data.error : undefined;
 }
 
-/** Seconds that Slack asks to wait after a 429; undefined for errors of another kind. */
+/** Seconds that Slack asks to wait after a 429; undefined for errors of another kind, our own refusals with milliseconds too. */
 export function retryAfter(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('retryAfter' in error)) return undefined;
+  if (!(error instanceof Error) || error instanceof Refusal || !('retryAfter' in error)) return undefined;
   return typeof error.retryAfter === 'number' ? error.retryAfter : undefined;
+}
+
+/** Milliseconds until Slack takes another call, by what it says or by its rates; undefined for errors of another kind. */
+export function waitAfter(error: unknown): number | undefined {
+  if (error instanceof Refusal && error.code === 'rate_limited') return error.retryAfter ?? SECOND;
+  const seconds = retryAfter(error) ?? (platformError(error) === 'ratelimited' ? 1 : undefined);
+  return seconds === undefined ? undefined : seconds * SECOND;
 }
 
 /** A refusal of the token as something an operator can act on; undefined for errors that may pass. */

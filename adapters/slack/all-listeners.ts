@@ -31,7 +31,7 @@ export function listenTo(app: App, options: SlackOptions, speaking: Speaking): K
   listen(app, { receive, log, notifier, lateness, command, receiver: from, forms });
   listenForForms(app, forms, () => account.account?.url ?? '', log);
   if (!homes) return undefined;
-  listenAtHome(app, { client, receive, receiver: from, homes, commands, log });
+  listenAtHome(app, { client, receive, receiver: from, homes, commands, notifier, lateness, log });
   return new HomeTabs({ client, account, receive, receiver: from, homes, own, log, every: homeEvery });
 }
 

@@ -47,12 +47,19 @@ const UNPRINTABLE = /[\s\u0000-\u001f\u007f]+/g;
 export const sections = (markup: string): Block[] =>
   pieces(markup, SECTION_TEXT).map((piece) => ({ type: 'section', text: mrkdwn(piece) }));
 
-/** Escaped text shown letter by letter, in boxes. Three backticks in it would end one, so they are kept apart. */
+/** Escaped text shown letter by letter, in boxes. */
 export const verbatim = (markup: string): Block[] =>
-  pieces(markup.replace(/`(?=``)/g, '`\u200b'), SECTION_TEXT - FENCES).map((piece) => ({
+  pieces(keptApart(markup), SECTION_TEXT - FENCES).map((piece) => ({
     type: 'section',
-    text: mrkdwn(`\`\`\`\n${piece.replace(/^\n/, '')}\n\`\`\``),
+    text: mrkdwn(fenced(piece.replace(/^\n/, ''))),
   }));
+
+/** The same within other text. */
+export const boxed = (markup: string): string => fenced(keptApart(markup));
+
+/** Three backticks would end a box. */
+const keptApart = (markup: string): string => markup.replace(/`(?=``)/g, '`\u200b');
+const fenced = (markup: string): string => `\`\`\`\n${markup}\n\`\`\``;
 
 const FENCES = '```\n\n```'.length;
 

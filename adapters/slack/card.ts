@@ -1,6 +1,16 @@
 import type { Action, Card, Fact, Item, Section } from '../../src/core/message.ts';
 import { printable } from '../../src/core/printable.ts';
-import { type Block, type Button, clipped, context, header, mrkdwn, sections, verbatim } from './blocks.ts';
+import {
+  type Block,
+  boxed,
+  type Button,
+  clipped,
+  context,
+  header,
+  mrkdwn,
+  sections,
+  verbatim,
+} from './blocks.ts';
 import { fits, listPart, type Part, sizeOf, type Space, textPart } from './parts.ts';
 import { escaped } from './text.ts';
 import { timeWithDistance, withTimes } from './times.ts';
@@ -66,8 +76,8 @@ function sectionPart(list: Section, buttonsOf: (actions: readonly Action[]) => B
 }
 
 /** A line with its button beside it; several buttons stand below it. */
-function itemBlocks({ text }: Item, buttons: readonly Button[]): Block[] {
-  const line = mrkdwn(clipped(withTimes(escaped(text)).trim(), ITEM_TEXT) || '–');
+function itemBlocks(item: Item, buttons: readonly Button[]): Block[] {
+  const line = mrkdwn(clipped(itemText(item), ITEM_TEXT) || '–');
   const [only, ...others] = buttons;
   if (only === undefined) return [{ type: 'section', text: line }];
   if (others.length === 0) return [{ type: 'section', text: line, accessory: only }];
@@ -76,6 +86,15 @@ function itemBlocks({ text }: Item, buttons: readonly Button[]): Block[] {
 
 export const actionRows = (buttons: readonly Button[]): Block[] =>
   inRows(buttons, BUTTONS_PER_BLOCK).map((elements) => ({ type: 'actions', elements }));
+
+/** What is exact stands in a box of its own: nothing that is meant as markup, as a time or as an emoji is read into it. */
+function itemText({ text, exact = '' }: Item): string {
+  const at = exact === '' ? -1 : text.indexOf(exact);
+  if (at < 0) return withTimes(escaped(text)).trim();
+  const before = withTimes(escaped(text.slice(0, at))).trim();
+  const after = withTimes(escaped(text.slice(at + exact.length))).replace(/^[\s·]+/, '');
+  return `${before}\n${boxed(escaped(printable(exact)))}\n${after}`.trim();
+}
 
 function inRows<T>(things: readonly T[], size: number): T[][] {
   const rows: T[][] = [];

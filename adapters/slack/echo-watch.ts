@@ -64,9 +64,7 @@ export class EchoWatch {
   /** Shares what was heard, and judges. Never rejects: while the database is away nothing is judged. */
   async look(): Promise<void> {
     try {
-      const heard = this.#heard;
-      this.#heard = undefined;
-      if (heard) await this.#hearing.save(heard);
+      await this.#share();
       const since = this.#since;
       if (since === undefined || this.#clock.now().getTime() - since.getTime() < PATIENCE) return;
       const last = await this.#hearing.load();
@@ -75,6 +73,14 @@ export class EchoWatch {
     } catch (err) {
       this.#log.warn({ err }, 'whether slack is heard could not be looked at');
     }
+  }
+
+  /** Tried again at the next look while that fails: the others have nothing else to go by. */
+  async #share(): Promise<void> {
+    const heard = this.#heard;
+    if (heard === undefined) return;
+    await this.#hearing.save(heard);
+    if (this.#heard === heard) this.#heard = undefined;
   }
 
   #hears(): void {

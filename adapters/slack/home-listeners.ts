@@ -1,7 +1,6 @@
 import type { App, webApi } from '@slack/bolt';
-import type { Logger } from 'pino';
 import type { Receive } from '../../src/core/adapter.ts';
-import { refusalAnswer } from '../../src/core/answer.ts';
+import { refusalAnswer, withHints } from '../../src/core/answer.ts';
 import type { CommandSet } from '../../src/core/command.ts';
 import type { Homes } from '../../src/core/homes.ts';
 import { newId } from '../../src/core/ids.ts';
@@ -9,20 +8,20 @@ import type { Answer, Inbound } from '../../src/core/message.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { fromClick, isInView, openedHome, type Receiver, type View, viewOf } from './decode.ts';
 import { MOST_BLOCKS } from './home.ts';
+import { answerDirectly, type AnsweringOptions, isDoneWithin } from './late.ts';
 import { ACTION_PREFIX, renderAnswer } from './render.ts';
 
-export interface HomeListenerOptions {
+export interface HomeListenerOptions extends AnsweringOptions {
   readonly client: webApi.WebClient;
   readonly receive: Receive;
   readonly receiver: () => Receiver;
   readonly homes: Homes;
   readonly commands: CommandSet;
-  readonly log: Logger;
 }
 
 /** What people do on their Home: they open it, and click there, or in the window that such a click opened. */
 export function listenAtHome(app: App, options: HomeListenerOptions): void {
-  const { receive, receiver, homes, log } = options;
+  const { receive, receiver, homes, lateness, log } = options;
   const subjectOf = (user: string): string => `${receiver().team}/${user}`;
 
   // Whoever keeps the Homes hears of it, in this process or in another.
@@ -34,8 +33,10 @@ export function listenAtHome(app: App, options: HomeListenerOptions): void {
   app.action({ action_id: new RegExp(`^${ACTION_PREFIX}`), type: 'block_actions' }, async ({ body, ack }) => {
     if (!isInView(body)) return;
     const view = viewOf(body);
-    const answer = await answered(receive, () => fromClick(body, receiver()).message);
+    const told = answered(receive, () => fromClick(body, receiver()).message);
+    await isDoneWithin(lateness.after, told);
     await ack();
+    const answer = await told;
     await homes
       .opened(subjectOf(view.user))
       .catch((err: unknown) => log.warn({ err }, 'slack: a Home is late'));
@@ -68,7 +69,8 @@ const isSeen = ({ status, invocation }: Answer, commands: CommandSet): boolean =
  * (docs.slack.dev/reference/interaction-payloads/block_actions-payload), or writes it to them where that cannot be opened
  * any more. The effect stands whether or not Slack takes either.
  */
-async function tell({ client, log }: HomeListenerOptions, at: View, answer: Answer): Promise<void> {
+async function tell(options: HomeListenerOptions, at: View, answer: Answer): Promise<void> {
+  const { client, log } = options;
   const content = renderAnswer(answer);
   const view = {
     type: 'modal' as const,
@@ -82,8 +84,6 @@ async function tell({ client, log }: HomeListenerOptions, at: View, answer: Answ
       : client.views.update({ view_id: at.id, view }));
   } catch (err) {
     log.warn({ err }, 'slack did not open a window for an answer; it is written to the person');
-    await client.chat
-      .postMessage({ channel: at.user, ...content })
-      .catch((error: unknown) => log.warn({ err: error }, 'slack did not take the answer to a click'));
+    await answerDirectly(at.user, withHints(answer), options);
   }
 }

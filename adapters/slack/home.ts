@@ -9,7 +9,7 @@ import type { Answer } from '../../src/core/message.ts';
 import type { Own, Owned } from '../../src/core/owned.ts';
 import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { sha256 } from '../../src/domain/json.ts';
-import { type AccountWatch, isTokenRefused, platformError, retryAfter } from './account.ts';
+import { type AccountWatch, isTokenRefused, platformError, waitAfter } from './account.ts';
 import { fromHome, type Receiver } from './decode.ts';
 import { PASSING } from './notifier.ts';
 import { render, type Rendered, VIEW } from './render.ts';
@@ -215,9 +215,9 @@ export class HomeTabs {
         await this.#options.client.views.publish({ user_id: user, view: { type: 'home', blocks } });
         return;
       } catch (error) {
-        const seconds = retryAfter(error) ?? (platformError(error) === 'ratelimited' ? 1 : undefined);
-        if (seconds === undefined) throw error;
-        await delay(seconds * SECOND, undefined, { signal });
+        const wait = waitAfter(error);
+        if (wait === undefined) throw error;
+        await delay(wait, undefined, { signal });
       }
     }
   }

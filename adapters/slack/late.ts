@@ -70,7 +70,15 @@ export async function answer(
       if (!mayPass(err)) break;
     }
   }
-  if (user === undefined) return;
+  if (user !== undefined) await answerDirectly(user, reply, { notifier, log });
+}
+
+/** Writes an answer to the person who could not be answered where they asked, without secrets, as it stays. Never rejects. */
+export async function answerDirectly(
+  user: string,
+  reply: Reply,
+  { notifier, log }: Omit<AnsweringOptions, 'lateness'>,
+): Promise<void> {
   const text = `I could not answer where you asked:\n${reply.text}`;
   const clean = redact({ ...reply, text } as unknown as Json) as unknown as Reply;
   await notifier

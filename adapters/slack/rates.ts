@@ -26,7 +26,6 @@ const RATES: Readonly<Record<string, Rate>> = {
   'chat.update': TIER_3,
   'conversations.history': TIER_3,
   'conversations.replies': TIER_3,
-  'conversations.open': TIER_3,
   'users.info': TIER_4,
   'views.open': TIER_4,
   'views.update': TIER_4,

@@ -54,7 +54,10 @@ export const approvalShow = command({
       text: [approvalLine(row), approvalText(ctx, row), ...lines].join('\n'),
       data: approvalView(row, cast),
       card: approvalCard(ctx, row, cast, { said: lines.join('\n') }),
-      ...(canVote(ctx, row, cast) && { actions: requestActions(row).filter((action) => action.style) }),
+      ...(canVote(ctx, row, cast) && {
+        approval: id,
+        actions: requestActions(ctx, row).filter((action) => action.style),
+      }),
     };
   },
 });

@@ -27,7 +27,8 @@ export interface Shown<R> {
 
 export function partOf<R>({ title, none, rows, of, open = false, item, view }: Shown<R>): Part {
   const more = Math.max(0, of - rows.length);
-  const said = more > 0 ? { more: `and ${more}${open ? ' or more' : ''} more` } : {};
+  const words = more > 0 ? `and ${more}${open ? ' or more' : ''} more` : 'and perhaps more';
+  const said = more > 0 || open ? { more: words } : {};
   return { section: { title, none, items: rows.map(item), ...said }, data: { items: rows.map(view), more } };
 }
 

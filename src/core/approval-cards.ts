@@ -23,7 +23,7 @@ export function approvalText(ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow
   const voters = votes.map(({ voter }) => voter).join(', ');
   return [
     `${row.ref}: ${row.requester} asks to run`,
-    ctx.format({ command: row.command, args: redact(row.args) }),
+    askedFor(ctx, row),
     ...(row.policy.because ?? []),
     `Risk: ${row.risk}. Needs ${partsOf(row.policy).map(quorumOf).join(' and ')}.`,
     ...(voters === '' ? [] : [`Approved so far: ${voters}.`]),
@@ -49,7 +49,15 @@ export function approvalCard(
   const isOpen = row.state === 'pending';
   const agreed = votersOf(votes, 'approve');
   const denied = votersOf(votes, 'deny');
-  const body = [...(row.policy.because ?? []), ...(said ? [said] : [])].join('\n');
+  const asked = askedFor(ctx, row);
+  const isLong = isOpen && !isShownWhole(asked, LONGEST_ON_CARD);
+  const body = [
+    ...(isLong
+      ? [`Too long to be approved here. Read all of it by mail or REST, then type: approve ${row.ref}`]
+      : []),
+    ...(row.policy.because ?? []),
+    ...(said ? [said] : []),
+  ].join('\n');
   const facts: readonly (Fact | false)[] = [
     denied !== '' && { label: 'Denied by', text: denied },
     !isOpen && agreed !== '' && { label: 'Approved by', text: agreed },
@@ -68,7 +76,7 @@ export function approvalCard(
     title: isOpen
       ? `${row.ref}: ${row.requester} asks to run`
       : `${row.ref} ${row.state}: ${row.requester} asked to run`,
-    exact: ctx.format({ command: row.command, args: redact(row.args) }),
+    exact: asked,
     facts: facts.filter((fact) => fact !== false),
     ...(body !== '' && { body }),
   };
@@ -112,7 +120,15 @@ export async function askApprovers(ctx: Ctx, row: ApprovalRow): Promise<void> {
 }
 
 /** What the keys of a request's cards on a channel begin with. */
-const cardKey = ({ ref }: ApprovalRow, channel: ToldOn): string => `approval:${ref}:${channel}:`;
+const cardKey = ({ ref }: Pick<ApprovalRow, 'ref'>, channel: ToldOn): string => `approval:${ref}:${channel}:`;
+
+/** Of an answer that shows an open request where it can be decided, on the channel whose messages can be changed. */
+export const answerCardKey = (ref: string, id: string): string =>
+  `${cardKey({ ref }, 'slack')}${ANSWER}${id}`;
+const ANSWER = 'answer:';
+
+const isAnswer = ({ key }: OutgoingRow, row: ApprovalRow): boolean =>
+  key.startsWith(`${cardKey(row, 'slack')}${ANSWER}`);
 
 const cardsOn = (ctx: Ctx, row: ApprovalRow, channel: ToldOn): Promise<OutgoingRow[]> =>
   ctx.tx.find(outbox, { where: { key: { prefix: cardKey(row, channel) } }, limit: EVERYBODY });
@@ -129,15 +145,25 @@ function request(
     text: approvalText(ctx, row, votes),
     data: mailToken === undefined ? vote : { ...vote, mailToken },
     card: approvalCard(ctx, row, votes),
-    actions: requestActions(row),
+    approval: row.ref,
+    actions: requestActions(ctx, row),
   };
 }
 
-/** What can be done about a request that waits. A vote binds to what was shown; a denial is asked for its reason. */
-export function requestActions({ ref, digest }: ApprovalRow): readonly Action[] {
+/**
+ * What can be done about a request that waits. A vote binds to what was shown, so none is offered for what a card may not
+ * show whole; a denial is asked for its reason.
+ */
+export function requestActions(ctx: Ctx, row: ApprovalRow): readonly Action[] {
+  const { ref, digest } = row;
   const args = { approval: ref, digest };
+  const approve: Action = {
+    label: 'Approve',
+    style: 'primary',
+    invocation: { command: 'approval.approve', args },
+  };
   return [
-    { label: 'Approve', style: 'primary', invocation: { command: 'approval.approve', args } },
+    ...(isShownWhole(askedFor(ctx, row), LONGEST_ON_CARD) ? [approve] : []),
     {
       label: 'Deny',
       style: 'danger',
@@ -147,6 +173,17 @@ export function requestActions({ ref, digest }: ApprovalRow): readonly Action[] 
     { label: 'Details', invocation: { command: 'approval.show', args: { id: ref } } },
   ];
 }
+
+/** Exactly what will run, as it would be typed, without secrets. */
+export const askedFor = (ctx: Ctx, { command, args }: ApprovalRow): string =>
+  ctx.format({ command, args: redact(args) });
+
+/** A message of 12,000 characters shows as much whole beside whatever else a card holds. */
+const LONGEST_ON_CARD = 3_000;
+
+/** Whether a text has at most so many characters, those counted in full that a channel has to escape. */
+export const isShownWhole = (text: string, most: number): boolean =>
+  text.length + 4 * (text.match(/[&<>"\\`\n\t]/g)?.length ?? 0) <= most;
 
 async function issueToken(ctx: Ctx, row: ApprovalRow, voter: string): Promise<string> {
   const token = randomBytes(18).toString('hex');
@@ -185,8 +222,8 @@ export async function withdrawCards(ctx: Ctx, row: ApprovalRow, reply: Reply): P
     // A mail that went out cannot be changed; its token is of no use any more.
     const instead = channel === 'slack' ? { reply } : {};
     for (const message of await cardsOn(ctx, row, channel)) {
-      // What an approver has on the screen says how it ended, also where a change of it was still to go out.
-      if (message.externalId !== null) await revise(ctx.tx, message, reply);
+      // What somebody has on the screen, or has asked for, says how it ended, also where it was still to go out.
+      if (message.externalId !== null || isAnswer(message, row)) await revise(ctx.tx, message, reply);
       else if (message.state === 'queued')
         await ctx.tx.update(outbox, message, { state: 'withdrawn', reply: instead });
     }

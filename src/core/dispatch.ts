@@ -6,6 +6,7 @@ import { secretIn } from '../domain/redact.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { Receive } from './adapter.ts';
 import { refusalAnswer, withHints } from './answer.ts';
+import { answerCardKey } from './approval-cards.ts';
 import { Call } from './call.ts';
 import { answerKey } from './jobs/report-keys.ts';
 import type { Reading } from './language.ts';
@@ -101,11 +102,15 @@ async function handle(options: Services, tx: Tx, received: Received): Promise<An
   return answer;
 }
 
-/** Queues the answer; one about a new job changes with the job, where that can be. */
+/** Queues the answer; one about a new job or an open request changes with it, where that can be. */
 async function post(tx: Tx, answer: Answer, address: Address, id: string): Promise<void> {
-  const { job } = answer.reply;
-  const key = job !== undefined && isChangeable(address) ? answerKey(job, id) : `reply:${id}`;
+  const key = (isChangeable(address) && changingKey(answer, id)) || `reply:${id}`;
   await enqueue(tx, { key, address, reply: withHints(answer) });
+}
+
+function changingKey({ reply: { job, approval } }: Answer, id: string): string | undefined {
+  if (job !== undefined) return answerKey(job, id);
+  return approval === undefined ? undefined : answerCardKey(approval, id);
 }
 
 /** A first answer is for whoever may still ask for it: with this key's scopes, and with the roles held today. */

@@ -108,6 +108,8 @@ export type Fact =
 /** A line of a list, with what can be done about it. */
 export interface Item {
   readonly text: string;
+  /** A part of the text that is shown letter by letter: what exactly will run. */
+  readonly exact?: string;
   readonly actions?: readonly Action[];
 }
 
@@ -141,6 +143,8 @@ export interface Reply {
   readonly form?: Action;
   /** The job that was asked for: where this is told and can be changed, what comes of the job takes its place. */
   readonly job?: string;
+  /** The request that can be decided here: where this is told and can be changed, it goes on to say how that stands. */
+  readonly approval?: string;
   /** Set by a command that passes on, as its own, what another one answered: `yes`. */
   readonly answer?: Answer;
   /** Set where what was asked is refused, although what the command has written about it stays. */

@@ -67,11 +67,16 @@ async function tellAsker(tx: Tx, message: OutgoingRow, word: string): Promise<vo
   const user = context?.['user'];
   if (channel !== 'slack' || typeof user !== 'string' || !USER.test(user) || user === to) return;
   const { reply } = message.reply as { reply: Reply };
-  const { card: _, ...inWords } = reply;
+  const { card: _, approval, actions, ...inWords } = reply;
   await enqueue(tx, {
     key: `${NOTICE}${message.id}`,
     address: { channel, to: user },
     // In words, which say it all: a card would say nothing of where it could not stand.
-    reply: { ...inWords, text: `I cannot post in that channel (${word}):\n${reply.text}` },
+    reply: {
+      ...inWords,
+      // A request is decided where it is shown letter by letter.
+      ...(actions && approval === undefined && { actions }),
+      text: `I cannot post in that channel (${word}):\n${reply.text}`,
+    },
   });
 }

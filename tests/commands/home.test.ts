@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Answer, Item } from '../../src/core/message.ts';
+import { approvals } from '../../src/domain/approval.ts';
 import { DAY, HOUR } from '../../src/domain/clock.ts';
 import { jobs, type JobRow } from '../../src/domain/job.ts';
 import { probeStates } from '../../src/domain/probe.ts';
@@ -137,6 +138,32 @@ describe.each(DATABASES)('home, on %s', (_name, open) => {
     const [long, wide] = await itemsOf('cho', VOTES);
     expect(long?.text).toContain('xxx… (see Details) · risk destructive');
     expect([labels(long), labels(wide)]).toEqual([['Details'], ['Details']]);
+  });
+
+  test('what is offered for approval is marked as what is shown letter by letter', async () => {
+    await run('ben', 'job run deploy --env staging --service "*~web~*"');
+    const [item] = await itemsOf('cho', VOTES);
+    expect(item?.exact).toBe('job run deploy --env staging --service *~web~*');
+    expect(item?.text).toContain(` asks: ${item?.exact} · risk`);
+    expect(labels(item)).toEqual(['Approve', 'Deny', 'Details']);
+  });
+
+  test('of more requests than are looked through it is not said that none waits', async () => {
+    await run('ben', 'job run deploy --env staging');
+    const row = await approval(h);
+    const policy = { ...row.policy, roles: ['nobody'], persons: [] };
+    await h.store.transaction('main', async (tx) => {
+      for (let n = 0; n < 1_000; n += 1) {
+        const id = tx.id();
+        await tx.insert(approvals, { ...row, id, ref: `APR-${n + 100}`, requester: 'ana', policy });
+      }
+      await tx.update(approvals, row, { expiresAt: new Date(row.expiresAt.getTime() + HOUR) });
+    });
+    const shown = await sections('cho');
+    expect(shown[VOTES]).toEqual(['None of the first 1000 waits for your vote.', 'and perhaps more']);
+    const asked = await sections('ana');
+    expect(asked[ASKED]?.at(-1)).toBe('and 990 more');
+    expect((await sections('ben'))[ASKED]).toHaveLength(1);
   });
 
   test('tasks are the caller’s own: the most urgent first, then what is due, then the oldest', async () => {

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { render } from '../../adapters/slack/render.ts';
+import { isShownWhole } from '../../src/core/approval-cards.ts';
 import type { Answer, Reply } from '../../src/core/message.ts';
 import { voteTokens } from '../../src/domain/approval.ts';
 import { HOUR } from '../../src/domain/clock.ts';
@@ -164,6 +166,88 @@ describe('the card of a request', () => {
     expect((await h.run('ana', 'approval show APR-1')).reply.actions).toBeUndefined();
     expect((await h.run('', 'approval show APR-1', byMail('ben'))).reply.actions).toBeUndefined();
     expect((await h.run('cho', 'approval show APR-1')).reply.actions).toBeUndefined();
+  });
+});
+
+describe('a command that is too long for a card', () => {
+  const long = (length: number) =>
+    h.run('ana', `job run deploy --env staging --service ${'x'.repeat(length)}`);
+  const cardTo = async (ref = 'APR-1') => {
+    const [row] = await rows(h, outbox, { where: { key: `approval:${ref}:slack:T1/UBEN` } });
+    if (!row) throw new Error(`no card of ${ref}`);
+    return (row.reply as { reply: Reply }).reply;
+  };
+  const LENGTH = 3_000 - 'job run deploy --env staging --service '.length;
+
+  test('is not approved by a button, and it is said how to', async () => {
+    await long(LENGTH + 1);
+    const { card, actions } = await cardTo();
+    expect(actions?.map(({ label }) => label)).toEqual(['Deny', 'Details']);
+    expect(card?.body).toBe(
+      'Too long to be approved here. Read all of it by mail or REST, then type: approve APR-1',
+    );
+    const { reply } = await h.run('ben', 'approval show APR-1');
+    expect(reply.actions?.map(({ label }) => label)).toEqual(['Deny']);
+    expect((await mailOf('ben')).text).toContain('x'.repeat(LENGTH + 1));
+    await h.run('ben', 'deny APR-1 --reason no');
+    const after = await h.run('ben', 'approval show APR-1');
+    expect(after.reply.card?.body).toBe('ben: deny (no) by terminal');
+  });
+
+  test('but one that has a button is shown whole, whatever else there is to show', async () => {
+    await long(LENGTH);
+    const { card, actions, text } = await cardTo();
+    expect(actions?.map(({ label }) => label)).toEqual(['Approve', 'Deny', 'Details']);
+    const facts = Array.from({ length: 10 }, (_, n) => ({ label: `Fact ${n}`, text: 'y'.repeat(5_000) }));
+    const full = { title: 'T'.repeat(200), exact: card?.exact ?? '', facts, body: 'z'.repeat(20_000) };
+    const { blocks } = render({ text, card: full, actions: actions ?? [] });
+    expect(JSON.stringify(blocks).match(/x/g)?.length).toBeGreaterThanOrEqual(LENGTH);
+    for (const sign of ['&', '<', '\\', '`', '"', '\n&', 'é']) {
+      const signs = sign.repeat(3_000);
+      const most =
+        Array.from(signs, (_, n) => n).findLast((n) => isShownWhole(signs.slice(0, n), 3_000)) ?? 0;
+      const one = { title: full.title, exact: signs.slice(0, most), facts, body: full.body };
+      const [, ...boxes] = render({ text, card: one, actions: actions ?? [] }).blocks;
+      const end = boxes.findIndex((block) => !JSON.stringify(block).includes('```'));
+      expect([sign, JSON.stringify(boxes[end])]).not.toEqual([sign, expect.stringContaining('shortened')]);
+    }
+  });
+});
+
+describe('an answer that shows an open request where messages can be changed', () => {
+  const key = async () =>
+    (await rows(h, outbox, { where: { key: { prefix: 'approval:APR-1:slack:answer:' } } }))[0];
+
+  test('loses its choices with the decision', async () => {
+    await request();
+    await h.run('', 'approval show APR-1', onSlack('ben'));
+    const sent = await key();
+    if (!sent) throw new Error('no answer');
+    expect(sent).toHaveProperty('reply.reply.actions', [
+      expect.objectContaining({ label: 'Approve' }),
+      expect.objectContaining({ label: 'Deny' }),
+    ]);
+    await h.store.transaction('main', (tx) =>
+      tx.update(outbox, sent, { state: 'sent', externalId: 'C1:7', reply: {} }),
+    );
+    await h.run('ben', 'deny APR-1 --reason no');
+    const after = await key();
+    expect(after).toMatchObject({
+      state: 'queued',
+      reply: { replaces: 'C1:7', reply: { text: 'APR-1 denied: no.' } },
+    });
+    expect(after?.reply).not.toHaveProperty('reply.actions');
+  });
+
+  test('says how it ended where that was decided before it was sent', async () => {
+    await request();
+    await h.run('', 'approval show APR-1', onSlack('ben'));
+    await h.run('ben', 'deny APR-1 --reason no');
+    expect(await key()).toMatchObject({
+      state: 'queued',
+      address: { channel: 'slack', to: 'C1', thread: '1.2' },
+      reply: { reply: { text: 'APR-1 denied: no.' } },
+    });
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Address } from '../../src/core/message.ts';
+import type { Address, Reply } from '../../src/core/message.ts';
 import { enqueue } from '../../src/core/outgoing.ts';
 import { tellUndelivered, wordOf } from '../../src/core/undelivered.ts';
 import { DAY } from '../../src/domain/clock.ts';
@@ -12,9 +12,15 @@ import { outgoing, rows } from './support.ts';
 let h: Harness;
 
 /** Gives a message up, as its delivery does when the place is gone. */
-const giveUp = (key: string, address: Address, text = 'the news', error = 'is_archived') =>
+const giveUp = (
+  key: string,
+  address: Address,
+  text = 'the news',
+  error = 'is_archived',
+  more: Partial<Reply> = {},
+) =>
   h.store.transaction('main', async (tx) => {
-    await enqueue(tx, { key, address, reply: { text } });
+    await enqueue(tx, { key, address, reply: { text, ...more } });
     const row = await tx.get(outbox, { key });
     if (!row) throw new Error(`no ${key}`);
     await tx.update(outbox, row, { state: 'dead', reply: {} });
@@ -96,6 +102,19 @@ describe.each(DATABASES)('on %s', (_name, open) => {
     await giveUp('reply:1', asked('U77'), 'TSK-1 was created.', 'not_in_channel');
     expect(await notices()).toEqual([
       ['slack:U77', 'I cannot post in that channel (not_in_channel):\nTSK-1 was created.'],
+    ]);
+  });
+
+  test('with what can be done about it, but no request is decided where it is not shown letter by letter', async () => {
+    const actions = [{ label: 'Go', invocation: { command: 'status', args: {} } }];
+    const card = { title: 'APR-1', exact: 'job run deploy' };
+    await giveUp('reply:1', asked('U77'), 'one', 'not_in_channel', { actions, card });
+    await giveUp('reply:2', asked('U77'), 'two', 'not_in_channel', { actions, card, approval: 'APR-1' });
+    const told = (await rows(h, outbox)).filter(({ key }) => key.startsWith('undelivered:'));
+    const replies = told.map(({ reply }) => (reply as { reply: Reply }).reply);
+    expect(replies.map((reply) => [reply.card, reply.actions?.length])).toEqual([
+      [undefined, 1],
+      [undefined, undefined],
     ]);
   });
 

@@ -1,9 +1,11 @@
 import express from 'express';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { retryAfter, waitAfter } from '../../../adapters/slack/account.ts';
 import { createSlackAdapter } from '../../../adapters/slack/index.ts';
 import { createCommandSet } from '../../../src/core/command-set.ts';
 import { systemClock } from '../../../src/domain/clock.ts';
+import { Refusal } from '../../../src/domain/errors.ts';
 import { CHANNEL, prepare, setUp, soon } from './support.ts';
 
 test('a channel that works is on', async () => {
@@ -61,4 +63,12 @@ test('neither secret nor app token is a mistake that is named', async () => {
     log: pino({ level: 'silent' }),
   });
   await expect(made).rejects.toThrow(/SLACK_SIGNING_SECRET/);
+});
+
+test('the milliseconds of our own rates are not taken for the seconds of Slack', () => {
+  const own = new Refusal('rate_limited', 'views.publish has been called enough.', { retryAfter: 5_000 });
+  const slacks = Object.assign(new Error('429'), { retryAfter: 30 });
+  expect([retryAfter(own), waitAfter(own)]).toEqual([undefined, 5_000]);
+  expect([retryAfter(slacks), waitAfter(slacks)]).toEqual([30, 30_000]);
+  expect(waitAfter(new Error('no'))).toBeUndefined();
 });

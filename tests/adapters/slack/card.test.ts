@@ -77,6 +77,18 @@ describe('a card', () => {
     ]);
   });
 
+  test('shows letter by letter what is exact in a line, and nothing else of it', () => {
+    const exact = 'job run deploy --note "*_~:skull:~_* ``` `x` 2026-03-02 10:00 UTC <!here> \u202e"';
+    const line = `APR-1 · ana asks: ${exact} · until 2026-03-02 10:00 UTC`;
+    const blocks = laid({ title: '', sections: [{ title: 'T', none: '', items: [{ text: line, exact }] }] });
+    expect(blocks[1]).toEqual(
+      section(
+        'APR-1 · ana asks:\n```\njob run deploy --note "*_~:skull:~_* `\u200b`` `x` 2026-03-02 10:00 UTC &lt;!here&gt; \ufffd"\n```\n' +
+          'until <!date^1772445600^{date_short_pretty} {time}|2026-03-02 10:00 UTC>',
+      ),
+    );
+  });
+
   test('with nothing in it is told in words', () => {
     expect(laid({ title: ' ', exact: '\n', facts: [], sections: [] })).toEqual([section('in words')]);
   });

@@ -1,6 +1,8 @@
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import type { Hearing } from '../../../adapters/slack/echo-watch.ts';
+import { EchoWatch, type Hearing } from '../../../adapters/slack/echo-watch.ts';
 import { MINUTE } from '../../../src/domain/clock.ts';
+import { testClock } from '../../support/harness.ts';
 import { CHANNEL, setUp, soon } from './support.ts';
 
 /** What several processes share. */
@@ -85,4 +87,30 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
     pass(10 * MINUTE);
     expect(await looked()).toEqual({ state: 'on' });
   });
+});
+
+test('what was heard while the database is away is shared once it is back', async () => {
+  const hearing = shared();
+  const clock = testClock();
+  const saves = [() => Promise.reject(new Error('away'))];
+  const away: Hearing = {
+    load: () => hearing.load(),
+    save: (at) => saves.shift()?.() ?? hearing.save(at),
+  };
+  const watch = new EchoWatch(away, clock, pino({ level: 'silent' }));
+  watch.heard();
+  await watch.look();
+  expect(hearing.at).toBeUndefined();
+  await watch.look();
+  expect(hearing.at).toEqual(clock.now());
+});
+
+test('an echo that is quicker than what Slack answers to the post is no silence', async () => {
+  const clock = testClock();
+  const watch = new EchoWatch(shared(), clock, pino({ level: 'silent' }));
+  watch.heard();
+  watch.posted('D1');
+  clock.pass(2 * MINUTE);
+  await watch.look();
+  expect(watch.problem).toBeUndefined();
 });

@@ -32,7 +32,11 @@ interface Shown extends Setup {
 }
 
 /** A Slack with people's Homes, kept by this process. */
-async function withHomes(mode: 'http' | 'socket', more: Partial<SlackOptions> = {}): Promise<Shown> {
+async function withHomes(
+  mode: 'http' | 'socket',
+  more: Partial<SlackOptions> = {},
+  before: () => Promise<void> = async () => undefined,
+): Promise<Shown> {
   const home: Shown['home'] = { reply: HOME };
   const asked: Inbound[] = [];
   const pipeline: Setup['pipeline'] = { reply: { text: 'Done.' } };
@@ -40,6 +44,7 @@ async function withHomes(mode: 'http' | 'socket', more: Partial<SlackOptions> = 
     const invocation = 'command' in message.body ? message.body : undefined;
     const isHome = invocation?.command === 'home';
     if (isHome) asked.push(message);
+    else await before();
     const { reply, error } = isHome ? home : pipeline;
     const base = { id: 'a1', correlationId: 'c1', reply };
     const read = invocation && { command: invocation.command, args: {} };
@@ -139,6 +144,23 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
     await soon(() => slack.messages.length).toBe(1);
     expect(slack.messages[0]).toMatchObject({ channel: slack.dmOf('U1') });
     expect(slack.messages[0]?.text).toContain('1 open checklist item(s)');
+  });
+
+  test('a click that takes long is acknowledged, and answered without secrets where no window opens any more', async () => {
+    const lateness = { after: 10, pauses: [] };
+    const gate = Promise.withResolvers<void>();
+    const secret = ['xox', 'b-', '1'.repeat(12), '-', 'f'.repeat(24)].join('');
+    const { slack, pipeline, shownTo } = await withHomes(mode, { lateness }, () => gate.promise);
+    await slack.openHome('U1');
+    await soon(() => shownTo('U1')).toContain('Fix login');
+    expect(await slack.clickInHome('U1', 'Show')).toMatchObject({ status: 200 });
+    pipeline.reply = { text: `The key is ${secret}` };
+    slack.failNext('views.open', { error: 'expired_trigger_id' });
+    gate.resolve();
+    await soon(() => slack.messages.length).toBe(1);
+    expect(slack.messages[0]).toMatchObject({ channel: slack.dmOf('U1') });
+    expect(JSON.stringify(slack.messages)).toContain('The key is');
+    expect(JSON.stringify(slack.messages)).not.toContain(secret);
   });
 
   test('a button that asks opens a form, and says directly why where it cannot', async () => {

@@ -11,7 +11,8 @@ const BUTTON = { action_id: 'run:0:status', value: '{"command":"status","args":{
 describe.each(['http', 'socket'] as const)('over %s', (mode) => {
   let setup: Setup;
   beforeEach(async () => {
-    setup = await setUp(mode);
+    // The pace of calls goes by a clock of its own.
+    setup = await setUp(mode, { speed: 1_000 });
     setup.slack.addUser({ id: 'UGUS00001', isRestricted: true });
     setup.slack.addUser({ id: 'UONE00001', isUltraRestricted: true });
     setup.slack.addUser({ id: 'UAPP00001', isBot: true });

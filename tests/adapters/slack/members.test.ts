@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import type { AccountWatch } from '../../../adapters/slack/account.ts';
 import { Members } from '../../../adapters/slack/members.ts';
 import { verified } from '../../../src/core/message.ts';
+import { Refusal } from '../../../src/domain/errors.ts';
 import { testClock } from '../../support/harness.ts';
 
 const ana = verified({
@@ -67,4 +68,21 @@ test('somebody of another team with the id of one of ours is not taken for them'
   expect(await members.vouchFor(ana)).toEqual(ana);
   const other = verified({ ...ana, subject: 'T2/UANA' });
   expect(await members.vouchFor(other)).toEqual({ ...other, outsider: 'stranger' });
+});
+
+test('whom there was no turn to ask about is asked about the next time', async () => {
+  const full = new Refusal('rate_limited', 'users.info has been called enough.', { retryAfter: 5_000 });
+  const answers: Promise<object>[] = [
+    Promise.reject(full),
+    Promise.resolve({ ok: true, user: { id: 'UANA', team_id: 'T1' } }),
+  ];
+  const members = new Members({
+    client: { users: { info: () => answers.shift() } } as unknown as webApi.WebClient,
+    account: { account: { team: 'T1', botUser: 'UBOT', botId: 'B1' } } as AccountWatch,
+    clock: testClock(),
+    log: pino({ level: 'silent' }),
+    within: 1_000,
+  });
+  await expect(members.vouchFor(ana)).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await members.vouchFor(ana)).toEqual(ana);
 });

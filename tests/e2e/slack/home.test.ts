@@ -36,8 +36,8 @@ describe.each([
     await says(ANA, 'TSK-1 [P1 queued] Rotate the key');
 
     await type(ANA, 'job run deploy --env staging');
-    await says(ANA, 'APR-1 · ana asks: job run deploy --env staging', 'approved by nobody yet (needs 2)');
-    await says(BEN, 'APR-1 · ana asks: job run deploy --env staging', 'JOB-1 [waiting] deploy');
+    await says(ANA, 'APR-1 · ana asks:', 'job run deploy --env staging', 'approved by nobody yet (needs 2)');
+    await says(BEN, 'APR-1 · ana asks:', 'job run deploy --env staging', 'JOB-1 [waiting] deploy');
 
     await type(BEN, 'approve APR-1');
     await says(BEN, 'Nothing waits for your vote.');
