@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
+import { Rates } from '../../../adapters/slack/rates.ts';
 import type { Notifier } from '../../../src/core/adapter.ts';
 import { enqueue, revise } from '../../../src/core/outgoing.ts';
 import { ownAlone } from '../../../src/core/owned.ts';
@@ -87,4 +88,22 @@ test('a channel that Slack asks to wait with holds up no other', async () => {
   slack.failNext('chat.postMessage', { status: 429, retryAfter: 3_600 });
   await post();
   await expect.poll(sent, { timeout: 10_000 }).toHaveLength(19);
+});
+
+test('whoever gave up waiting takes no turn from those who come later', async () => {
+  const rates = new Rates(SPEED);
+  const gone = new AbortController();
+  const turn = (signal: AbortSignal) => rates.turn('views.open', undefined, signal);
+  const first = new AbortController().signal;
+  await Promise.all(Array.from({ length: 19 }, () => turn(first)));
+  const waiting = Array.from({ length: 300 }, () => turn(gone.signal));
+  // All of them stand in the queue by then.
+  await new Promise(setImmediate);
+  gone.abort(new Error('gone'));
+  expect(new Set((await Promise.allSettled(waiting)).map(({ status }) => status))).toEqual(
+    new Set(['rejected']),
+  );
+
+  // At twelve in a quarter of a second those 300 would take six seconds.
+  await Promise.all(Array.from({ length: 10 }, () => turn(AbortSignal.timeout(5_000))));
 });
