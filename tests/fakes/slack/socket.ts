@@ -105,6 +105,8 @@ export class SocketServer {
   }
 
   #greet(client: WebSocket): void {
+    // Each delivery that waits for its acknowledgement listens for the end.
+    client.setMaxListeners(0);
     client.on('message', (data: Buffer) => this.#acknowledge(data.toString('utf8')));
     if (!this.greets) return;
     this.connections += 1;
