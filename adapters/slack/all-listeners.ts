@@ -26,12 +26,13 @@ export function listenTo(app: App, options: SlackOptions, speaking: Speaking): K
   const from = (): Receiver => receiver(options.workspace, account);
   // Bolt would log the error and pass it on; the intake logs it once.
   app.error((error) => Promise.reject(error));
-  const forms = new Forms({ client, account, commands, receive, receiver: from, clock, log });
   const { lateness = LATENESS, commandPrefix: command = '/signalbox' } = options;
-  listen(app, { receive, log, notifier, lateness, command, receiver: from, forms });
+  const answering = { lateness, notifier, log };
+  const forms = new Forms({ ...answering, client, account, commands, receive, receiver: from, clock });
+  listen(app, { ...answering, receive, command, receiver: from, forms });
   listenForForms(app, forms, () => account.account?.url ?? '', log);
   if (!homes) return undefined;
-  listenAtHome(app, { client, receive, receiver: from, homes, commands, notifier, lateness, log });
+  listenAtHome(app, { ...answering, client, receive, receiver: from, homes, commands });
   return new HomeTabs({ client, account, receive, receiver: from, homes, own, log, every: homeEvery });
 }
 

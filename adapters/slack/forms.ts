@@ -1,6 +1,6 @@
-import type { types, webApi } from '@slack/bolt';
-import type { Logger } from 'pino';
+import type { RespondFn, types, webApi } from '@slack/bolt';
 import type { Receive } from '../../src/core/adapter.ts';
+import { withHints } from '../../src/core/answer.ts';
 import type { CommandSet } from '../../src/core/command.ts';
 import { formOf, readForm, type Form } from '../../src/core/form.ts';
 import type { Answer } from '../../src/core/message.ts';
@@ -18,16 +18,16 @@ import {
   type Wanted,
 } from './decode-form.ts';
 import { errorsAt, formView, isOf, noticeView, refilled, valuesIn } from './form-view.ts';
-import { render, renderAnswer } from './render.ts';
+import { answer as answerLate, answerDirectly, isDoneWithin, type AnsweringOptions } from './late.ts';
+import { renderAnswer } from './render.ts';
 
-export interface FormsParts {
+export interface FormsParts extends AnsweringOptions {
   readonly client: webApi.WebClient;
   readonly account: AccountWatch;
   readonly commands: CommandSet;
   readonly receive: Receive;
   readonly receiver: () => Receiver;
   readonly clock: Clock;
-  readonly log: Logger;
 }
 
 /** What the acknowledgement of a sent form says (docs.slack.dev/surfaces/modals). */
@@ -127,30 +127,19 @@ export class Forms {
   }
 
   /** The form is gone by now: where its place does not take the answer, the person is told directly. */
-  async #tell(place: Place & { responseUrl: string }, user: string, answer: Answer): Promise<void> {
-    const { client, log } = this.#parts;
-    const rendered = renderAnswer(answer);
-    try {
-      await respond(place.responseUrl, {
-        response_type: 'ephemeral',
-        replace_original: false,
-        ...(place.thread !== undefined && { thread_ts: place.thread }),
-        ...rendered,
-      });
-    } catch (error) {
-      log.warn({ err: error }, 'slack did not take the answer to a form');
-      await client.chat.postMessage({ channel: user, ...rendered }).catch((err: unknown) => {
-        log.warn({ err }, 'slack did not take the answer to a form directly');
-      });
-    }
+  #tell(
+    { thread, responseUrl }: Place & { responseUrl: string },
+    user: string,
+    answer: Answer,
+  ): Promise<void> {
+    const told = { shown: renderAnswer(answer), reply: withHints(answer), user };
+    const place = { replace_original: false, ...(thread !== undefined && { thread_ts: thread }) };
+    return answerLate((message) => respond(responseUrl, message), told, place, this.#parts);
   }
 
   /** Tells somebody directly, where what they clicked on has no place of its own for an answer. */
-  async say(user: string, text: string): Promise<void> {
-    const { client, log } = this.#parts;
-    await client.chat.postMessage({ channel: user, ...render({ text }) }).catch((err: unknown) => {
-      log.warn({ err }, 'slack did not take why a form did not open');
-    });
+  say(user: string, text: string): Promise<void> {
+    return answerDirectly(user, { text }, this.#parts);
   }
 
   /** Undefined where the command is gone, or an argument that was settled. */
@@ -214,20 +203,23 @@ function refused(form: Form, memo: Memo, { error, invocation, reply, correlation
   return view ? { response: { response_action: 'update', view } } : noticed(form.title, text);
 }
 
-async function respond(url: string, message: object): Promise<void> {
+/** @throws Error with Slack's status as `statusCode` where it does not take the message. */
+async function respond(url: string, message: Parameters<RespondFn>[0]): Promise<void> {
   const signal = AbortSignal.timeout(10 * SECOND);
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(message), signal });
-  if (!response.ok) throw new Error(`response_url: ${response.status}`);
+  const { ok, status } = await fetch(url, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(message),
+    signal,
+  });
+  if (!ok)
+    throw Object.assign(new Error('Slack did not take a message at its response_url.'), {
+      statusCode: status,
+    });
 }
 
 /** @throws Error when it takes longer than there is time for; what becomes of it then shows by itself. */
-async function inTime<T>(work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error('Slack took too long.')), PATIENCE);
-  try {
-    return await Promise.race([work, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+async function inTime(work: Promise<unknown>): Promise<void> {
+  if (!(await isDoneWithin(PATIENCE, work))) throw new Error('Slack took too long.');
 }

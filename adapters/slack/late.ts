@@ -46,6 +46,9 @@ export interface AnsweringOptions {
   readonly log: Logger;
 }
 
+/** Posts to a `response_url`. */
+type Respond = (message: Parameters<RespondFn>[0]) => Promise<unknown>;
+
 /** How an answer stands where the person asked: as a message of its own, or in place of what was acknowledged. */
 type Place = Pick<Exclude<Parameters<RespondFn>[0], string>, 'replace_original' | 'thread_ts'>;
 
@@ -55,7 +58,7 @@ type Place = Pick<Exclude<Parameters<RespondFn>[0], string>, 'replace_original' 
  * person is told directly, without secrets, as that stays. Never rejects: the effect stands whether or not Slack takes it.
  */
 export async function answer(
-  respond: RespondFn,
+  respond: Respond,
   { shown, reply, user }: Told,
   place: Place,
   { lateness, notifier, log }: AnsweringOptions,
@@ -64,7 +67,8 @@ export async function answer(
   for (const pause of [0, ...lateness.pauses]) {
     if (pause > 0) await delay(pause, undefined, { ref: false });
     try {
-      return void (await respond(message));
+      await respond(message);
+      return;
     } catch (err) {
       log.warn({ err }, 'slack did not take an answer at its response_url');
       if (!mayPass(err)) break;

@@ -371,17 +371,20 @@ describe('what came of a form', () => {
     expect(told(world)).toEqual([]);
   });
 
-  test('is told directly where its place does not take it', async () => {
+  test('is told directly where its place does not take it, without secrets, as it stays there', async () => {
     const world = await setUp('http');
     const { slack } = world;
+    const secret = `ghp_${'a'.repeat(36)}`;
     const place = { channel: CHANNEL, responseUrl: `${slack.url}/nothing` };
     const memo = { command: 'task.show', args: { id: 'TSK-1' }, asks: ['x'], attempt: 0, place, until: 1e13 };
     await command(world, 'task create');
-    await slack.submitModal(BEN, { Title: 'Fix login' });
+    await slack.submitModal(BEN, { Title: `Take ${secret} back` });
     await opened(world, 'form', JSON.stringify(memo));
     await slack.submitModal(BEN, {});
     await soon(() => slack.messages.length).toBe(1);
-    expect(slack.messages).toMatchObject([{ channel: slack.dmOf(BEN) }]);
+    const text = expect.stringContaining('Take [redacted] back') as string;
+    expect(slack.messages).toMatchObject([{ channel: slack.dmOf(BEN), text }]);
+    expect(JSON.stringify(slack.messages)).not.toContain(secret);
   });
 
   test.each([
