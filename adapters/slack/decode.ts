@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Address, type Body, type Inbound, verified } from '../../src/core/message.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { read, withoutMention } from './text.ts';
+import { read, withoutMention } from './rendering/text.ts';
 
 /**
  * From a payload that is proven to be Slack's to a message for the pipeline. Each function is only called behind the

@@ -5,15 +5,15 @@ import { Refusal } from '../../src/domain/errors.ts';
 import { AccountWatch } from './account.ts';
 import { listenTo } from './all-listeners.ts';
 import { EchoWatch, type Hearing } from './echo-watch.ts';
-import { type HttpModeOptions, mountHttpMode } from './http-mode.ts';
-import { Intake } from './intake.ts';
+import { type HttpModeOptions, mountHttpMode } from './transport/http-mode.ts';
+import { Intake } from './transport/intake.ts';
 import { Members, vouched } from './members.ts';
 import { createNotifier } from './notifier.ts';
 import type { SlackOptions } from './options.ts';
-import { OwnedSocket } from './owned-socket.ts';
+import { OwnedSocket } from './transport/owned-socket.ts';
 import { createClient, Rates } from './rates.ts';
-import { slackLog } from './slack-log.ts';
-import { createSocketMode } from './socket-mode.ts';
+import { slackLog } from './transport/slack-log.ts';
+import { createSocketMode } from './transport/socket-mode.ts';
 
 export type { SlackOptions };
 

@@ -6,7 +6,7 @@ import type { Reply } from '../../src/core/message.ts';
 import { SECOND } from '../../src/domain/clock.ts';
 import type { Json } from '../../src/domain/json.ts';
 import { redact } from '../../src/domain/redact.ts';
-import type { Rendered } from './render.ts';
+import type { Rendered } from './rendering/render.ts';
 
 /** What is done about answers that take their time, in milliseconds. */
 export interface Lateness {

@@ -14,9 +14,9 @@ import {
   isNoise,
   type Receiver,
 } from './decode.ts';
-import type { Forms } from './forms.ts';
+import type { Forms } from './forms/forms.ts';
 import { answer, type AnsweringOptions, isDoneWithin, STILL_WORKING, type Told } from './late.ts';
-import { ACTION_PREFIX, render, renderAnswer } from './render.ts';
+import { ACTION_PREFIX, render, renderAnswer } from './rendering/render.ts';
 
 export interface ListenerOptions extends AnsweringOptions {
   readonly receive: Receive;

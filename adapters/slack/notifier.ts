@@ -6,7 +6,7 @@ import { Refusal } from '../../src/domain/errors.ts';
 import { isObject } from '../../src/domain/json.ts';
 import { type AccountWatch, isTokenRefused, platformError, retryAfter } from './account.ts';
 import type { Rates } from './rates.ts';
-import { render } from './render.ts';
+import { render } from './rendering/render.ts';
 
 /** Slack's own troubles, which pass. */
 export const PASSING: ReadonlySet<string> = new Set([

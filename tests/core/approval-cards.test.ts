@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { render } from '../../adapters/slack/render.ts';
+import { render } from '../../adapters/slack/rendering/render.ts';
 import { isShownWhole } from '../../src/core/approval-cards.ts';
 import type { Answer, Reply } from '../../src/core/message.ts';
 import { voteTokens } from '../../src/domain/approval.ts';

@@ -1,25 +1,18 @@
 import type { RespondFn, types, webApi } from '@slack/bolt';
-import type { Receive } from '../../src/core/adapter.ts';
-import { withHints } from '../../src/core/answer.ts';
-import type { CommandSet } from '../../src/core/command.ts';
-import { formOf, readForm, type Form } from '../../src/core/form.ts';
-import type { Answer } from '../../src/core/message.ts';
-import { MINUTE, SECOND, type Clock } from '../../src/domain/clock.ts';
-import { Refusal, type ArgumentFault } from '../../src/domain/errors.ts';
-import type { JsonObject } from '../../src/domain/json.ts';
-import { isTokenRefused, platformError, type AccountWatch } from './account.ts';
-import type { Receiver } from './decode.ts';
-import {
-  fromSlash,
-  fromSubmission,
-  type Memo,
-  type Opening,
-  type Place,
-  type Wanted,
-} from './decode-form.ts';
-import { errorsAt, formView, isOf, noticeView, refilled, valuesIn } from './form-view.ts';
-import { answer as answerLate, answerDirectly, isDoneWithin, type AnsweringOptions } from './late.ts';
-import { renderAnswer } from './render.ts';
+import type { Receive } from '../../../src/core/adapter.ts';
+import { withHints } from '../../../src/core/answer.ts';
+import type { CommandSet } from '../../../src/core/command.ts';
+import { formOf, readForm, type Form } from '../../../src/core/form.ts';
+import type { Answer } from '../../../src/core/message.ts';
+import { MINUTE, SECOND, type Clock } from '../../../src/domain/clock.ts';
+import { Refusal, type ArgumentFault } from '../../../src/domain/errors.ts';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import { isTokenRefused, platformError, type AccountWatch } from '../account.ts';
+import type { Receiver } from '../decode.ts';
+import { fromSlash, fromSubmission, type Memo, type Opening, type Place, type Wanted } from './decode.ts';
+import { errorsAt, formView, isOf, noticeView, refilled, valuesIn } from './view.ts';
+import { answer as answerLate, answerDirectly, isDoneWithin, type AnsweringOptions } from '../late.ts';
+import { renderAnswer } from '../rendering/render.ts';
 
 export interface FormsParts extends AnsweringOptions {
   readonly client: webApi.WebClient;

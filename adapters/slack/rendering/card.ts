@@ -1,5 +1,5 @@
-import type { Action, Card, Fact, Item, Section } from '../../src/core/message.ts';
-import { printable } from '../../src/core/printable.ts';
+import type { Action, Card, Fact, Item, Section } from '../../../src/core/message.ts';
+import { printable } from '../../../src/core/printable.ts';
 import {
   type Block,
   boxed,

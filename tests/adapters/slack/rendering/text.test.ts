@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cutAt, escaped, plain, withoutMention } from '../../../adapters/slack/text.ts';
+import { cutAt, escaped, plain, withoutMention } from '../../../../adapters/slack/rendering/text.ts';
 
 describe('plain', () => {
   test.each([

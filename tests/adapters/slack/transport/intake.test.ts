@@ -1,7 +1,7 @@
 import type { App } from '@slack/bolt';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { Intake } from '../../../adapters/slack/intake.ts';
+import { Intake } from '../../../../adapters/slack/transport/intake.ts';
 
 const OURS = 'T1';
 const installed = (...teams: string[]) => teams.map((team_id) => ({ team_id }));

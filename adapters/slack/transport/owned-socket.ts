@@ -1,6 +1,6 @@
-import type { Health } from '../../src/core/adapter.ts';
-import { standsBy, type Own, type Owned } from '../../src/core/owned.ts';
-import { SECOND } from '../../src/domain/clock.ts';
+import type { Health } from '../../../src/core/adapter.ts';
+import { standsBy, type Own, type Owned } from '../../../src/core/owned.ts';
+import { SECOND } from '../../../src/domain/clock.ts';
 import type { SocketMode } from './socket-mode.ts';
 
 /** The Socket Mode connection of whichever process has charge of it: Slack would deal its envelopes out among several. */

@@ -2,17 +2,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { webApi } from '@slack/bolt';
 import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
-import type { Receive } from '../../src/core/adapter.ts';
-import { withHints } from '../../src/core/answer.ts';
-import type { Homes, Opened } from '../../src/core/homes.ts';
-import type { Answer } from '../../src/core/message.ts';
-import type { Own, Owned } from '../../src/core/owned.ts';
-import { MINUTE, SECOND } from '../../src/domain/clock.ts';
-import { sha256 } from '../../src/domain/json.ts';
-import { type AccountWatch, isTokenRefused, platformError, waitAfter } from './account.ts';
-import { fromHome, type Receiver } from './decode.ts';
-import { PASSING } from './notifier.ts';
-import { render, type Rendered, VIEW } from './render.ts';
+import type { Receive } from '../../../src/core/adapter.ts';
+import { withHints } from '../../../src/core/answer.ts';
+import type { Homes, Opened } from '../../../src/core/homes.ts';
+import type { Answer } from '../../../src/core/message.ts';
+import type { Own, Owned } from '../../../src/core/owned.ts';
+import { MINUTE, SECOND } from '../../../src/domain/clock.ts';
+import { sha256 } from '../../../src/domain/json.ts';
+import { type AccountWatch, isTokenRefused, platformError, waitAfter } from '../account.ts';
+import { fromHome, type Receiver } from '../decode.ts';
+import { PASSING } from '../notifier.ts';
+import { render, type Rendered, VIEW } from '../rendering/render.ts';
 
 export interface HomeTabsOptions {
   readonly client: webApi.WebClient;

@@ -1,8 +1,8 @@
 import type { types } from '@slack/bolt';
-import { labelOf, type Form, type FormField, type FormValue } from '../../src/core/form.ts';
-import { clip } from '../../src/domain/clip.ts';
-import type { JsonObject } from '../../src/domain/json.ts';
-import { cutAt, escaped } from './text.ts';
+import { labelOf, type Form, type FormField, type FormValue } from '../../../src/core/form.ts';
+import { clip } from '../../../src/domain/clip.ts';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import { cutAt, escaped } from '../rendering/text.ts';
 
 /** Limits of docs.slack.dev/reference/views and /reference/block-kit. */
 const TITLE = 24;

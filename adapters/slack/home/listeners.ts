@@ -1,15 +1,15 @@
 import type { App, webApi } from '@slack/bolt';
-import type { Receive } from '../../src/core/adapter.ts';
-import { refusalAnswer, withHints } from '../../src/core/answer.ts';
-import type { CommandSet } from '../../src/core/command.ts';
-import type { Homes } from '../../src/core/homes.ts';
-import { newId } from '../../src/core/ids.ts';
-import type { Answer, Inbound } from '../../src/core/message.ts';
-import { Refusal } from '../../src/domain/errors.ts';
-import { fromClick, isInView, openedHome, type Receiver, type View, viewOf } from './decode.ts';
-import { MOST_BLOCKS } from './home.ts';
-import { answerDirectly, type AnsweringOptions, isDoneWithin } from './late.ts';
-import { ACTION_PREFIX, renderAnswer } from './render.ts';
+import type { Receive } from '../../../src/core/adapter.ts';
+import { refusalAnswer, withHints } from '../../../src/core/answer.ts';
+import type { CommandSet } from '../../../src/core/command.ts';
+import type { Homes } from '../../../src/core/homes.ts';
+import { newId } from '../../../src/core/ids.ts';
+import type { Answer, Inbound } from '../../../src/core/message.ts';
+import { Refusal } from '../../../src/domain/errors.ts';
+import { fromClick, isInView, openedHome, type Receiver, type View, viewOf } from '../decode.ts';
+import { MOST_BLOCKS } from './tabs.ts';
+import { answerDirectly, type AnsweringOptions, isDoneWithin } from '../late.ts';
+import { ACTION_PREFIX, renderAnswer } from '../rendering/render.ts';
 
 export interface HomeListenerOptions extends AnsweringOptions {
   readonly client: webApi.WebClient;

@@ -1,10 +1,10 @@
 import type { App, RespondFn } from '@slack/bolt';
 import type { Logger } from 'pino';
-import { Refusal } from '../../src/domain/errors.ts';
-import { isInView } from './decode.ts';
-import { fromFormButton, fromShortcut, type Opening, type Place, type Wanted } from './decode-form.ts';
+import { Refusal } from '../../../src/domain/errors.ts';
+import { isInView } from '../decode.ts';
+import { fromFormButton, fromShortcut, type Opening, type Place, type Wanted } from './decode.ts';
 import type { Forms } from './forms.ts';
-import { FORM_PREFIX, render } from './render.ts';
+import { FORM_PREFIX, render } from '../rendering/render.ts';
 
 /**
  * What opens forms, and what they come back as. A form opens before its trigger is acknowledged; nothing runs by it.

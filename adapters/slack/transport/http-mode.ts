@@ -1,11 +1,11 @@
 import type { isValidSlackRequest } from '@slack/bolt';
 import type { Request, Response } from 'express';
 import type { Logger } from 'pino';
-import type { HttpApp } from '../../src/core/adapter.ts';
-import { MINUTE, type Clock } from '../../src/domain/clock.ts';
-import { Refusal } from '../../src/domain/errors.ts';
-import { isObject } from '../../src/domain/json.ts';
-import { parseJson, readBody, route, sendProblem } from '../http.ts';
+import type { HttpApp } from '../../../src/core/adapter.ts';
+import { MINUTE, type Clock } from '../../../src/domain/clock.ts';
+import { Refusal } from '../../../src/domain/errors.ts';
+import { isObject } from '../../../src/domain/json.ts';
+import { parseJson, readBody, route, sendProblem } from '../../http.ts';
 import type { Handled, Intake } from './intake.ts';
 import { isFromSlack } from './signature.ts';
 

@@ -1,16 +1,16 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createSlackAdapter } from '../../../adapters/slack/index.ts';
-import type { Reply } from '../../../src/core/message.ts';
-import { approvals, votes } from '../../../src/domain/approval.ts';
-import { MINUTE, SECOND } from '../../../src/domain/clock.ts';
-import { jobs } from '../../../src/domain/job.ts';
-import { principals } from '../../../src/domain/principal.ts';
-import { tasks } from '../../../src/domain/task.ts';
-import { createWorld } from '../../contract/world.ts';
-import { approval, rows } from '../../core/support.ts';
-import { type FakeSlack, startFakeSlack } from '../../fakes/slack/index.ts';
-import { silent } from '../support/world.ts';
-import { CHANNEL, soon } from './support.ts';
+import { createSlackAdapter } from '../../../../adapters/slack/index.ts';
+import type { Reply } from '../../../../src/core/message.ts';
+import { approvals, votes } from '../../../../src/domain/approval.ts';
+import { MINUTE, SECOND } from '../../../../src/domain/clock.ts';
+import { jobs } from '../../../../src/domain/job.ts';
+import { principals } from '../../../../src/domain/principal.ts';
+import { tasks } from '../../../../src/domain/task.ts';
+import { createWorld } from '../../../contract/world.ts';
+import { approval, rows } from '../../../core/support.ts';
+import { type FakeSlack, startFakeSlack } from '../../../fakes/slack/index.ts';
+import { silent } from '../../support/world.ts';
+import { CHANNEL, soon } from '../support.ts';
 
 /** Of the harness's people: ana may do all, ben may open tasks and vote, vic may only look, eve is nobody's. */
 const [ANA, BEN, VIC, EVE] = ['UANA', 'UBEN', 'UVIC', 'UEVE'] as const;

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { SlackOptions } from '../../../adapters/slack/index.ts';
-import { createHomes, type Homes } from '../../../src/core/homes.ts';
-import type { Answer, Inbound, Reply } from '../../../src/core/message.ts';
-import type { Own } from '../../../src/core/owned.ts';
-import { createHarness, type Harness } from '../../support/harness.ts';
-import { CHANNEL, setUp, soon, TEAM, type Setup } from './support.ts';
+import type { SlackOptions } from '../../../../adapters/slack/index.ts';
+import { createHomes, type Homes } from '../../../../src/core/homes.ts';
+import type { Answer, Inbound, Reply } from '../../../../src/core/message.ts';
+import type { Own } from '../../../../src/core/owned.ts';
+import { createHarness, type Harness } from '../../../support/harness.ts';
+import { CHANNEL, setUp, soon, TEAM, type Setup } from '../support.ts';
 
 const HOME: Reply = {
   text: 'Your tasks\n  TSK-1 [P0 queued] Fix login',

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger as SlackLogger } from '@slack/bolt';
 import type { SocketModeClient } from '@slack/socket-mode';
 import type { Logger } from 'pino';
-import type { Clock } from '../../src/domain/clock.ts';
-import { SECOND } from '../../src/domain/clock.ts';
-import { asTokenRefusal } from './account.ts';
+import type { Clock } from '../../../src/domain/clock.ts';
+import { SECOND } from '../../../src/domain/clock.ts';
+import { asTokenRefusal } from '../account.ts';
 import type { Intake } from './intake.ts';
 
 /** How long Slack may take to greet after the socket was asked for. */

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fairShares } from '../../../adapters/slack/parts.ts';
-import { render, VIEW } from '../../../adapters/slack/render.ts';
-import type { Action, Card, Fact, Item, Reply, Section } from '../../../src/core/message.ts';
-import { checkMessage } from '../../fakes/slack/blocks.ts';
-import { checkView } from '../../fakes/slack/view-blocks.ts';
+import { fairShares } from '../../../../adapters/slack/rendering/parts.ts';
+import { render, VIEW } from '../../../../adapters/slack/rendering/render.ts';
+import type { Action, Card, Fact, Item, Reply, Section } from '../../../../src/core/message.ts';
+import { checkMessage } from '../../../fakes/slack/blocks.ts';
+import { checkView } from '../../../fakes/slack/view-blocks.ts';
 
 const act = (label: string, args: Action['invocation']['args'] = {}): Action => ({
   label,

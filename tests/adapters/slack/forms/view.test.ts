@@ -6,12 +6,12 @@ import {
   noticeView,
   refilled,
   valuesIn,
-} from '../../../adapters/slack/form-view.ts';
-import { commands } from '../../../commands/index.ts';
-import { formOf, readForm, type Form } from '../../../src/core/form.ts';
-import { filled, type ModalValues } from '../../fakes/slack/modal-values.ts';
-import { checkView } from '../../fakes/slack/view-blocks.ts';
-import { commandSet } from './support.ts';
+} from '../../../../adapters/slack/forms/view.ts';
+import { commands } from '../../../../commands/index.ts';
+import { formOf, readForm, type Form } from '../../../../src/core/form.ts';
+import { filled, type ModalValues } from '../../../fakes/slack/modal-values.ts';
+import { checkView } from '../../../fakes/slack/view-blocks.ts';
+import { commandSet } from '../support.ts';
 
 const found = (name: string) => {
   const one = commandSet.find(name);

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Inbound } from '../../src/core/message.ts';
-import { printable } from '../../src/core/printable.ts';
-import type { JsonObject } from '../../src/domain/json.ts';
-import { id, inbound, parsed, team, type Receiver } from './decode.ts';
-import { plain } from './text.ts';
+import type { Inbound } from '../../../src/core/message.ts';
+import { printable } from '../../../src/core/printable.ts';
+import type { JsonObject } from '../../../src/domain/json.ts';
+import { id, inbound, parsed, team, type Receiver } from '../decode.ts';
+import { plain } from '../rendering/text.ts';
 
 /** Which form is asked for, as the value of a button has it; no argument named asks for all. */
 export interface Wanted {

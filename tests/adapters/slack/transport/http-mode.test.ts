@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { sign } from '../../fakes/slack/signing.ts';
-import { CHANNEL, NOW, prepare, SECRET, setUp, TEAM } from './support.ts';
+import { sign } from '../../../fakes/slack/signing.ts';
+import { CHANNEL, NOW, prepare, SECRET, setUp, TEAM } from '../support.ts';
 
 const WHO = { user: 'U1', channel: CHANNEL };
 const FORM = 'application/x-www-form-urlencoded';

@@ -1,5 +1,5 @@
-import { withHints } from '../../src/core/answer.ts';
-import type { Action, Answer, Reply } from '../../src/core/message.ts';
+import { withHints } from '../../../src/core/answer.ts';
+import type { Action, Answer, Reply } from '../../../src/core/message.ts';
 import { type Block, type Button, context, sections } from './blocks.ts';
 import { actionRows, cardParts } from './card.ts';
 import { layOut, sizeOf, type Space, textPart } from './parts.ts';

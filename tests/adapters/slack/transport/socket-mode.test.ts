@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { charge } from '../support/charge.ts';
-import { CHANNEL, prepare, setUp, soon } from './support.ts';
+import { charge } from '../../support/charge.ts';
+import { CHANNEL, prepare, setUp, soon } from '../support.ts';
 
 const WHO = { user: 'U1', channel: CHANNEL };
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { render, renderAnswer } from '../../../adapters/slack/render.ts';
-import type { Action, Reply } from '../../../src/core/message.ts';
-import { checkMessage } from '../../fakes/slack/blocks.ts';
+import { render, renderAnswer } from '../../../../adapters/slack/rendering/render.ts';
+import type { Action, Reply } from '../../../../src/core/message.ts';
+import { checkMessage } from '../../../fakes/slack/blocks.ts';
 
 const nasty = fc.oneof(
   fc.string({ unit: 'binary' }),
