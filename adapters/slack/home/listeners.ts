@@ -7,7 +7,6 @@ import { newId } from '../../../src/core/ids.ts';
 import type { Answer, Inbound } from '../../../src/core/message.ts';
 import { Refusal } from '../../../src/domain/errors.ts';
 import { fromClick, isInView, openedHome, type Receiver, type View, viewOf } from '../decode.ts';
-import { MOST_BLOCKS } from './tabs.ts';
 import { answerDirectly, type AnsweringOptions, isDoneWithin } from '../late.ts';
 import { ACTION_PREFIX, renderAnswer } from '../rendering/render.ts';
 
@@ -71,12 +70,12 @@ const isSeen = ({ status, invocation }: Answer, commands: CommandSet): boolean =
  */
 async function tell(options: HomeListenerOptions, at: View, answer: Answer): Promise<void> {
   const { client, log } = options;
-  const content = renderAnswer(answer);
+  const { blocks } = renderAnswer(answer);
   const view = {
     type: 'modal' as const,
     title: { type: 'plain_text' as const, text: 'Signalbox' },
     close: { type: 'plain_text' as const, text: 'Close' },
-    blocks: content.blocks.slice(0, MOST_BLOCKS),
+    blocks,
   };
   try {
     await (at.isHome

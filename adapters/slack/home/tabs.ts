@@ -26,8 +26,6 @@ export interface HomeTabsOptions {
   readonly every?: number | undefined;
 }
 
-/** Of a view (docs.slack.dev/reference/views). */
-export const MOST_BLOCKS = 100;
 const EVERY = 5 * SECOND;
 /** Milliseconds that looks take up at most for each person, so that many people cost no more than few. */
 const EACH = 20;
@@ -190,7 +188,7 @@ export class HomeTabs {
     const answer = await receive(fromHome(person.user, receiver(), { counted: !asked }));
     if (FOR_NOW.has(answer.error?.code ?? '')) return this.#later(person);
     const { blocks } = render(withHints(answer), VIEW);
-    await this.#show(person, blocks.slice(0, MOST_BLOCKS), answer);
+    await this.#show(person, blocks, answer);
   }
 
   async #show(person: Person, blocks: Rendered['blocks'], { error }: Answer): Promise<void> {
