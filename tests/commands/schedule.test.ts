@@ -56,6 +56,17 @@ describe('schedule add', () => {
     expect(await rows(h, schedules)).toEqual([]);
   });
 
+  test.each([null, 0, true, [], {}, { command: 5 }, { text: 5 }, { text: 'task list' }])(
+    'refuses %j in the place of a command',
+    async (value) => {
+      const args = { name: 'nightly', cron: '0 3 * * *', run: value };
+      const body = { command: 'schedule.add', args };
+      const answer = await h.run('ana', body);
+      expect(answer).toMatchObject({ error: { code: 'invalid_argument' } });
+      expect(answer.reply.text).toContain('run: expected a command in quotes');
+    },
+  );
+
   test('takes the JSON form, and a single time', async () => {
     const json = {
       name: 'once',

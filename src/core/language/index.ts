@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from '../../domain/json.ts';
+import { isObject, type Json, type JsonObject } from '../../domain/json.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { LanguageFactory, Reading } from '../language.ts';
 import type { Body } from '../message.ts';
@@ -85,9 +85,8 @@ async function checkNested(
   context: Context,
 ): Promise<void> {
   for (const { name } of nested) {
-    const value = args[name];
-    const body = typeof value === 'string' ? { text: value } : (value as { command: string; args: unknown });
-    if (!('text' in body) && typeof body.command !== 'string')
+    const body = nestedBody(args[name]);
+    if (!body)
       throw wrongAt(spec, name, `${name}: expected a command in quotes, or {"command": …, "args": {…}}.`);
     const reading = await asArgument(name, () => read(names, body, context));
     if (!reading.sure)
@@ -97,6 +96,13 @@ async function checkNested(
         `${name}: write it as a command: ${formatInvocation(names, reading.invocation)}`,
       );
   }
+}
+
+/** Undefined for what is neither a text nor a command with its arguments. */
+function nestedBody(value: Json | undefined): Body | undefined {
+  if (typeof value === 'string') return { text: value };
+  if (!isObject(value) || typeof value['command'] !== 'string') return undefined;
+  return { command: value['command'], args: value['args'] };
 }
 
 async function asArgument<T>(name: string, work: () => T | Promise<T>): Promise<T> {
