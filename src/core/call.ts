@@ -81,13 +81,17 @@ export class Call {
   }
 
   /** The reading with what its arguments refer to in their place. */
-  async #expanded(reading: Reading, who: Principal): Promise<Filled> {
+  async #expanded(
+    reading: Reading,
+    who: Principal,
+    places = this.#message.places ?? NO_PLACES,
+  ): Promise<Filled> {
     const { command, args, invocation, sure } = reading;
     if (!command.expand || (command.needs !== 'none' && !may(who, command.needs))) return reading;
     const { catalog, language } = this.#services;
     const tx = this.#tx;
     const { args: filled, authors = [] } = await command.expand(
-      { tx, who, catalog, given: invocation.args, places: this.#message.places ?? NO_PLACES },
+      { tx, who, catalog, given: invocation.args, places },
       args,
     );
     if (filled === invocation.args) return reading;
@@ -235,7 +239,8 @@ export class Call {
       },
       check: async (body) => {
         const { invocation, ...read } = await language.read(body, { now: tx.now, who: who.name });
-        const { command, args } = await this.#expanded({ invocation, ...read }, who);
+        // When it runs later, no message says what a place's name means.
+        const { command, args } = await this.#expanded({ invocation, ...read }, who, NO_PLACES);
         const missing = this.#missing(command, args, who);
         return { invocation, missing, impossible: refusalOf(() => command.possible?.(args, catalog)) };
       },

@@ -56,6 +56,16 @@ describe('schedule add', () => {
     expect(await rows(h, schedules)).toEqual([]);
   });
 
+  test('refuses the name of a place, which would mean nothing each time, whoever says it now', async () => {
+    const over = { places: new Map([['#ops', 'slack:C7']]) };
+    const again = (to: string) =>
+      run(`schedule add x "subscribe job.failed --to ${to}" --cron "@daily"`, 'ana', over);
+    const answer = await again('#ops');
+    expect(answer.reply.text).toContain('#ops is only a name here');
+    expect(code(answer)).toBe('invalid_argument');
+    expect((await again('slack:C7')).status).toBe('ok');
+  });
+
   test.each([null, 0, true, [], {}, { command: 5 }, { text: 5 }, { text: 'task list' }])(
     'refuses %j in the place of a command',
     async (value) => {
