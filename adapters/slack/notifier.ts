@@ -4,7 +4,7 @@ import type { Address } from '../../src/core/message.ts';
 import { MINUTE, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { isObject } from '../../src/domain/json.ts';
-import { type AccountWatch, isTokenRefused, platformError, retryAfter } from './account.ts';
+import { type AccountWatch, isTokenRefused, platformError, waitAfter } from './account.ts';
 import type { Rates } from './rates.ts';
 import { render } from './rendering/render.ts';
 
@@ -160,14 +160,12 @@ function parsed(externalId: string): { channel: string; ts: string } {
 /** Refusals for what the outbox has to know; anything else means: try again later. */
 function readable(error: unknown, to: Address, account: AccountWatch): unknown {
   if (error instanceof Refusal) return error;
-  const seconds = retryAfter(error);
-  if (seconds !== undefined)
-    return new Refusal('rate_limited', 'Slack asks to wait.', { retryAfter: seconds * SECOND, cause: error });
+  const wait = waitAfter(error);
+  if (wait !== undefined)
+    return new Refusal('rate_limited', 'Slack asks to wait.', { retryAfter: wait, cause: error });
   const word = platformError(error);
   if (word === undefined || PASSING.has(word))
     return new Error('Slack did not take the message.', { cause: error });
-  if (word === 'ratelimited')
-    return new Refusal('rate_limited', 'Slack asks to wait.', { retryAfter: SECOND, cause: error });
   if (isTokenRefused(word)) {
     account.tokenRefused(word);
     return new Refusal('unauthenticated', `Slack refuses the bot token (${word}).`, { cause: error });

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { webApi } from '@slack/bolt';
-import Bottleneck from 'bottleneck';
 import type { Logger } from 'pino';
 import type { Receive } from '../../../src/core/adapter.ts';
 import { withHints } from '../../../src/core/answer.ts';
 import type { Homes, Opened } from '../../../src/core/homes.ts';
 import type { Answer } from '../../../src/core/message.ts';
 import type { Own, Owned } from '../../../src/core/owned.ts';
-import { MINUTE, SECOND } from '../../../src/domain/clock.ts';
+import { SECOND } from '../../../src/domain/clock.ts';
 import { sha256 } from '../../../src/domain/json.ts';
 import { type AccountWatch, isTokenRefused, platformError, waitAfter } from '../account.ts';
 import { fromHome, type Receiver } from '../decode.ts';
@@ -33,8 +32,6 @@ const EACH = 20;
 const GATHER = 50;
 /** Milliseconds until what came to nothing is tried again. */
 const AGAIN = 10 * SECOND;
-/** `views.publish` is of tier 4, 100 calls a minute (docs.slack.dev/apis/web-api/rate-limits). */
-const PACE = MINUTE / 100;
 /** What a look may come to that says nothing of the person. */
 const FOR_NOW = new Set(['unavailable', 'internal', 'rate_limited']);
 
@@ -60,7 +57,6 @@ export class HomeTabs {
   readonly #every: number;
   readonly #owned: Owned;
   readonly #people = new Map<string, Person>();
-  readonly #limiter = new Bottleneck({ maxConcurrent: 1, minTime: PACE });
   #unlisten: () => void = () => undefined;
   /** Somebody has opened it since those who did were read. */
   #unread = true;
@@ -195,7 +191,7 @@ export class HomeTabs {
     const digest = sha256(JSON.stringify(blocks));
     if (digest === person.shown) return;
     try {
-      await this.#limiter.schedule(() => this.#publish(person.user, blocks));
+      await this.#publish(person.user, blocks);
       person.shown = digest;
       // Whoever is nobody here has been told so; their next look begins with their opening it again.
       if (error) await this.#forget(person);
@@ -204,7 +200,7 @@ export class HomeTabs {
     }
   }
 
-  /** Where Slack asks to wait, everybody does. */
+  /** The client keeps the rate; where Slack asks to wait, everybody does. */
   async #publish(user: string, blocks: Rendered['blocks']): Promise<void> {
     const { signal } = this.#ending;
     for (;;) {
