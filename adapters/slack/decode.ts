@@ -43,7 +43,7 @@ const mention = z.object({
 
 const direct = z.object({ event: z.object({ channel_type: z.literal('im') }) });
 
-const click = z.object({
+export const click = z.object({
   trigger_id: id,
   user: z.object({ id, team_id: team }),
   channel: z.object({ id }).optional(),
@@ -99,9 +99,9 @@ export const isDirect = (payload: unknown): boolean => direct.safeParse(payload)
 
 /** A button that `render` made: its value is the invocation. `thread` is where the message with the button stands. */
 export function fromClick(payload: unknown, to: Receiver): { message: Inbound; thread: string | undefined } {
-  const { trigger_id, user, channel, container, message: card, actions } = parsed(click, payload);
-  const thread = card?.thread_ts ?? container.thread_ts;
-  const place = channel?.id ?? container.channel_id ?? user.id;
+  const clicked = parsed(click, payload);
+  const { trigger_id, user, actions } = clicked;
+  const { channel: place, thread } = placeOf(clicked);
   const said = { body: readValue(actions[0].value) };
   const sender = { user: user.id, team: user.team_id };
   const context = { user: user.id };
@@ -109,6 +109,12 @@ export function fromClick(payload: unknown, to: Receiver): { message: Inbound; t
   const message = inbound(to, sender, trigger_id, said, `${place}:${thread ?? user.id}`);
   return { message: { ...message, origin }, thread };
 }
+
+/** Where the message with the button stands; the person where it is no message. */
+export const placeOf = ({ user, channel, container, message }: Omit<z.output<typeof click>, 'actions'>) => ({
+  channel: channel?.id ?? container.channel_id ?? user.id,
+  thread: message?.thread_ts ?? container.thread_ts,
+});
 
 /** Whether a click was on a person's Home or in a window, where there is no conversation to answer in. */
 export const isInView = (payload: unknown): boolean => inView.safeParse(payload).success;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Inbound } from '../../../src/core/message.ts';
 import { printable } from '../../../src/core/printable.ts';
 import type { JsonObject } from '../../../src/domain/json.ts';
-import { id, inbound, parsed, team, type Receiver } from '../decode.ts';
+import { click, id, inbound, parsed, placeOf, team, type Receiver } from '../decode.ts';
 import { plain } from '../rendering/text.ts';
 
 /** Which form is asked for, as the value of a button has it; no argument named asks for all. */
@@ -44,13 +44,8 @@ const memo = wanted.extend({ attempt: z.int().min(0), place, until: z.number() }
 
 const slash = z.object({ trigger_id: id, channel_id: id, response_url: responseUrl });
 
-const click = z.object({
-  trigger_id: id,
-  user: z.object({ id }),
+const formClick = click.extend({
   response_url: responseUrl,
-  channel: z.object({ id }).optional(),
-  container: z.object({ channel_id: id.optional(), thread_ts: id.optional() }).default({}),
-  message: z.object({ thread_ts: id.optional() }).optional(),
   actions: z.tuple([z.object({ value: fromText(wanted) })]).rest(z.unknown()),
 });
 
@@ -81,15 +76,12 @@ export function fromSlash(payload: unknown): Opening {
 
 /** A button that opens a form. */
 export function fromFormButton(payload: unknown): Opening & { wanted: Wanted } {
-  const { trigger_id, user, channel, container, message, actions, response_url } = parsed(click, payload);
+  const clicked = parsed(formClick, payload);
+  const { trigger_id, actions, response_url } = clicked;
   return {
     trigger: trigger_id,
     wanted: actions[0].value,
-    place: {
-      channel: channel?.id ?? container.channel_id ?? user.id,
-      thread: message?.thread_ts ?? container.thread_ts,
-      responseUrl: response_url,
-    },
+    place: { ...placeOf(clicked), responseUrl: response_url },
   };
 }
 
