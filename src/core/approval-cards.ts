@@ -112,10 +112,12 @@ export async function askApprovers(ctx: Ctx, row: ApprovalRow): Promise<void> {
     .filter((p) => !row.chain.includes(p.name))
     .filter((p) => isApprover(row.policy, p))
     .map((p) => p.name);
+  const { data, ...reply } = request(ctx, row, []);
   for (const { principal, subject, address } of await linkedTo(ctx.tx, asked)) {
-    const token = address.channel === 'email' ? await issueToken(ctx, row, principal) : undefined;
+    // Mails can be answered, and hold no buttons: their text says all there is.
+    const proof = address.channel === 'email' ? { mailToken: await issueToken(ctx, row, principal) } : {};
     const key = `${cardKey(row, address.channel)}${subject}`;
-    await enqueue(ctx.tx, { key, address, reply: request(ctx, row, [], token) });
+    await enqueue(ctx.tx, { key, address, reply: { ...reply, data: { ...data, ...proof } } });
   }
 }
 
@@ -133,22 +135,14 @@ const isAnswer = ({ key }: OutgoingRow, row: ApprovalRow): boolean =>
 const cardsOn = (ctx: Ctx, row: ApprovalRow, channel: ToldOn): Promise<OutgoingRow[]> =>
   ctx.tx.find(outbox, { where: { key: { prefix: cardKey(row, channel) } }, limit: EVERYBODY });
 
-/** `mailToken` is set in mails, which can be answered and hold no buttons: their text says all there is. */
-function request(
-  ctx: Ctx,
-  row: ApprovalRow,
-  votes: readonly VoteRow[],
-  mailToken: string | undefined,
-): Reply {
-  const vote = { approval: row.ref, digest: row.digest };
-  return {
-    text: approvalText(ctx, row, votes),
-    data: mailToken === undefined ? vote : { ...vote, mailToken },
-    card: approvalCard(ctx, row, votes),
-    approval: row.ref,
-    actions: requestActions(ctx, row),
-  };
-}
+/** What somebody who may decide is shown. */
+const request = (ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow[]) => ({
+  text: approvalText(ctx, row, votes),
+  data: { approval: row.ref, digest: row.digest },
+  card: approvalCard(ctx, row, votes),
+  approval: row.ref,
+  actions: requestActions(ctx, row),
+});
 
 /**
  * What can be done about a request that waits. A vote binds to what was shown, so none is offered for what a card may not
@@ -212,7 +206,7 @@ export async function spendToken(ctx: Ctx, approval: string): Promise<void> {
 
 /** Shows on every card that can be changed who has agreed so far. */
 export async function showVotes(ctx: Ctx, row: ApprovalRow, votes: readonly VoteRow[]): Promise<void> {
-  const reply = request(ctx, row, votes, undefined);
+  const reply = request(ctx, row, votes);
   for (const message of await cardsOn(ctx, row, 'slack')) await revise(ctx.tx, message, reply);
 }
 
