@@ -1,38 +1,32 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApp, type App } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/index.ts';
+import { noBrowser, useBrowser } from '../support/browser.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const missing = existsSync(CHROMIUM) ? undefined : `there is no ${CHROMIUM}`;
-if (missing) process.stderr.write(`The pages are not looked at in a browser: ${missing}.\n`);
+if (noBrowser) process.stderr.write(`The pages are not looked at in a browser: ${noBrowser}.\n`);
 
-describe.skipIf(missing)('the pages, in a real browser', () => {
+describe.skipIf(noBrowser)('the pages, in a real browser', () => {
   const folder = mkdtempSync(join(tmpdir(), 'signalbox-pages-'));
   let app: App;
-  let browser: Browser;
+  const browser = useBrowser();
 
   beforeAll(async () => {
     const env = { PORT: '0', SIGNALBOX_DB: join(folder, 'signalbox.db') };
     app = await startApp(await loadConfig({ env, cwd: folder }), { log: pino({ level: 'silent' }) });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
-    });
   });
   afterAll(async () => {
-    await browser.close();
     await app.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
   /** Opens a page; what the console complains of (a policy that was violated, a script that failed) is kept. */
   async function open(path: string): Promise<{ page: Page; complaints: string[]; foreign: string[] }> {
-    const page = await browser.newPage();
+    const page = await browser().newPage();
     const complaints: string[] = [];
     const foreign: string[] = [];
     page.on('console', (message) => {
@@ -79,7 +73,10 @@ describe.skipIf(missing)('the pages, in a real browser', () => {
   });
 
   test('both can be read in the dark and on a small screen', async () => {
-    const context = await browser.newContext({ colorScheme: 'dark', viewport: { width: 360, height: 640 } });
+    const context = await browser().newContext({
+      colorScheme: 'dark',
+      viewport: { width: 360, height: 640 },
+    });
     const page = await context.newPage();
     await page.goto(app.url);
     const color = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');

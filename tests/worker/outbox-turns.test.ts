@@ -1,23 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Notifier, Outbound } from '../../src/core/adapter.ts';
-import type { Address } from '../../src/core/message.ts';
 import { enqueue, placeOf, revise } from '../../src/core/outgoing.ts';
-import { ownAlone } from '../../src/core/owned.ts';
 import { HOUR } from '../../src/domain/clock.ts';
 import { outbox } from '../../src/domain/records.ts';
-import { OutboxWorker } from '../../src/worker/outbox.ts';
-import { rows } from '../core/support.ts';
-import { createHarness, type Harness } from '../support/harness.ts';
-import { now, silent, soon } from './support.ts';
+import type { Harness } from '../support/harness.ts';
+import { TO, useOutbox } from './outbox-support.ts';
+import { soon } from './support.ts';
 
+const { harness, stored, queue, start, expectState } = useOutbox();
 let h: Harness;
-const workers: OutboxWorker[] = [];
-beforeEach(async () => {
-  h = await createHarness();
-});
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));
-  await h.close();
+beforeEach(() => {
+  h = harness();
 });
 
 /** A far side that keeps what it accepted, each time once what it waits for is there. */
@@ -33,33 +26,6 @@ function farSide() {
   };
   return { sent, failures, notifier };
 }
-
-const TO: Address = { channel: 'terminal', to: 'a' };
-const queue = (key: string, address: Address = TO, text = key) =>
-  h.store.transaction('main', (tx) => enqueue(tx, { key, address, reply: { text } }));
-function start(notifier: Notifier): OutboxWorker {
-  const { store, clock } = h;
-  const notifiers = new Map([['terminal', notifier]]);
-  const worker = new OutboxWorker({
-    store,
-    workspace: 'main',
-    own: ownAlone,
-    clock,
-    log: silent,
-    notifiers,
-    random: () => 1,
-  });
-  workers.push(worker);
-  void worker.start();
-  return worker;
-}
-const message = async (key: string) => {
-  const [row] = await rows(h, outbox, { where: { key } });
-  if (!row) throw new Error(`no ${key}`);
-  return row;
-};
-const expectState = (key: string, state: string) =>
-  soon(async () => expect((await message(key)).state).toBe(state));
 
 describe('a message that takes the place of one that is still to be sent', () => {
   /** As a job's end does with its news: what was to be sent is withdrawn, and what follows it is queued. */
@@ -133,7 +99,7 @@ describe('a far side that bounds how much it takes', () => {
     const worker = start(far.notifier);
     await soon(() => expect(far.turns).toHaveLength(1));
     await worker.stop(new AbortController().signal);
-    expect(await message('k')).toMatchObject({ state: 'queued', attempts: 0 });
+    expect(await stored('k')).toMatchObject({ state: 'queued', attempts: 0 });
   });
 });
 

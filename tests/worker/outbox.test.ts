@@ -1,25 +1,22 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { Notifier, Outbound } from '../../src/core/adapter.ts';
 import { holdLease } from '../../src/core/leases.ts';
 import type { Address } from '../../src/core/message.ts';
-import { createOwn, ownAlone, type Own } from '../../src/core/owned.ts';
+import { createOwn, type Own } from '../../src/core/owned.ts';
 import { enqueue, revise } from '../../src/core/outgoing.ts';
 import { DAY, HOUR, SECOND } from '../../src/domain/clock.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { outbox } from '../../src/domain/records.ts';
-import { outboxLease, OutboxWorker, settleUnheard, type OutboxOptions } from '../../src/worker/outbox.ts';
-import { createHarness, type Harness } from '../support/harness.ts';
+import { outboxLease, settleUnheard } from '../../src/worker/outbox.ts';
+import type { Harness } from '../support/harness.ts';
 import { events, rows } from '../core/support.ts';
+import { TO, useOutbox } from './outbox-support.ts';
 import { flaky, now, silent, soon } from './support.ts';
 
+const { harness, stored, queue, start, expectState } = useOutbox();
 let h: Harness;
-const workers: OutboxWorker[] = [];
-beforeEach(async () => {
-  h = await createHarness();
-});
-afterEach(async () => {
-  await Promise.all(workers.splice(0).map((worker) => worker.stop(now())));
-  await h.close();
+beforeEach(() => {
+  h = harness();
 });
 
 /** A far side that keeps what it accepted and fails as it is told. */
@@ -38,40 +35,9 @@ function farSide() {
   return { sent, failures, notifier, keys: () => sent.map((m) => m.key) };
 }
 
-// The terminal's lanes have no pace of their own, so nothing here waits but for what it tests.
-const TO: Address = { channel: 'terminal', to: 'a' };
-const queue = (key: string, address: Address = TO, text = key) =>
-  h.store.transaction('main', (tx) => enqueue(tx, { key, address, reply: { text } }));
-function start(notifier: Notifier, over: Partial<OutboxOptions> = {}): OutboxWorker {
-  const { store, clock } = h;
-  const notifiers = new Map([
-    ['terminal', notifier],
-    ['slack', notifier],
-  ]);
-  const worker = new OutboxWorker({
-    store,
-    workspace: 'main',
-    own: ownAlone,
-    clock,
-    log: silent,
-    notifiers,
-    random: () => 1,
-    ...over,
-  });
-  workers.push(worker);
-  void worker.start();
-  return worker;
-}
 /** As a process of its own. */
 const by = (owner: string): Own =>
   createOwn({ store: h.store, workspace: 'main', owner, log: silent, ttl: 200 });
-const message = async (key: string) => {
-  const [row] = await rows(h, outbox, { where: { key } });
-  if (!row) throw new Error(`no ${key}`);
-  return row;
-};
-const expectState = (key: string, state: string) =>
-  soon(async () => expect((await message(key)).state).toBe(state));
 
 describe('a message', () => {
   test('goes out with its key, once, and is cleared when it was accepted', async () => {
@@ -82,7 +48,7 @@ describe('a message', () => {
     await expectState('k1', 'sent');
     expect(await queue('k1', TO, 'hello')).toBe(false);
     expect(far.sent).toMatchObject([{ key: 'k1', to: 'a', reply: { text: 'hello' } }]);
-    expect(await message('k1')).toMatchObject({ externalId: 'x1', reply: {}, error: null });
+    expect(await stored('k1')).toMatchObject({ externalId: 'x1', reply: {}, error: null });
     expect(results).toEqual(['terminal sent']);
   });
 
@@ -102,7 +68,7 @@ describe('a message', () => {
     await queue('mail', { channel: 'email', to: 'a@example.test' });
     await queue('k1');
     await expectState('k1', 'sent');
-    expect((await message('mail')).state).toBe('queued');
+    expect((await stored('mail')).state).toBe('queued');
   });
 });
 
@@ -127,8 +93,8 @@ describe('a lane', () => {
     await queue('first');
     await queue('second');
     const worker = start(far.notifier);
-    await soon(async () => expect((await message('first')).attempts).toBe(1));
-    expect(await message('first')).toMatchObject({
+    await soon(async () => expect((await stored('first')).attempts).toBe(1));
+    expect(await stored('first')).toMatchObject({
       state: 'queued',
       error: 'connection reset',
       nextAt: new Date(h.clock.now().getTime() + 2 * SECOND),
@@ -148,7 +114,7 @@ describe('a lane', () => {
       for (let n = 0; n < 700; n += 1) await enqueue(tx, { key: `a${n}`, address: TO, reply: { text: 'x' } });
     });
     const worker = start(far.notifier);
-    await soon(async () => expect((await message('a0')).attempts).toBe(1));
+    await soon(async () => expect((await stored('a0')).attempts).toBe(1));
     await queue('b', { channel: 'terminal', to: 'b' });
     worker.wake();
     await expectState('b', 'sent');
@@ -255,8 +221,8 @@ describe('a failure', () => {
     for (let n = 1; n <= 15; n += 1) far.failures.push(new Error('away'));
     for (let n = 1; n <= 15; n += 1) {
       worker.wake();
-      await soon(async () => expect((await message('k2')).attempts).toBe(n));
-      const wait = (await message('k2')).nextAt.getTime() - h.clock.now().getTime();
+      await soon(async () => expect((await stored('k2')).attempts).toBe(n));
+      const wait = (await stored('k2')).nextAt.getTime() - h.clock.now().getTime();
       waits.push(wait);
       h.clock.pass(wait);
     }
@@ -269,8 +235,8 @@ describe('a failure', () => {
     far.failures.push(new Refusal('rate_limited', 'Slow down.', { retryAfter: 7_000 }));
     await queue('k1');
     const worker = start(far.notifier);
-    await soon(async () => expect((await message('k1')).attempts).toBe(1));
-    expect((await message('k1')).nextAt.getTime() - h.clock.now().getTime()).toBe(7_000);
+    await soon(async () => expect((await stored('k1')).attempts).toBe(1));
+    expect((await stored('k1')).nextAt.getTime() - h.clock.now().getTime()).toBe(7_000);
     h.clock.pass(7_000);
     worker.wake();
     await expectState('k1', 'sent');
@@ -283,7 +249,7 @@ describe('a failure', () => {
     await queue('k2');
     start(far.notifier);
     await expectState('k2', 'sent');
-    expect(await message('k1')).toMatchObject({ state: 'dead', error: 'channel_not_found', reply: {} });
+    expect(await stored('k1')).toMatchObject({ state: 'dead', error: 'channel_not_found', reply: {} });
     expect((await events(h, /^message\./))[0]).toMatchObject({
       event: 'message.dead',
       actor: 'system',
@@ -329,10 +295,10 @@ describe('a failure', () => {
     away.away = true;
     gate.resolve();
     await soon(() => expect(away.refused).toBeGreaterThan(3));
-    expect((await message('k1')).state).toBe('queued');
+    expect((await stored('k1')).state).toBe('queued');
     away.away = false;
     await expectState('k2', 'sent');
-    expect((await message('k1')).state).toBe('sent');
+    expect((await stored('k1')).state).toBe('sent');
     expect(far.keys()).toEqual(['k1', 'k2']);
   });
 
@@ -348,7 +314,7 @@ describe('a failure', () => {
     gate.resolve();
     await soon(() => expect(away.refused).toBeGreaterThan(1));
     await worker.stop(now());
-    expect((await message('k1')).state).toBe('queued');
+    expect((await stored('k1')).state).toBe('queued');
   });
 
   test('to write that it failed changes nothing where another has sent it meanwhile', async () => {
@@ -358,18 +324,18 @@ describe('a failure', () => {
     await queue('k1');
     start(far.notifier);
     await soon(() => expect(far.failures).toHaveLength(0));
-    const row = await message('k1');
+    const row = await stored('k1');
     await h.store.transaction('main', (tx) => tx.update(outbox, row, { state: 'sent', externalId: 'y1' }));
     gate.reject(new Error('away'));
     await queue('k2');
     await expectState('k2', 'sent');
-    expect(await message('k1')).toMatchObject({ state: 'sent', externalId: 'y1', attempts: 0 });
+    expect(await stored('k1')).toMatchObject({ state: 'sent', externalId: 'y1', attempts: 0 });
   });
 });
 
 describe('what was withdrawn', () => {
   const withdraw = async (key: string, reply: object) => {
-    const row = await message(key);
+    const row = await stored(key);
     await h.store.transaction('main', (tx) => tx.update(outbox, row, { state: 'withdrawn', reply }));
   };
 
@@ -394,7 +360,7 @@ describe('what was withdrawn', () => {
     gate.resolve();
     await soon(() => expect(far.keys()).toEqual(['k1', 'k1:settled']));
     expect(far.sent[1]).toMatchObject({ replaces: 'x1', reply: { text: 'APR-1 denied.' } });
-    expect((await message('k1')).state).toBe('withdrawn');
+    expect((await stored('k1')).state).toBe('withdrawn');
   });
 
   test('and was not accepted is not tried again, nor told as lost', async () => {
@@ -408,7 +374,7 @@ describe('what was withdrawn', () => {
     gate.reject(new Refusal('not_found', 'gone'));
     await queue('k2');
     await expectState('k2', 'sent');
-    expect((await message('k1')).state).toBe('withdrawn');
+    expect((await stored('k1')).state).toBe('withdrawn');
     expect(await events(h, /^message\./)).toEqual([]);
   });
 });
@@ -423,7 +389,7 @@ describe('of several processes', () => {
     await queue('k1');
     await queue('k2', { channel: 'slack', to: 'C1' });
     await expectState('k2', 'sent');
-    expect((await message('k1')).state).toBe('queued');
+    expect((await stored('k1')).state).toBe('queued');
     h.clock.pass(10 * SECOND);
     await expectState('k1', 'sent');
     expect(far.keys()).toEqual(['k2', 'k1']);
@@ -432,14 +398,14 @@ describe('of several processes', () => {
   test('one delivers, and another takes over when it is gone', async () => {
     const one = farSide();
     const two = farSide();
-    start(one.notifier, { own: by('w1') });
+    const first = start(one.notifier, { own: by('w1') });
     await queue('k1');
     await expectState('k1', 'sent');
     start(two.notifier, { own: by('w2') });
     for (let n = 2; n < 6; n += 1) await queue(`k${n}`);
     await expectState('k5', 'sent');
     expect(two.keys()).toEqual([]);
-    await workers[0]?.stop(now());
+    await first.stop(now());
     await queue('k6');
     await expectState('k6', 'sent');
     expect(two.keys()).toEqual(['k6']);
@@ -465,7 +431,7 @@ test('a message that waited for its turn is not sent by who lost the channel mea
   await soon(() => expect(looks).toBeGreaterThan(2));
   await worker.stop(now());
   expect(far.keys()).toEqual([]);
-  expect((await message('k1')).state).toBe('queued');
+  expect((await stored('k1')).state).toBe('queued');
 });
 
 test('what is to be told at a prompt is kept while somebody sits at one', async () => {
@@ -474,10 +440,10 @@ test('what is to be told at a prompt is kept while somebody sits at one', async 
   await queue('k2', { channel: 'slack', to: 'C1' });
   await h.store.transaction('main', (tx) => holdLease(tx, outboxLease('terminal'), 'w', SECOND));
   await settle();
-  expect((await message('k1')).state).toBe('queued');
+  expect((await stored('k1')).state).toBe('queued');
   h.clock.pass(SECOND);
   await settle();
-  expect([(await message('k1')).state, (await message('k2')).state]).toEqual(['sent', 'queued']);
+  expect([(await stored('k1')).state, (await stored('k2')).state]).toEqual(['sent', 'queued']);
 });
 
 test('a stop lets what is under way end and starts nothing more', async () => {
@@ -491,5 +457,5 @@ test('a stop lets what is under way end and starts nothing more', async () => {
   const stopped = worker.stop(now());
   gate.resolve();
   await stopped;
-  expect([(await message('k1')).state, (await message('k2')).state]).toEqual(['sent', 'queued']);
+  expect([(await stored('k1')).state, (await stored('k2')).state]).toEqual(['sent', 'queued']);
 });

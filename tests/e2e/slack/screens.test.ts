@@ -1,16 +1,15 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { readManifest } from '../../fakes/slack/page/manifest.ts';
 import { startPage } from '../../fakes/slack/page/server.ts';
+import { noBrowser, useBrowser } from '../../support/browser.ts';
 import { TEAM } from '../support/config.ts';
 import { soon } from '../support/soon.ts';
 import { startWorld, type World } from '../support/world.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const missing = existsSync(CHROMIUM) ? undefined : `there is no ${CHROMIUM}`;
-if (missing) process.stderr.write(`skipped: what Slack looks like, because ${missing}\n`);
+if (noBrowser) process.stderr.write(`skipped: what Slack looks like, because ${noBrowser}\n`);
 
 const MANIFEST = new URL('../../../manifest.yml', import.meta.url);
 const ANA = 'UANA00001';
@@ -20,15 +19,8 @@ const GENERAL = 'C0GENERAL';
 /** Where the pictures of the documentation stand: `SCREENSHOTS=docs/images` takes them anew. */
 const { SCREENSHOTS: folder } = process.env;
 
-describe.skipIf(missing)('what people see in Slack', () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
-    });
-  });
-  afterAll(() => browser.close());
+describe.skipIf(noBrowser)('what people see in Slack', () => {
+  const browser = useBrowser();
 
   test('an approval card, the message about a job, and a Home', async () => {
     const world = await startWorld('http', 'sqlite', { mail: false });
@@ -41,7 +33,7 @@ describe.skipIf(missing)('what people see in Slack', () => {
       app: await readManifest(MANIFEST),
     });
     onTestFinished(() => served.close());
-    const page = await browser.newPage({ viewport: { width: 1_100, height: 640 }, deviceScaleFactor: 1.5 });
+    const page = await browser().newPage({ viewport: { width: 1_100, height: 640 }, deviceScaleFactor: 1.5 });
     onTestFinished(() => page.close());
 
     await page.goto(`${served.url}/#/ana/general`);

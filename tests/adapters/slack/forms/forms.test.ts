@@ -99,6 +99,17 @@ const call = (slack: FakeSlack, method: string, params: object) =>
     body: JSON.stringify(params),
   });
 
+/** Ana asks for something, and Ben clicks on Deny below it. */
+async function aDenialBegins(world: World) {
+  const { slack } = world;
+  await command(world, 'job run deploy --env production', ANA);
+  await soon(() => slack.messages.length).toBe(2);
+  const card = slack.messages.find(({ channel }) => channel === slack.dmOf(BEN));
+  if (!card) throw new Error('no card');
+  await slack.clickButton(card, 'Deny', BEN);
+  return card;
+}
+
 describe.each(['http', 'socket'] as const)('over %s', (mode) => {
   test('a command that lacks something opens a form, which runs once however often it is sent', async () => {
     const world = await setUp(mode);
@@ -145,11 +156,7 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
   test('Deny asks for the reason, and the vote is for exactly what was shown', async () => {
     const world = await setUp(mode);
     const { slack, harness } = world;
-    await command(world, 'job run deploy --env production', ANA);
-    await soon(() => slack.messages.length).toBe(2);
-    const card = slack.messages.find(({ channel }) => channel === slack.dmOf(BEN));
-    if (!card) throw new Error('no card');
-    await slack.clickButton(card, 'Deny', BEN);
+    const card = await aDenialBegins(world);
     expect(await rows(harness, votes)).toEqual([]);
     const { digest } = await approval(harness);
     expect(shown(world)).toContain(digest);
@@ -165,11 +172,7 @@ describe.each(['http', 'socket'] as const)('over %s', (mode) => {
   test('a reason for what has changed since it was shown counts for nothing, and says so', async () => {
     const world = await setUp(mode);
     const { slack, harness } = world;
-    await command(world, 'job run deploy --env production', ANA);
-    await soon(() => slack.messages.length).toBe(2);
-    const card = slack.messages.find(({ channel }) => channel === slack.dmOf(BEN));
-    if (!card) throw new Error('no card');
-    await slack.clickButton(card, 'Deny', BEN);
+    await aDenialBegins(world);
     await harness.store.transaction('main', async (tx) => {
       const row = await tx.get(approvals, { ref: 'APR-1' });
       if (row) await tx.update(approvals, row, { digest: 'f'.repeat(64) });

@@ -1,24 +1,13 @@
-import { existsSync } from 'node:fs';
-import { chromium, type Browser, type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import type { Page } from 'playwright-core';
+import { expect, onTestFinished } from 'vitest';
+import { noBrowser, useBrowser } from '../../../support/browser.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-
-/** Why there is no browser here; undefined where there is one. */
-export const missing = existsSync(CHROMIUM) ? undefined : `there is no ${CHROMIUM}`;
-if (missing) process.stderr.write(`The fake Slack's page is not looked at in a browser: ${missing}.\n`);
+if (noBrowser) process.stderr.write(`The fake Slack's page is not looked at in a browser: ${noBrowser}.\n`);
 
 /** A browser for the tests around; the answer opens a page at an address in it. */
-export function useBrowser(): (url: string, where: string) => Promise<Page> {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
-    });
-  });
-  afterAll(() => browser.close());
-  return async (url, where) => look(await browser.newPage({ viewport: VIEW }), url, where);
+export function usePages(): (url: string, where: string) => Promise<Page> {
+  const browser = useBrowser();
+  return async (url, where) => look(await browser().newPage({ viewport: VIEW }), url, where);
 }
 
 const VIEW = { width: 1_280, height: 800 };

@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startFakeSlack } from '../index.ts';
 import type { Clicked } from '../messages.ts';
-import { missing, say, useBrowser } from './browser.ts';
+import { noBrowser } from '../../../support/browser.ts';
+import { say, usePages } from './browser.ts';
 import { readManifest } from './manifest.ts';
 import { startPage } from './server.ts';
 import type { Outcome, PageMessage, PageState, PageWorld } from './world.ts';
@@ -116,8 +117,8 @@ async function serve(world: PageWorld) {
   return page;
 }
 
-describe.skipIf(missing)('the page, in a real browser', () => {
-  const look = useBrowser();
+describe.skipIf(noBrowser)('the page, in a real browser', () => {
+  const look = usePages();
 
   async function open(where = '#/ana/general') {
     const world = new StubWorld();

@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { input, modal, option, plain, stage, type Stage } from '../support.ts';
-import { missing, say, useBrowser } from './browser.ts';
+import { noBrowser } from '../../../support/browser.ts';
+import { say, usePages } from './browser.ts';
 import { CHANNELS, PEOPLE } from './people.ts';
 import { startPage } from './server.ts';
 
@@ -31,8 +32,8 @@ const FORM = modal(
 );
 
 /** The fake itself behind the page, and an app that does what a test says with what it is sent. */
-describe.skipIf(missing)('the page with the whole fake', () => {
-  const look = useBrowser();
+describe.skipIf(noBrowser)('the page with the whole fake', () => {
+  const look = usePages();
 
   async function open(where = '#/ana/general') {
     const all = await stage({ users: PEOPLE, channels: CHANNELS });
